@@ -1,0 +1,207 @@
+"""Measure the suite against what it could be at best, each ratio from one run.
+
+python -m conformance.bench live       recording against a slow server, over the ideal
+python -m conformance.bench replay     replaying cells, over as many empty tests
+python -m conformance.bench embedded   recording the embedded gateway, over a bare httpx loop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+
+from conformance.bench.server import answer, slow_server
+from conformance.cassettes import Folder
+from conformance.discovery import Discovered, discover
+from conformance.exchange import Sender, Traffic, now
+from conformance.parameters import load_registry
+from conformance.plan import Plan, make_plan
+from conformance.provider.target import Target
+from conformance.recording import Progress, record
+from conformance.replay import Replay, gateway_document
+from conformance.run import load_overrides
+from conformance.support import derive, dump_table
+from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
+
+DELAY, CONCURRENCY, EXCHANGES = 0.3, 64, 2000
+CELLS = 10_000
+
+
+def _plan(models: Sequence[Model]) -> Plan:
+    registry = load_registry()
+    return make_plan(models, registry, registry.select("core"), tuple(Endpoint))
+
+
+def _fleet(count: int) -> list[Model]:
+    return [Model(id=f"model-{number:05}") for number in range(count)]
+
+
+def _record(plan: Plan, target: Target, concurrency: int) -> float:
+    """Seconds that a recording takes, cassettes written."""
+    registry, traffic = load_registry(), Traffic()
+    with tempfile.TemporaryDirectory() as folder:
+        sender = Sender(target, registry.paths, concurrency, traffic)
+        progress = Progress(len(plan.cells), plan.requests, traffic)
+        started = time.perf_counter()
+        asyncio.run(record(plan, sender, Folder(Path(folder)), progress, lambda: None))
+        return time.perf_counter() - started
+
+
+def live() -> None:
+    """Goal: at most 1.15 of the ideal."""
+    per_model = _plan(_fleet(1)).requests
+    plan = _plan(_fleet(EXCHANGES // per_model))
+    with slow_server(DELAY) as url:
+        taken = _record(plan, Target(url, "sk-benchmark"), CONCURRENCY)
+    ideal = plan.requests / CONCURRENCY * DELAY
+    print(f"live: {plan.requests} exchanges of {DELAY * 1000:.0f} ms, {CONCURRENCY} at once")
+    print(f"  {taken:.2f} s over the ideal {ideal:.2f} s: {taken / ideal:.2f}   (goal 1.15)")
+
+
+def replay() -> None:
+    """Goal: at most 1.5 times as many empty tests, under 300 MB."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cells = _synthetic_recording(folder)
+        empty = folder / "test_empty.py"
+        empty.write_text(
+            "import pytest\n"
+            f"@pytest.mark.parametrize('number', range({cells}))\n"
+            "def test_empty(number):\n    pass\n"
+        )
+        suite = Path(__file__).parent.parent / "suite"
+        common = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        options = [f"--{option}={folder / option}" for option in ("cassettes", "reports")]
+        ours = [*common, str(suite), *options, f"--table={folder / 'table.json'}"]
+        theirs = [*common, str(empty), f"--rootdir={folder}", "-c", os.devnull]
+        pairs = [(_run(ours), _run(theirs)) for _ in range(3)]
+    ratio = statistics.median(a[0] / b[0] for a, b in pairs)
+    taken, memory = (statistics.median(a[i] for a, _ in pairs) for i in (0, 1))
+    base = statistics.median(b[0] for _, b in pairs)
+    print(f"replay: {cells} cells, three runs each, medians")
+    print(f"  {taken:.2f} s over {base:.2f} s of empty tests: {ratio:.2f}   (goal 1.5)")
+    print(f"  peak memory {memory:.0f} MB   (goal 300)")
+
+
+def _run(command: Sequence[str]) -> tuple[float, float]:
+    """Seconds and peak megabytes of a command that must succeed."""
+    started = time.perf_counter()
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, f"failed: {' '.join(command)}"
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def _synthetic_recording(folder: Path) -> int:
+    """Write a recording of about `CELLS` cells and its table; returns the number of cells."""
+    registry = load_registry()
+    models = _fleet(-(-CELLS // len(_plan(_fleet(1)).cells)))
+    gateway = Gateway(
+        name="embedded", url="http://127.0.0.1", software="litellm", version="0", simulated=True
+    )
+    recordings = Folder(folder / "cassettes" / "embedded")
+    plan = _plan(models)
+    requests: dict[str, list[Request]] = {}
+    for group in plan.groups:
+        requests.setdefault(group.model, []).extend((*group.baselines, *group.others))
+    for model, asked in requests.items():
+        exchanges = [
+            Exchange(request, _answered(registry.paths[request.endpoint], request), now())
+            for request in asked
+        ]
+        recordings.write_model(model, exchanges, registry.paths)
+    run = {"started_at": now(), "finished_at": now(), "complete": True, "requests": plan.requests}
+    run |= {"parameters": [p.id for p in registry.parameters], "endpoints": list(Endpoint)}
+    recordings.write_gateway(gateway_document(Discovered(gateway, tuple(models), ()), run))
+    matrix = Replay(
+        recordings, recordings.read_gateway(), registry, registry.select("core"), tuple(Endpoint)
+    ).matrix()
+    table = derive(matrix, load_overrides(), None, registry.values_of)
+    (folder / "table.json").write_text(dump_table(table))
+    return len(plan.cells)
+
+
+def _answered(path: str, request: Request) -> Response:
+    head, _, body = answer(path, request.content).partition(b"\r\n\r\n")
+    streamed = b"event-stream" in head
+    return Response(
+        status=200,
+        headers={
+            "content-type": "text/event-stream" if streamed else "application/json",
+            "x-litellm-version": "0",
+        },
+        body=body,
+        elapsed_ms=300,
+        chunks=((299, len(body)),) if streamed else (),
+    )
+
+
+def embedded() -> None:
+    """Goal: at most 1.1 of a bare httpx loop with the same requests at the same concurrency."""
+    from conformance.embedded import embedded_gateway
+
+    with embedded_gateway(say=print) as gateway:
+        target = Target(gateway.base_url, gateway.api_key)
+        plan = _plan(discover(target).models)
+        _bare(plan, target, 8)  # both meet a gateway that is warm
+        pairs = [(_record(plan, target, 8), _bare(plan, target, 8)) for _ in range(5)]
+    ratio = statistics.median(ours / bare for ours, bare in pairs)
+    ours, bare = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    print(f"embedded: {plan.requests} requests, 8 at once, five runs each in turn, medians")
+    print(f"  {ours:.2f} s over a bare loop's {bare:.2f} s: {ratio:.2f}   (goal 1.1)")
+
+
+def _bare(plan: Plan, target: Target, concurrency: int) -> float:
+    """Seconds that plain httpx takes to send a plan's requests and read the answers."""
+    paths = load_registry().paths
+    requests = [request for group in plan.groups for request in (*group.baselines, *group.others)]
+
+    async def run() -> None:
+        async with httpx.AsyncClient(
+            headers={"authorization": f"Bearer {target.api_key}"}, timeout=60
+        ) as client:
+            queue = iter(requests)
+
+            async def work() -> None:
+                for request in queue:
+                    await client.post(
+                        target.url(paths[request.endpoint]),
+                        content=request.content,
+                        headers={"content-type": "application/json"},
+                    )
+
+            await asyncio.gather(*(work() for _ in range(concurrency)))
+
+    started = time.perf_counter()
+    asyncio.run(run())
+    return time.perf_counter() - started
+
+
+BENCHMARKS: dict[str, Callable[[], None]] = {"live": live, "replay": replay, "embedded": embedded}
+
+
+def main() -> None:
+    """Run the benchmarks named, or all."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    for name in wanted:
+        if name not in BENCHMARKS:
+            sys.exit(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    for name in wanted:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()

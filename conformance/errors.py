@@ -1,0 +1,46 @@
+"""Every error a user can meet, each one line: what happened, to what, what to do next.
+
+What can go wrong, in the order of a run (each ends it with exit code 4):
+
+=======================  ================================================================
+`TargetError`            the gateway's address or key is missing or malformed
+`EmbeddedGatewayError`   the embedded gateway cannot be installed or started
+`DiscoveryError`         the gateway cannot be reached, refuses the key, or has no models
+`RegistryError`          the parameter registry, or an option that names one, is wrong
+`CassetteError`          a recording is missing, unreadable, or of another kind
+`TableError`             a support table, a matrix or the overrides do not fit their schema
+=======================  ================================================================
+
+The pytest plugin turns each into `pytest.UsageError`, the command line into one line on
+stderr. None of them ever carries an API key.
+"""
+
+from __future__ import annotations
+
+from conformance.provider.errors import ConformanceError, TableError, TargetError
+
+__all__ = [
+    "CassetteError",
+    "ConformanceError",
+    "DiscoveryError",
+    "EmbeddedGatewayError",
+    "RegistryError",
+    "TableError",
+    "TargetError",
+]
+
+
+class EmbeddedGatewayError(ConformanceError):
+    """The embedded gateway cannot be installed or started."""
+
+
+class DiscoveryError(ConformanceError):
+    """The gateway cannot be reached, refuses the key, or lists no usable models."""
+
+
+class RegistryError(ConformanceError):
+    """The parameter registry is malformed, or an option names a parameter it does not hold."""
+
+
+class CassetteError(ConformanceError):
+    """A recording is missing, unreadable, or not of the kind expected."""

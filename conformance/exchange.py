@@ -1,0 +1,231 @@
+"""Send requests and keep whatever comes back: time-outs, broken streams, reactive waiting.
+
+Nothing here limits the rate in advance. A 429, and a failure that may pass, is tried again
+after the wait that the answer names; what remains is recorded as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+
+from conformance import __version__
+from conformance.provider.target import Target
+from conformance.types import Endpoint, Exchange, Request, Response
+
+#: Bounds of one exchange: seconds, bytes, attempts, and the longest wait that is obeyed.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 120.0
+TOTAL_TIMEOUT = 300.0
+MAX_BODY = 8 * 1024 * 1024
+ATTEMPTS = 3
+DEFAULT_WAIT = 2.0
+MAX_WAIT = 60.0
+
+_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
+_RETRY_HEADERS = ("retry-after", "llm_provider-retry-after")
+_RETRY_BODY = re.compile(rb'\\*"retry_after\\*"\s*:\s*(\d+(?:\.\d+)?)')
+
+#: Connections per client: httpcore's pool is searched linearly, so several small ones beat a big one.
+_CONNECTIONS = 4
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counts of what a run has sent and met so far."""
+
+    requests: int = 0
+    rate_limited: int = 0
+    retried: int = 0
+
+
+class Sender:
+    """Sends the requests of a plan to one gateway, over a few small connection pools."""
+
+    def __init__(
+        self,
+        target: Target,
+        paths: Mapping[Endpoint, str],
+        concurrency: int,
+        traffic: Traffic | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Send to `target`, at most `concurrency` requests at once; `sleep` waits between attempts."""
+        self._target = target
+        self.paths = paths
+        self._sleep = sleep
+        self.concurrency = concurrency
+        self.traffic = traffic or Traffic()
+        self._clients: list[httpx.AsyncClient] = []
+        self._turn = 0
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Sender]:
+        """Open the connection pools for as long as the block runs."""
+        context = httpx.create_ssl_context()  # made once: it costs 45 ms a client
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(-(-self.concurrency // _CONNECTIONS)):
+                client = httpx.AsyncClient(
+                    verify=context,
+                    trust_env=uses_environment(self._target),
+                    follow_redirects=False,  # the key goes to the gateway named, and nowhere else
+                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+                    limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+                    headers={
+                        "authorization": f"Bearer {self._target.api_key}",
+                        "content-type": "application/json",
+                        "user-agent": user_agent(),
+                    },
+                )
+                self._clients.append(await stack.enter_async_context(client))
+            try:
+                yield self
+            finally:
+                self._clients.clear()
+
+    async def exchange(self, request: Request) -> Exchange:
+        """Send one request, again where a failure may pass, and keep the last answer."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_wait,
+            retry=retry_if_result(_may_pass),
+            retry_error_callback=_last_result,
+            before_sleep=self._count_retry,
+            sleep=self._sleep,
+        )
+        response: Response = await retrying(self._send, request)
+        return Exchange(request, response, now())
+
+    def _count_retry(self, _: RetryCallState) -> None:
+        self.traffic.retried += 1
+
+    async def _send(self, request: Request) -> Response:
+        self.traffic.requests += 1
+        self._turn = (self._turn + 1) % len(self._clients)
+        client = self._clients[self._turn]
+        received = _Received()
+        try:
+            async with asyncio.timeout(TOTAL_TIMEOUT):
+                url = self._target.url(self.paths[request.endpoint])
+                async with client.stream("POST", url, content=request.content) as answer:
+                    await received.read(answer)
+        except TimeoutError:
+            received.error = f"no whole answer within {TOTAL_TIMEOUT:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+            received.error = _described(error)
+        response = received.response()
+        self.traffic.rate_limited += response.status == 429
+        return response
+
+
+class _Received:
+    """What has come back so far; whatever ends an exchange, this much is kept."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.error: str | None = None
+        self._started = time.monotonic()
+        self._body = bytearray()
+        self._chunks: list[tuple[int, int]] = []
+
+    async def read(self, answer: httpx.Response) -> None:
+        self.status = answer.status_code
+        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        async for chunk in answer.aiter_bytes():
+            self._body += chunk
+            self._chunks.append((self._elapsed(), len(chunk)))
+            if len(self._body) > MAX_BODY:
+                self.error = f"the answer is larger than {MAX_BODY // 2**20} MiB"
+                del self._body[65_536:]  # its beginning is evidence enough
+                return
+
+    def response(self) -> Response:
+        streamed = self.headers.get("content-type", "").startswith("text/event-stream")
+        return Response(
+            status=self.status,
+            headers=self.headers,
+            body=bytes(self._body),
+            elapsed_ms=self._elapsed(),
+            chunks=tuple(self._chunks) if streamed else (),
+            error=self.error,
+        )
+
+    def _elapsed(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)
+
+
+def uses_environment(target: Target) -> bool:
+    """Whether the environment's proxies hold for a gateway: not on this machine itself."""
+    return not re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(target.base_url).hostname or "")
+
+
+def user_agent() -> str:
+    """How the suite introduces itself to a gateway."""
+    return f"litellm-conformance/{__version__}"
+
+
+def now() -> str:
+    """The time, in UTC, as recordings write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def retry_after(response: Response) -> float | None:
+    """The wait in seconds that an answer asks for, in a header or in its body, or None."""
+    for name in _RETRY_HEADERS:
+        value = response.headers.get(name, "")
+        if re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?", value):
+            return float(value)
+    found = _RETRY_BODY.search(response.body[:65_536])
+    return float(found[1]) if found else None
+
+
+def _may_pass(response: Response) -> bool:
+    return response.error is not None or response.status in _RETRIED_STATUS
+
+
+def _wait(state: RetryCallState) -> float:
+    """As long as the answer says, else a little longer each time."""
+    response: Response = state.outcome.result() if state.outcome else Response(status=None)
+    named = retry_after(response)
+    return min(MAX_WAIT, named if named is not None else DEFAULT_WAIT * state.attempt_number)
+
+
+def _last_result(state: RetryCallState) -> Response:
+    result: Response = state.outcome.result() if state.outcome else Response(status=None, error="never sent")
+    return result
+
+
+#: What a transport error is called in a recording; the first that fits, most specific first.
+_ERRORS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, f"no connection within {CONNECT_TIMEOUT:g} s"),
+    (httpx.TimeoutException, f"nothing came for {READ_TIMEOUT:g} s"),
+    (httpx.ConnectError, "the connection was refused"),
+    (httpx.RemoteProtocolError, "the connection broke off before the answer was whole"),
+    (httpx.NetworkError, "the connection broke"),
+    (httpx.DecodingError, "the answer's compression is broken"),
+)
+
+
+def _described(error: Exception) -> str:
+    name = type(error).__name__
+    return next((f"{words} ({name})" for kind, words in _ERRORS if isinstance(error, kind)), name)
+
+
+def json_object(body: bytes) -> dict[str, object] | None:
+    """A body as a JSON object, or None where it is none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,141 @@
+"""A live run from end to end: gateway, discovery, plan, recording. Called once, in the controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from conformance.cassettes import Folder
+from conformance.discovery import Discovered, discover
+from conformance.errors import ConformanceError, EmbeddedGatewayError
+from conformance.exchange import Sender, Traffic, now
+from conformance.parameters import Registry
+from conformance.plan import Plan, make_plan, select_models
+from conformance.progress import Display
+from conformance.provider.target import Target
+from conformance.recording import Progress, record
+from conformance.replay import gateway_document
+from conformance.scrub import Scrubber
+from conformance.types import Endpoint, Parameter
+
+#: The name of the embedded gateway's recordings.
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a live run is asked to measure, and where its recordings go."""
+
+    target: Target | None
+    gateway: str
+    cassettes: Path
+    registry: Registry
+    parameters: tuple[Parameter, ...]
+    endpoints: tuple[Endpoint, ...]
+    selection: str | None = None
+    concurrency: int = 8
+    litellm_version: str | None = None
+    send: bool = True
+
+
+def run_live(job: Job, console: Console) -> dict[str, Any]:
+    """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
+
+    Returns the document that describes the recording. With `job.send` off the gateway is only
+    asked for its models, and nothing is written. Raises `ConformanceError` for whatever
+    a user can cause.
+    """
+    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    folder = Folder(job.cassettes / job.gateway)
+    if job.send:
+        folder.prepare()
+    with _gateway(job, say) as target:
+        folder = Folder(folder.path, Scrubber([target.api_key]))
+        simulated = job.target is None
+        discovered = discover(target, job.gateway, simulated=simulated)
+        if simulated:  # its port is a random one, and no fact about it
+            gateway = replace(discovered.gateway, url="http://127.0.0.1")
+            discovered = replace(discovered, gateway=gateway)
+        plan = make_plan(select_models(discovered.models, job.selection), job.registry, job.parameters, job.endpoints)
+        for line in _announced(discovered, plan, job):
+            say(line)
+        return _measure(job, target, folder, discovered, plan, console)
+
+
+@contextlib.contextmanager
+def _gateway(job: Job, say: Callable[[str], None]) -> Iterator[Target]:
+    """The gateway named, or an embedded one for as long as the block runs."""
+    if job.target is not None:
+        yield job.target
+        return
+    try:
+        from conformance.embedded import embedded_gateway
+    except ImportError as error:
+        raise EmbeddedGatewayError(
+            f"no gateway is named and the embedded one is not installed ({error.name} is missing); "
+            "set LITELLM_BASE_URL and LITELLM_API_KEY, or pip install 'litellm-conformance[embedded]'"
+        ) from None
+    with embedded_gateway(version=job.litellm_version, say=say) as gateway:
+        yield Target(gateway.base_url, gateway.api_key)
+
+
+def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
+    gateway = discovered.gateway
+    told = f"{gateway.software or 'gateway'} {gateway.version or ''}".strip()
+    stand_in = ", simulated upstreams" if gateway.simulated else ""
+    yield f"gateway: {job.gateway} ({told}{stand_in})"
+    if discovered.left_out:
+        named = ", ".join(f"{model!r} ({mode})" for model, mode in discovered.left_out[:5])
+        more = f", and {len(discovered.left_out) - 5} more" if len(discovered.left_out) > 5 else ""
+        yield f"left out, as they do not chat: {named}{more}"
+    if job.send:
+        yield (
+            f"measuring {len(plan.cells)} cells: at most {plan.requests} requests "
+            f"to {len(plan.models)} models, {job.concurrency} at once, retries on rate limits and server errors not counted"
+        )
+
+
+def _measure(
+    job: Job, target: Target, folder: Folder, discovered: Discovered, plan: Plan, console: Console
+) -> dict[str, Any]:
+    run: dict[str, Any] = {
+        "started_at": now(),
+        "finished_at": now(),
+        "complete": False,
+        "requests": 0,
+        "parameters": [parameter.id for parameter in job.parameters],
+        "endpoints": [endpoint.value for endpoint in job.endpoints],
+    }
+    if not job.send:
+        return gateway_document(discovered, run)
+    folder.write_gateway(gateway_document(discovered, run))
+    traffic = Traffic()
+    progress = Progress(len(plan.cells), plan.requests, traffic)
+    sender = Sender(target, job.registry.paths, job.concurrency, traffic)
+    display = Display(progress, console)
+    try:
+        with display.shown():
+            asyncio.run(_unwrapped(record(plan, sender, folder, progress, display)))
+        run["complete"] = True
+    finally:
+        run |= {"finished_at": now(), "requests": traffic.requests}
+        if progress.versions:  # the answers know it best
+            [(version, _)] = progress.versions.most_common(1)
+            discovered = replace(discovered, gateway=replace(discovered.gateway, software="litellm", version=version))
+        folder.write_gateway(gateway_document(discovered, run))
+    return gateway_document(discovered, run)
+
+
+async def _unwrapped(recording: Awaitable[None]) -> None:
+    """Run the recording; a user's error inside its tasks comes out as itself, not as a group."""
+    try:
+        await recording
+    except* ConformanceError as group:
+        raise group.exceptions[0] from None

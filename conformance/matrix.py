@@ -1,0 +1,120 @@
+"""Verdicts → the matrix: every planned cell once, as the JSON that reports are made from. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from conformance.errors import TableError
+from conformance.schemas import first_error
+from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, Verdict
+
+SCHEMA_VERSION = 1
+
+Matrix = dict[str, Any]
+
+
+def make_matrix(
+    gateway: Gateway,
+    run: Mapping[str, Any],
+    models: Iterable[Model],
+    judgements: Iterable[Judgement],
+    evidence_file: Callable[[str], str],
+) -> Matrix:
+    """Put a run's verdicts together; `evidence_file` names the cassette of a model.
+
+    `run` holds `mode` (`live` or `replay`), `started_at`, `finished_at`, `complete`, `requests`,
+    and `selection`, the `--models` glob that narrowed the run, or None.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "gateway": gateway_row(gateway),
+        "run": dict(run),
+        "models": [model_row(model) for model in models],
+        "cells": [_cell(judgement, evidence_file(judgement.key.model)) for judgement in judgements],
+    }
+
+
+def gateway_row(gateway: Gateway) -> dict[str, Any]:
+    """A gateway as JSON."""
+    return {
+        "name": gateway.name,
+        "url": gateway.url,
+        "software": gateway.software,
+        "version": gateway.version,
+        "simulated": gateway.simulated,
+    }
+
+
+def gateway_from(row: Mapping[str, Any]) -> Gateway:
+    """The gateway that `gateway_row` wrote."""
+    return Gateway(**{name: row[name] for name in ("name", "url", "software", "version", "simulated")})
+
+
+def model_row(model: Model) -> dict[str, Any]:
+    """A model as JSON."""
+    return {
+        "id": model.id,
+        "mode": model.mode,
+        "route": model.route,
+        "served_by": list(model.served_by),
+        "deployments": model.deployments,
+    }
+
+
+def model_from(row: Mapping[str, Any]) -> Model:
+    """The model that `model_row` wrote."""
+    return Model(
+        id=row["id"],
+        mode=row["mode"],
+        route=row["route"],
+        served_by=tuple(row["served_by"]),
+        deployments=row["deployments"],
+    )
+
+
+def _cell(judgement: Judgement, file: str) -> dict[str, Any]:
+    key = judgement.key
+    return {
+        "model": key.model,
+        "endpoint": key.endpoint.value,
+        "mode": key.mode.value,
+        "parameter": key.parameter,
+        "fields": list(judgement.fields),
+        "verdict": judgement.verdict.value,
+        "rejected_by": judgement.rejected_by.value if judgement.rejected_by else None,
+        "reason": judgement.reason,
+        "evidence": [f"{file}#{digest}" for digest in judgement.evidence],
+    }
+
+
+def cell_key(cell: Mapping[str, Any]) -> CellKey:
+    """The coordinates of a matrix's cell."""
+    return CellKey(cell["model"], Endpoint(cell["endpoint"]), Mode(cell["mode"]), cell["parameter"])
+
+
+def counts(matrix: Matrix) -> dict[Verdict, int]:
+    """How many cells have each verdict, those with none left out."""
+    tally = dict.fromkeys(Verdict, 0)
+    for cell in matrix["cells"]:
+        tally[Verdict(cell["verdict"])] += 1
+    return {verdict: count for verdict, count in tally.items() if count}
+
+
+def dump_matrix(matrix: Matrix) -> str:
+    """A matrix as JSON text with one cell to a line."""
+    head = json.dumps({name: part for name, part in matrix.items() if name != "cells"}, indent=1)
+    cells = ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in matrix["cells"])
+    return f'{head[:-2]},\n "cells": [\n{cells}\n]}}\n'
+
+
+def parse_matrix(text: str, where: str) -> Matrix:
+    """Read a matrix back; `where` names it in errors. Raises `TableError`."""
+    try:
+        matrix: Matrix = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{where} is not JSON ({error})") from None
+    if problem := first_error("matrix", matrix):
+        raise TableError(f"{where} is not a matrix: {problem}")
+    return matrix

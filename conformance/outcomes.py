@@ -1,0 +1,57 @@
+"""Compare a verdict with what the table says: the outcome of a conformance test. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conformance.provider.table import SupportTable
+from conformance.support import Overrides, beats_measurement, told
+from conformance.types import Judgement
+
+
+class Kind(StrEnum):
+    """How a measurement stands to the table."""
+
+    SAME = "same"
+    DEVIATES = "deviates"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell stands to the table, in words for the person who reads the test's report."""
+
+    kind: Kind
+    message: str
+
+
+_SAYS = {True: "safe to send", False: "rejected", None: "unknown"}
+
+
+def compare(judgement: Judgement, table: SupportTable, overrides: Overrides, gateway: str, accept: str) -> Outcome:
+    """Hold one verdict against the table; `accept` is the command that takes the measurement over."""
+    key, measured = judgement.key, judgement.supported
+    if measured is None:
+        return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
+    statement = told(table, key, gateway)
+    said = statement.supported if statement else True
+    source = statement.source if statement else "no rule: unknown parameters are sent"
+    where = f"{key.model!r} on {key.endpoint} ({key.mode})"
+    by = f" by the {judgement.rejected_by}" if judgement.rejected_by else ""
+    shown = f"measured: {key.parameter} is {judgement.verdict}{by} for {where}\n  {judgement.reason}"
+    if beats_measurement(statement, overrides):
+        if said != measured:
+            return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
+        return Outcome(
+            Kind.STALE,
+            f"{shown}\nthe table: {source} contradicts a measurement that now agrees with it\n"
+            f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
+        )
+    if said == measured:
+        return Outcome(Kind.SAME, shown)
+    return Outcome(
+        Kind.DEVIATES,
+        f"{shown}\nthe table: {key.parameter} is {_SAYS[said]} ({source})\nto accept the measurement: {accept}",
+    )

@@ -1,0 +1,178 @@
+"""pytest plugin: options, live recording, header, terminal summary, matrix.
+
+The controller process measures (with `--live`) before the first test starts; every process
+then judges the recording. Nothing happens in runs that do not collect the suite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance import summary
+from conformance.errors import ConformanceError
+from conformance.report import allure_results
+from conformance.run import Run, is_worker, settings_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    group = parser.getgroup("conformance", "LLM gateway conformance")
+    add = group.addoption
+    add(
+        "--live",
+        action="store_true",
+        help="measure a gateway: the one the environment names, or an embedded one",
+    )
+    add("--gateway", metavar="NAME", help="cassette folder; default: embedded, or the host's name")
+    add("--models", metavar="GLOB", help="only models whose id fits (several: separated by commas)")
+    add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at once (8)")
+    add("--parameters", metavar="SET", default="core", help="core, all, or a list of parameters (core)")
+    add("--endpoints", metavar="LIST", help="chat_completions, responses (both)")
+    add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
+    add("--reports", metavar="DIR", help="where reports are written (reports)")
+    add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
+    add("--update-table", action="store_true", help="rewrite the table from this run")
+    add("--litellm-version", metavar="X", help="LiteLLM version of the embedded gateway")
+
+
+RUN = pytest.StashKey[Run]()
+_FAILED = pytest.StashKey[str]()
+
+
+def _wants_suite(config: pytest.Config) -> bool:
+    """True where the arguments lead to the suite, as paths or as package names."""
+    suite = Path(__file__).resolve().parent / "suite"
+    for argument in config.args:
+        name = str(argument).partition("[")[0].partition("::")[0]
+        if config.option.pyargs and name.partition(".")[0] == "conformance":
+            if name in ("conformance", "conformance.suite") or name.startswith("conformance.suite."):
+                return True
+            continue
+        path = (config.invocation_params.dir / name).resolve()
+        if path == suite or suite in path.parents or path in suite.parents:
+            return True
+    return False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Point a live run at the suite, and write Allure results as if `--alluredir` had been given."""
+    if config.option.live and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(Path(__file__).resolve().parent / "suite")]  # and not at the suite's own tests
+    if config.option.live and not is_worker(config) and not config.option.collectonly:
+        reports = config.option.reports
+        folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
+        allure_results.switch_on(config, folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure, where asked to, and read the recording before anything is collected."""
+    config = session.config
+    if not _wants_suite(config):
+        return
+    try:
+        run = Run(config, settings_of(config))
+        config.stash[RUN] = run
+        if run.settings.live and not is_worker(config):
+            _measure(run, config)
+        run.replay  # noqa: B018  read now, so that an error is one line and exit code 4
+        if run.settings.update_table and not is_worker(config) and not config.option.collectonly:
+            run.update_table()
+        run.table  # noqa: B018
+    except ConformanceError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _measure(run: Run, config: pytest.Config) -> None:
+    with _uncaptured(config):
+        console = Console(soft_wrap=True)
+        try:
+            run.measure(console)
+        except KeyboardInterrupt:
+            with contextlib.suppress(ConformanceError):  # before the first request there is nothing to keep
+                path = run.write_matrix()
+                console.print(f"interrupted; what was measured is kept: {path} (complete: false)", highlight=False)
+            raise
+
+
+@contextlib.contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[None]:
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each xdist worker which recording to judge."""
+    run = node.config.stash.get(RUN, None)
+    if run is not None:
+        node.workerinput["conformance_gateway"] = run.settings.gateway
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the garbage collector that plan and tests stay, and need no searching."""
+    if RUN in session.config.stash:
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is judged."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return []
+    gateway, plan = run.replay.gateway, run.replay.plan
+    told = " ".join(part for part in (gateway.software, gateway.version) if part) or "unknown software"
+    stand_in = ", simulated upstreams" if gateway.simulated else ""
+    verb = "measured" if run.settings.live else "replaying"
+    size = f"{len(plan.models)} models, {len(plan.cells)} cells"
+    return [
+        f"conformance: {verb} {gateway.name} ({told}{stand_in}), {size}",
+        f"table: {_shown(run.settings.table, config)}",
+    ]
+
+
+def _shown(path: Path, config: pytest.Config) -> str:
+    with contextlib.suppress(ValueError):
+        return str(path.resolve().relative_to(config.invocation_params.dir.resolve()))
+    return str(path)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the matrix, in the controller."""
+    config = session.config
+    run = config.stash.get(RUN, None)
+    if run is not None and not is_worker(config) and not config.option.collectonly:
+        try:
+            run.write_matrix()
+        except ConformanceError as error:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            config.stash[_FAILED] = str(error)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the matrix as a small grid, and where the files are."""
+    run = config.stash.get(RUN, None)
+    if run is None or config.option.collectonly:
+        return
+    writer = terminalreporter._tw
+    terminalreporter.section("conformance")
+    terminalreporter.write(summary.rendered(run.matrix, writer.fullwidth, writer.hasmarkup))
+    if _FAILED in config.stash:
+        terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
+        return
+    terminalreporter.line(f"matrix: {_shown(run.settings.reports / 'matrix.json', config)}")
+    folder = run.settings.cassettes / run.settings.gateway
+    terminalreporter.line(f"evidence: {_shown(folder, config)}")
+    if run.settings.update_table:
+        terminalreporter.line(f"table updated: {_shown(run.settings.table, config)}")

@@ -1,0 +1,17 @@
+"""Errors of the provider module; the rest of the package builds on the same base."""
+
+from __future__ import annotations
+
+
+class ConformanceError(Exception):
+    """Base of all errors a user can cause: `str(error)` is the one line shown to them."""
+
+    exit_code = 4
+
+
+class TargetError(ConformanceError):
+    """The gateway's address or key is missing or malformed."""
+
+
+class TableError(ConformanceError):
+    """A matrix, a support table or an overrides file does not fit its schema."""

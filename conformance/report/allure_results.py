@@ -1,0 +1,63 @@
+"""Allure results: labels on every cell's test, its exchanges where the test fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import allure
+import pytest
+
+from conformance.types import Exchange, PlannedCell, Request
+
+#: Where results go by default, inside the reports folder.
+FOLDER = "allure-results"
+
+
+def switch_on(config: pytest.Config, reports: Path) -> None:
+    """Write results into the reports folder, as if `--alluredir` had been given; earlier ones go.
+
+    Called before allure-pytest configures itself, and does nothing where the user chose a folder
+    or switched the plugin off.
+    """
+    if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir:
+        folder = reports / FOLDER
+        shutil.rmtree(folder, ignore_errors=True)
+        config.option.allure_report_dir = str(folder)
+
+
+def is_on(config: pytest.Config) -> bool:
+    """True where this run writes Allure results."""
+    return bool(getattr(config.option, "allure_report_dir", None))
+
+
+def label(cell: PlannedCell, gateway: str) -> None:
+    """Label the running test with its cell's coordinates."""
+    key = cell.key
+    told = {"parentSuite": gateway, "suite": key.model, "subSuite": key.endpoint}
+    told |= {"model": key.model, "endpoint": key.endpoint, "mode": key.mode, "parameter": key.parameter}
+    for name, value in told.items():
+        allure.dynamic.label(name, str(value))  # type: ignore[no-untyped-call]
+
+
+def attach(exchanges: Iterable[tuple[Request, Exchange | None]]) -> None:
+    """Attach recorded exchanges, which hold no secrets, to the running test."""
+    for request, exchange in exchanges:
+        name = f"{request.digest} {', '.join(request.body)}"
+        allure.attach(_told(request, exchange), name=name, attachment_type=allure.attachment_type.TEXT)
+
+
+def as_text(exchanges: Iterable[tuple[Request, Exchange | None]], limit: int) -> str:
+    """Exchanges for a test's report, each part cut at `limit` characters."""
+    return "\n".join(_told(request, exchange, limit) for request, exchange in exchanges)
+
+
+def _told(request: Request, exchange: Exchange | None, limit: int | None = None) -> str:
+    sent = json.dumps(request.body)[:limit]
+    if exchange is None:
+        return f"  > {sent}\n  < not recorded"
+    response = exchange.response
+    body = response.body.decode("utf-8", "replace")[:limit]
+    return f"  > {sent}\n  < {response.status or response.error} {body}"

@@ -1,0 +1,230 @@
+"""One pytest run: its settings, the recording it judges, and the table it compares with.
+
+There is one `Run` in each process. The controller's measures and writes; all judge.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance.cassettes import Folder, write_atomically
+from conformance.errors import CassetteError, ConformanceError, TableError
+from conformance.live import EMBEDDED, Job, run_live
+from conformance.matrix import Matrix, dump_matrix
+from conformance.outcomes import Outcome, compare
+from conformance.parameters import Registry, load_registry
+from conformance.plan import select_endpoints
+from conformance.provider.table import SupportTable, load_table, shipped_table_path
+from conformance.provider.target import Target, target_from_env
+from conformance.replay import Replay
+from conformance.report import allure_results
+from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
+from conformance.types import PlannedCell, Verdict
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run, with their defaults filled in."""
+
+    live: bool
+    gateway: str
+    target: Target | None
+    selection: str | None
+    cassettes: Path
+    reports: Path
+    table: Path
+    update_table: bool
+
+
+class Run:
+    """What a run judges with: the recording, the table, the overrides. One per process."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        """Nothing is read or sent yet."""
+        self.settings = settings
+        self._config = config
+        self._document: dict[str, Any] | None = None
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The parameter registry."""
+        return load_registry()
+
+    @cached_property
+    def replay(self) -> Replay:
+        """The recording that is judged."""
+        folder = Folder(self.settings.cassettes / self.settings.gateway)
+        return Replay(
+            folder,
+            self._document or folder.read_gateway(),
+            self.registry,
+            self.registry.select(self._config.option.parameters),
+            select_endpoints(self._config.option.endpoints),
+            selection=self.settings.selection,
+            mode="live" if self.settings.live else "replay",
+        )
+
+    @cached_property
+    def overrides(self) -> Overrides:
+        """The human rules."""
+        return load_overrides()
+
+    @cached_property
+    def table(self) -> SupportTable:
+        """The table that the run compares with."""
+        return load_table(self.settings.table)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """Every planned cell with its verdict."""
+        return self.replay.matrix()
+
+    def measure(self, console: Console) -> None:
+        """Record anew, in the controller of a live run."""
+        option = self._config.option
+        job = Job(
+            target=self.settings.target,
+            gateway=self.settings.gateway,
+            cassettes=self.settings.cassettes,
+            registry=self.registry,
+            parameters=self.registry.select(option.parameters),
+            endpoints=select_endpoints(option.endpoints),
+            selection=self.settings.selection,
+            concurrency=option.concurrency,
+            litellm_version=option.litellm_version,
+            send=not option.collectonly,
+        )
+        self._document = run_live(job, console)
+
+    def update_table(self) -> None:
+        """Write the table that this run gives."""
+        previous = load_table(self.settings.table) if self.settings.table.exists() else None
+        text = dump_table(self._derived(previous))
+        try:
+            write_atomically(self.settings.table, text)
+        except OSError as error:
+            raise TableError(f"cannot write the table {self.settings.table} ({error.strerror})") from None
+
+    def _derived(self, previous: SupportTable | None) -> SupportTable:
+        return derive(self.matrix, self.overrides, previous, self.registry.values_of)
+
+    def write_matrix(self) -> Path:
+        """Write `matrix.json` and say where."""
+        path = self.settings.reports / "matrix.json"
+        try:
+            write_atomically(path, dump_matrix(self.matrix))
+        except OSError as error:
+            raise CassetteError(f"cannot write {path} ({error.strerror}); name another folder with --reports") from None
+        return path
+
+    def outcome(self, cell: PlannedCell) -> Outcome:
+        """How a cell stands to the table."""
+        judgement = self.replay.judgement(cell.key)
+        return compare(judgement, self.table, self.overrides, self.settings.gateway, self.accept)
+
+    @cached_property
+    def accept(self) -> str:
+        """The command that takes the measurement over into the table."""
+        option, command = self._config.option, ["pytest"]
+        if self.settings.gateway != EMBEDDED:
+            command += ["--gateway", self.settings.gateway]
+        for name in ("cassettes", "table", "parameters", "endpoints", "models"):
+            value = getattr(option, name)
+            if value and not (name == "parameters" and value == "core"):
+                command.append(f"--{name}={value}")
+        return shlex.join([*command, "--update-table"])
+
+    def evidence(self, cell: PlannedCell) -> str:
+        """The exchanges behind a verdict, shortened."""
+        return allure_results.as_text(self.replay.exchanges(cell), limit=400)
+
+    def label(self, cell: PlannedCell) -> None:
+        """Label the cell's Allure result, where one is written."""
+        if allure_results.is_on(self._config):
+            allure_results.label(cell, self.settings.gateway)
+
+    def attach_evidence(self, cell: PlannedCell) -> None:
+        """Attach the exchanges behind a verdict to the cell's Allure result, where one is written."""
+        if allure_results.is_on(self._config):
+            allure_results.attach(self.replay.exchanges(cell))
+
+    def table_differs(self) -> str | None:
+        """What is wrong with the table as a whole, or None."""
+        derived = self._derived(self.table)
+        if same_rules(self.table, derived):
+            return None
+        return (
+            f"{self.settings.table.name} has {len(self.table.rules)} rules, and not the "
+            f"{len(derived.rules)} that the recording and the overrides give\nto mend: {self.accept}"
+        )
+
+    def nothing_shown(self) -> str | None:
+        """Why the recording shows nothing at all, or None."""
+        cells = self.matrix["cells"]
+        if any(cell["verdict"] != Verdict.INCONCLUSIVE for cell in cells):
+            return None
+        return f"all {len(cells)} cells are inconclusive; the first says: {cells[0]['reason']}"
+
+
+def load_overrides() -> Overrides:
+    """The overrides that come with the package."""
+    text = (resources.files("conformance") / "overrides.toml").read_text(encoding="utf-8")
+    return overrides_from(text, "overrides.toml")
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """True in a pytest-xdist worker, which judges what the controller recorded."""
+    return hasattr(config, "workerinput")
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read a run's options. Raises `ConformanceError` for those that make no sense."""
+    option = config.option
+    start = config.invocation_params.dir
+    _refuse_moved_root(config)
+    target = target_from_env() if option.live and not is_worker(config) else None
+    if option.concurrency < 1:
+        raise ConformanceError(f"--concurrency {option.concurrency} sends nothing; give 1 or more")
+    name = option.gateway or _default_gateway(config, target)
+    if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
+        raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")
+    return Settings(
+        live=option.live,
+        gateway=name,
+        target=target,
+        selection=option.models,
+        cassettes=start / option.cassettes if option.cassettes else config.rootpath / "cassettes",
+        reports=start / option.reports if option.reports else config.rootpath / "reports",
+        table=start / option.table if option.table else shipped_table_path(),
+        update_table=option.update_table,
+    )
+
+
+def _refuse_moved_root(config: pytest.Config) -> None:
+    """Refuse `--cassettes DIR`, which pytest itself reads as a place of tests and roots itself in.
+
+    It does so before any plugin is asked, and then reads another configuration file.
+    """
+    for argument in config.invocation_params.args:
+        name = str(argument)
+        value = getattr(config.option, name.removeprefix("--"), None)
+        if name in ("--cassettes", "--reports", "--table") and value:
+            place = (config.invocation_params.dir / value).resolve()
+            if config.rootpath == place or config.rootpath in place.parents and config.inipath is None:
+                raise ConformanceError(
+                    f"write {name}={value}, with the equals sign; pytest took the folder for its root"
+                )
+
+
+def _default_gateway(config: pytest.Config, target: Target | None) -> str:
+    if is_worker(config):
+        return str(config.workerinput["conformance_gateway"])  # type: ignore[attr-defined]
+    return target.name if target else EMBEDDED

@@ -1,0 +1,32 @@
+"""Each cell's verdict, recomputed from its recording, against the support table."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.outcomes import Kind
+from conformance.run import Run
+from conformance.types import PlannedCell
+
+
+def test_cell(cell: PlannedCell, run: Run) -> None:
+    """Given a cell's recorded exchanges, when they are judged, then the table says the same."""
+    run.label(cell)
+    outcome = run.outcome(cell)
+    if outcome.kind is Kind.UNKNOWN:
+        pytest.skip(outcome.message)
+    if outcome.kind is not Kind.SAME:
+        run.attach_evidence(cell)
+        pytest.fail(f"{outcome.message}\n{run.evidence(cell)}", pytrace=False)
+
+
+def test_table_is_what_the_recording_gives(run: Run) -> None:
+    """Given the recording, when the table is derived anew, then it has the rules it has on disk."""
+    if message := run.table_differs():
+        pytest.fail(message, pytrace=False)
+
+
+def test_recording_shows_something(run: Run) -> None:
+    """Given the recording, when all of it is judged, then at least one cell has a verdict."""
+    if message := run.nothing_shown():
+        pytest.fail(message, pytrace=False)

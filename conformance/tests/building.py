@@ -1,0 +1,69 @@
+"""Small builders of requests, answers and exchanges for the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.parameters import load_registry
+from conformance.plan import make_plan
+from conformance.types import Endpoint, Exchange, Mode, Model, PlannedCell, Request, Response
+
+CHAT, RESPONSES = Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES
+WHOLE, STREAM = Mode.WHOLE, Mode.STREAM
+
+JSON_HEADERS = {"content-type": "application/json"}
+
+
+def plan_cell(
+    parameter: str = "store:false",
+    endpoint: Endpoint = CHAT,
+    mode: Mode = WHOLE,
+    *,
+    model: str = "m",
+    deployments: int = 1,
+) -> PlannedCell:
+    """One cell of the shipped registry, planned for one model."""
+    registry = load_registry()
+    plan = make_plan(
+        [Model(id=model, deployments=deployments)], registry, registry.select(parameter), [endpoint]
+    )
+    [cell] = [cell for cell in plan.cells if cell.key.mode is mode]
+    return cell
+
+
+def sse(*data: Any, end: str = "\n\n") -> bytes:
+    """The bytes of a stream of server-sent events."""
+    return "".join(
+        f"data: {item if isinstance(item, str) else json.dumps(item)}{end}" for item in data
+    ).encode()
+
+
+def said(value: Any, status: int | None = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response with this body: bytes as they are, anything else as JSON."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Response(status=status, headers=headers or JSON_HEADERS, body=body)
+
+
+def refused(
+    message: str, status: int = 400, headers: Mapping[str, str] | None = None, *, code: str = "400"
+) -> Response:
+    """An error in the shape that LiteLLM gives it."""
+    return said({"error": {"message": message, "type": None, "param": None, "code": code}}, status, headers)
+
+
+def succeeded(request: Request, headers: Mapping[str, str] | None = None, **shown: Any) -> Response:
+    """A success in the form that a request asks for; `shown` is what its object holds besides."""
+    if request.endpoint is RESPONSES:
+        result = {"object": "response", "status": "completed", "output": [], **shown}
+        streamed = sse({"type": "response.created"}, {"type": "response.completed", "response": result})
+    else:
+        result = {"choices": [{"index": 0, "finish_reason": "stop", "message": {}}], **shown}
+        streamed = sse(result, "[DONE]")
+    return said(streamed if request.mode is STREAM else result, 200, headers)
+
+
+def exchanged(request: Request, response: Response) -> Exchange:
+    """An exchange that was recorded at a fixed time."""
+    return Exchange(request, response, "2026-11-22T12:00:00Z")

@@ -1,0 +1,147 @@
+"""Making LiteLLM's environment: what is refused, and what a failed or killed install leaves behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from conformance.embedded import DEFAULT_LITELLM_VERSION, embedded_gateway, environment, process
+from conformance.embedded.environment import checked_version, ensure_environment
+from conformance.embedded.process import python_of
+from conformance.errors import EmbeddedGatewayError
+
+Runner = Callable[[Sequence[str], Path], int]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder in place of the user's."""
+    monkeypatch.setattr(environment, "_root", lambda: tmp_path)
+    return tmp_path
+
+
+def use_uv(monkeypatch: pytest.MonkeyPatch, run: Runner) -> list[list[str]]:
+    """Put `run` in uv's place; returns the commands it will have been given."""
+    commands: list[list[str]] = []
+
+    def recorded(command: Sequence[str], log: Path) -> int:
+        commands.append(list(command[1:]))
+        return run(command, log)
+
+    monkeypatch.setattr(process, "run", recorded)
+    return commands
+
+
+def working_uv(command: Sequence[str], _log: Path) -> int:
+    """Makes an environment with a Python in it, and nothing else."""
+    if command[1] == "venv":
+        python = python_of(Path(command[-1]))
+        python.parent.mkdir(parents=True)
+        python.touch()
+    return 0
+
+
+@pytest.mark.parametrize("version", ["1.82.7", "1.82.8", "1.107.0", " v1.107.0 "])
+def test_refuses_compromised_releases(version: str) -> None:
+    """A release with malicious code is never installed, however it is spelt."""
+    with pytest.raises(EmbeddedGatewayError, match="compromised release and will not be installed"):
+        checked_version(version)
+
+
+@pytest.mark.parametrize("version", ["", "latest", "1", "1.2.3; rm", "--help", "../../x", "1.2.3@http://x"])
+def test_refuses_what_is_not_a_version(version: str) -> None:
+    """Only a version number reaches uv."""
+    with pytest.raises(EmbeddedGatewayError, match="is not a LiteLLM version"):
+        checked_version(version)
+
+
+def test_the_default_is_locked_by_hash(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no version, what the shipped file lists is installed, with hashes and nothing more."""
+    commands = use_uv(monkeypatch, working_uv)
+    made = ensure_environment(None, lambda _line: None)
+    assert made.version == DEFAULT_LITELLM_VERSION
+    assert made.python.is_relative_to(cache)
+    assert {"--require-hashes", "--no-deps"} < set(commands[1])
+
+
+def test_the_shipped_file_names_no_registry() -> None:
+    """Whoever installs decides where from."""
+    for locked in (Path(environment.__file__).parent / "requirements").glob("*.txt"):
+        text = locked.read_text(encoding="utf-8")
+        assert f"litellm=={locked.stem.removeprefix('litellm-')}" in text
+        assert "http" + "://" not in text
+        assert "https" + "://" not in text
+        assert "index-url" not in text
+
+
+def test_another_version_is_resolved(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a version without a shipped file, uv resolves it, with what its routes need."""
+    commands = use_uv(monkeypatch, working_uv)
+    ensure_environment("1.106.2", lambda _line: None)
+    assert commands[1][-4:] == ["litellm[proxy]==1.106.2", "google-auth", "requests", "boto3"]
+
+
+def test_installs_once_and_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first use installs and says so; the second does neither."""
+    commands = use_uv(monkeypatch, working_uv)
+    said: list[str] = []
+    first = ensure_environment(None, said.append)
+    second = ensure_environment(None, said.append)
+    assert first == second
+    assert len(commands) == 2
+    assert said == [f"installing LiteLLM {DEFAULT_LITELLM_VERSION} (once, about 600 MB) …"]
+
+
+def test_a_failed_install_says_why_and_where(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error carries the last line of uv's output and the place of all of it."""
+
+    def failing(_command: Sequence[str], log: Path) -> int:
+        log.write_text("resolving\n× No solution found: there is no such version\n\n", encoding="utf-8")
+        return 1
+
+    use_uv(monkeypatch, failing)
+    with pytest.raises(EmbeddedGatewayError, match="there is no such version") as raised:
+        ensure_environment("9.9.9", lambda _line: None)
+    assert "\n" not in str(raised.value)
+    assert next(cache.glob("9.9.9*.log")).name in str(raised.value)
+
+
+def test_a_killed_install_is_never_taken_for_a_good_one(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an install that was interrupted, the next use starts over."""
+
+    def killed(command: Sequence[str], log: Path) -> int:
+        if command[1] == "venv":
+            return working_uv(command, log)
+        raise KeyboardInterrupt
+
+    use_uv(monkeypatch, killed)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_environment(None, lambda _line: None)
+    commands = use_uv(monkeypatch, working_uv)
+    assert ensure_environment(None, lambda _line: None).python.exists()
+    assert len(commands) == 2
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a missing package, the error names it and the command that installs it."""
+    found = importlib.util.find_spec
+
+    def find_spec(name: str, package: str | None = None) -> object:
+        return None if name == "starlette" else found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    with (
+        pytest.raises(EmbeddedGatewayError, match=r"starlette.*pip install 'litellm-conformance\[embedded\]'"),
+        embedded_gateway(),
+    ):
+        pass
+
+
+def test_can_be_imported_without_the_extra() -> None:
+    """Nothing of the extra is imported before a gateway is asked for."""
+    module = sys.modules["conformance.embedded.environment"]
+    assert not {"uv", "filelock", "platformdirs"} & set(vars(module))

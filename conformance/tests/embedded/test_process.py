@@ -1,0 +1,177 @@
+"""Child processes: they answer for their parent's life, and die with it, whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance.embedded import gateway as gateway_module
+from conformance.embedded import process
+from conformance.embedded.environment import Environment
+from conformance.embedded.gateway import embedded_gateway
+from conformance.embedded.process import Child
+from conformance.errors import EmbeddedGatewayError
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks processes up in /proc")
+
+ROOT = Path(conformance.__file__).parents[1]
+# A target that starts a process of its own, so that the whole group has to go.
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "GRANDCHILD"])
+print("started", flush=True)
+time.sleep(600)
+"""
+PARENT = """
+import sys, time
+from pathlib import Path
+from conformance.embedded.process import Child
+folder = Path(sys.argv[1])
+Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=folder)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the target in it."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN, encoding="utf-8")
+    return tmp_path
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 15) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def members(parent: int) -> list[int]:
+    """Processes in the groups of the children that `parent` launched, by what the launcher was told."""
+    groups = set()
+    for pid, command in _processes():
+        if "launcher.py" in command and f"\0{parent}\0" in command:
+            groups.add(_group(pid))
+    return sorted(pid for pid, _command in _processes() if _group(pid) in groups)
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_text(errors="replace")
+            except OSError:
+                continue
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those that still run; a zombie does not."""
+    return [pid for pid, command in _processes() if pid in pids and command]
+
+
+def log_says(folder: Path, text: str) -> bool:
+    """Whether the target has printed `text`."""
+    log = folder / "log"
+    return log.exists() and text in log.read_text(encoding="utf-8")
+
+
+def test_stop_ends_the_child_and_what_it_started(folder: Path) -> None:
+    """Given a child that ignores signals and has a child, stop returns when both are gone."""
+    before = members(os.getpid())
+    child = Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=folder)
+    assert wait_until(lambda: log_says(folder, "started"))
+    group = [pid for pid in members(os.getpid()) if pid not in before]
+    child.stop()
+    assert len(group) >= 2
+    assert wait_until(lambda: not alive(group))
+    assert child.status is not None
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_children_die_with_a_parent_that_has_no_time_to_stop_them(folder: Path, end: signal.Signals) -> None:
+    """Given a parent that is killed outright, nothing it started stays alive."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    assert wait_until(lambda: log_says(folder, "started"))
+    group = members(parent.pid)
+    parent.send_signal(end)
+    parent.wait(10)
+    assert len(group) >= 2
+    assert wait_until(lambda: not alive(group), 5), alive(group)
+
+
+def test_a_child_inherits_neither_keys_nor_proxies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is on the list reaches a child, and what it is given."""
+    (folder / "shows.py").write_text("import os\nprint(sorted(os.environ))\n", encoding="utf-8")
+    for name in ("OPENAI_API_KEY", "HTTPS_PROXY", "PYTHONPATH", "LITELLM_MASTER_KEY"):
+        monkeypatch.setenv(name, "mine")
+    child = Child(
+        Path(sys.executable),
+        "shows",
+        [],
+        log=folder / "log",
+        folder=folder,
+        import_from=folder,
+        environment={"GIVEN": "1"},
+    )
+    assert wait_until(lambda: child.status is not None)
+    child.stop()
+    shown = (folder / "log").read_text(encoding="utf-8")
+    assert "GIVEN" in shown
+    assert not any(name in shown for name in ("OPENAI_API_KEY", "HTTPS_PROXY", "PYTHONPATH", "LITELLM_MASTER_KEY"))
+
+
+def test_a_gateway_that_ends_while_starting_keeps_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a LiteLLM that cannot start, the error has its last words and the log, and nothing runs on."""
+    before = members(os.getpid())
+    # The suite's own Python has no module `litellm`, which is as broken as an environment gets.
+    broken = Environment("1.109.1", Path(sys.executable))
+    monkeypatch.setattr(gateway_module, "ensure_environment", lambda _version, _say: broken)
+    with (
+        pytest.raises(EmbeddedGatewayError, match="No module named 'litellm'") as raised,
+        embedded_gateway(log_dir=tmp_path),
+    ):
+        pass
+    assert "\n" not in str(raised.value)
+    assert str(tmp_path / "litellm.log") in str(raised.value)
+    assert wait_until(lambda: members(os.getpid()) == before, 5)
+
+
+def test_a_gateway_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a start that takes too long, the error says how long it was given."""
+    monkeypatch.setattr(gateway_module, "ensure_environment", lambda _version, _say: Environment("1.0.0", tmp_path))
+    before = members(os.getpid())
+    monkeypatch.setattr(gateway_module, "START_SECONDS", 0.0)
+    with (
+        pytest.raises(EmbeddedGatewayError, match="did not answer within 0 seconds"),
+        embedded_gateway(log_dir=tmp_path),
+    ):
+        pass
+    assert wait_until(lambda: members(os.getpid()) == before, 5)
+
+
+def test_the_last_line_of_a_log_says_something(tmp_path: Path) -> None:
+    """Frames and blank lines around an error are passed over."""
+    log = tmp_path / "log"
+    log.write_text("first\n  ╰── because of this\n╭──╮\n\n", encoding="utf-8")
+    assert process.last_line(log) == "╰── because of this"
+    assert process.last_line(tmp_path / "none") == "it printed nothing"

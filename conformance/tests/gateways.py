@@ -1,0 +1,129 @@
+"""Scripted gateways on loopback for the tests: real servers, whose every answer a test decides."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+KEY = "sk-scripted-gateway-key-0123456789"
+
+#: Decides an answer from a request's decoded body; None stands for a plain success.
+Policy = Callable[[dict[str, Any]], Response | None | Awaitable[Response | None]]
+
+
+def completion(body: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    """A whole answer of the chat endpoint, or of the responses endpoint where the body has an input."""
+    if "input" in body:
+        message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "OK"}]}
+        return {"id": "resp_1", "object": "response", "status": "completed", "output": [message], **extra}
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "OK"}}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], **extra}
+
+
+def events(*data: Any) -> Response:
+    """A stream of server-sent events."""
+    lines = "".join(f"data: {item if isinstance(item, str) else json.dumps(item)}\n\n" for item in data)
+    return Response(lines, media_type="text/event-stream")
+
+
+def success(body: dict[str, Any], **extra: Any) -> Response:
+    """The answer of a gateway that has nothing against a request, in the form it asks for."""
+    if not body.get("stream"):
+        return JSONResponse(completion(body, **extra))
+    if "input" in body:
+        return events({"type": "response.completed", "response": completion(body, **extra)})
+    chunk = {
+        "id": "chatcmpl-1",
+        "choices": [{"index": 0, "delta": {"content": "OK"}, "finish_reason": "stop"}],
+    }
+    return events(chunk, "[DONE]")
+
+
+def refusal(message: str, status: int = 400, headers: dict[str, str] | None = None) -> Response:
+    """An error in OpenAI's shape."""
+    return JSONResponse({"error": {"message": message, "type": "invalid_request_error"}}, status, headers)
+
+
+def cut_stream(*data: Any) -> Response:
+    """A stream that breaks off: fewer bytes than its length announces."""
+
+    async def part() -> Any:
+        for item in data:
+            yield f"data: {json.dumps(item)}\n\n".encode()
+
+    return StreamingResponse(part(), headers={"content-length": "100000"}, media_type="text/event-stream")
+
+
+@dataclass
+class ScriptedGateway:
+    """A running server and what it was asked."""
+
+    base_url: str
+    key: str = KEY
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point the suite here."""
+        return {"LITELLM_BASE_URL": self.base_url, "LITELLM_API_KEY": self.key}
+
+
+@contextlib.contextmanager
+def scripted_gateway(
+    policy: Policy = lambda body: None,
+    models: Any = ("model-a",),
+    listing: Callable[[Request], Response] | None = None,
+) -> Iterator[ScriptedGateway]:
+    """Run a gateway that lists these models and answers by this policy."""
+    seen: list[dict[str, Any]] = []
+
+    def list_models(request: Request) -> Response:
+        if listing is not None:
+            return listing(request)
+        rows = [model if isinstance(model, dict) else {"id": model, "object": "model"} for model in models]
+        return JSONResponse({"object": "list", "data": rows})
+
+    async def answer(request: Request) -> Response:
+        body = await request.json()
+        seen.append(body)
+        decided = policy(body)
+        if isinstance(decided, Awaitable):
+            decided = await decided
+        return decided or success(body)
+
+    app = Starlette(
+        routes=[
+            Route("/v1/models", list_models),
+            Route("/v1/chat/completions", answer, methods=["POST"]),
+            Route("/v1/responses", answer, methods=["POST"]),
+        ]
+    )
+    with serving(app) as base_url:
+        yield ScriptedGateway(base_url, seen=seen)
+
+
+@contextlib.contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """Serve an app on a free loopback port for as long as the block runs."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)

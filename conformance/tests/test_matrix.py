@@ -1,0 +1,158 @@
+"""Tests of `conformance.matrix`: every cell once, in JSON that its schema holds to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.cassettes import cassette_name
+from conformance.errors import TableError
+from conformance.matrix import (
+    Matrix,
+    cell_key,
+    counts,
+    dump_matrix,
+    gateway_from,
+    gateway_row,
+    make_matrix,
+    model_from,
+    model_row,
+    parse_matrix,
+)
+from conformance.schemas import first_error
+from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
+
+GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
+MODEL = Model(id="openai/Gpt", mode="chat", route="azure", served_by=("azure/a", "azure/b"), deployments=2)
+RUN = {
+    "mode": "replay",
+    "started_at": "2026-11-22T12:00:00Z",
+    "finished_at": "2026-11-22T12:00:01Z",
+    "complete": True,
+    "requests": 4,
+    "selection": None,
+}
+
+
+def judged(verdict: Verdict, model: str = "openai/Gpt", parameter: str = "store:true") -> Judgement:
+    """A cell with this verdict."""
+    return Judgement(
+        key=CellKey(model, Endpoint.RESPONSES, Mode.STREAM, parameter),
+        fields=("store",),
+        verdict=verdict,
+        reason="because.",
+        rejected_by=RejectedBy.BACKEND if verdict is Verdict.REJECTED else None,
+        evidence=("0123456789abcdef", "fedcba9876543210"),
+    )
+
+
+def matrix_of(*judgements: Judgement) -> Matrix:
+    """A matrix of one model."""
+    return make_matrix(GATEWAY, RUN, [MODEL], judgements, cassette_name)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_cells(verdict: Verdict) -> None:
+    """Given a verdict, when it becomes a cell, then the cell has the contract's keys and fits the schema."""
+    matrix = matrix_of(judged(verdict))
+    file = cassette_name("openai/Gpt")
+
+    assert matrix["cells"] == [
+        {
+            "model": "openai/Gpt",
+            "endpoint": "responses",
+            "mode": "stream",
+            "parameter": "store:true",
+            "fields": ["store"],
+            "verdict": verdict.value,
+            "rejected_by": "backend" if verdict is Verdict.REJECTED else None,
+            "reason": "because.",
+            "evidence": [f"{file}#0123456789abcdef", f"{file}#fedcba9876543210"],
+        }
+    ]
+    assert first_error("matrix", matrix) is None
+    assert cell_key(matrix["cells"][0]) == judged(verdict).key
+
+
+def test_head() -> None:
+    """Given gateway, run and models, when a matrix is made, then they stand in it as they are."""
+    matrix = matrix_of()
+
+    assert list(matrix) == ["schema_version", "gateway", "run", "models", "cells"]
+    assert matrix["schema_version"] == 1
+    assert matrix["run"] == RUN
+    assert matrix["gateway"]["version"] == "1.109.1"
+    assert matrix["models"][0]["served_by"] == ["azure/a", "azure/b"]
+
+
+def test_rows_read_back() -> None:
+    """Given a gateway and a model, when their rows are read back, then they are the same."""
+    assert gateway_from(json.loads(json.dumps(gateway_row(GATEWAY)))) == GATEWAY
+    assert model_from(json.loads(json.dumps(model_row(MODEL)))) == MODEL
+
+
+def test_counts() -> None:
+    """Given cells, when they are counted, then verdicts come in their order and idle ones are left out."""
+    matrix = matrix_of(judged(Verdict.REJECTED), judged(Verdict.HONOURED), judged(Verdict.REJECTED))
+
+    assert list(counts(matrix).items()) == [(Verdict.HONOURED, 1), (Verdict.REJECTED, 2)]
+
+
+@given(
+    st.lists(
+        st.builds(judged, st.sampled_from(Verdict), st.text(st.characters(), min_size=1), st.text(st.characters())),
+        max_size=4,
+    )
+)
+def test_round_trip(judgements: list[Judgement]) -> None:
+    """Given any cells, lone surrogates in them too, when dumped and parsed, then nothing has changed."""
+    matrix = matrix_of(*judgements)
+    text = dump_matrix(matrix)
+
+    assert parse_matrix(text, "m.json") == matrix
+    assert text.isascii()
+    assert sum(line.startswith('{"model"') for line in text.splitlines()) == len(judgements)
+
+
+def _broken(**parts: Any) -> str:
+    return json.dumps({**matrix_of(judged(Verdict.REJECTED)), **parts})
+
+
+CELL = matrix_of(judged(Verdict.REJECTED))["cells"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "is not a matrix: the document"),
+        ("{}", "is not a matrix: the document"),
+        (_broken(schema_version=2), "is not a matrix: schema_version"),
+        (_broken(run={**RUN, "mode": "guess"}), "is not a matrix: run.mode"),
+        (_broken(cells=[{**CELL, "verdict": "maybe"}]), r"cells\[0\].verdict"),
+        (_broken(cells=[{**CELL, "verdict": "honoured"}]), r"cells\[0\].rejected_by"),
+        (_broken(cells=[{**CELL, "rejected_by": None}]), r"cells\[0\].rejected_by"),
+        (_broken(cells=[{**CELL, "evidence": ["x"]}]), r"cells\[0\].evidence\[0\]"),
+        (_broken(cells=[{**CELL, "reason": ""}]), r"cells\[0\].reason"),
+        (_broken(cells=[{**CELL, "surprise": 1}]), r"cells\[0\]: .*surprise"),
+        (_broken(models=[{"id": "\ud800"}]), r"models\[0\]: .*required"),
+    ],
+    ids=range(13),
+)
+def test_malformed(text: str, words: str) -> None:
+    """Given a text that is no matrix, when it is parsed, then the error is one line with file and place."""
+    with pytest.raises(TableError, match=f"^m.json .*{words}") as caught:
+        parse_matrix(text, "m.json")
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [{"schema_version": {1}}, {1: 2}, b"x"])
+def test_values_that_json_does_not_have(value: Any) -> None:
+    """Given a value of another world, when it is validated, then that is an error in words."""
+    assert (first_error("matrix", value) or "").startswith("the document: ")

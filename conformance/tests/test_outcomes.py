@@ -1,0 +1,89 @@
+"""Tests of `conformance.outcomes`: how a verdict stands to the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.outcomes import Kind, compare
+from conformance.provider.table import Rule, Statement, SupportTable
+from conformance.support import Overrides
+from conformance.types import CellKey, Endpoint, Judgement, Mode, RejectedBy, Verdict
+
+ACCEPT = "pytest --update-table"
+KEY = CellKey("m", Endpoint.RESPONSES, Mode.WHOLE, "store:true")
+
+
+def judged(verdict: Verdict) -> Judgement:
+    """The cell `store:true` of model `m`, with this verdict."""
+    by = RejectedBy.BACKEND if verdict is Verdict.REJECTED else None
+    return Judgement(key=KEY, fields=("store",), verdict=verdict, reason="because.", rejected_by=by)
+
+
+def saying(supported: bool | None, source: str = "embedded-1", **selectors: tuple[str, ...]) -> SupportTable:
+    """A table with one rule about `store`, or with none."""
+    statements = {} if supported is None else {"store": Statement(supported, source)}
+    return SupportTable((Rule(("*",), statements, **selectors),))
+
+
+NO_OVERRIDES = Overrides((), (), {})
+BEATING = Overrides((Rule(("m",), {"store": Statement(True, "override:mine")}),), (), {})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said", "kind"),
+    [
+        (Verdict.HONOURED, True, Kind.SAME),
+        (Verdict.ACCEPTED, True, Kind.SAME),
+        (Verdict.IGNORED, True, Kind.SAME),
+        (Verdict.REJECTED, False, Kind.SAME),
+        (Verdict.HONOURED, None, Kind.SAME),
+        (Verdict.REJECTED, None, Kind.DEVIATES),
+        (Verdict.REJECTED, True, Kind.DEVIATES),
+        (Verdict.HONOURED, False, Kind.DEVIATES),
+        (Verdict.ACCEPTED, False, Kind.DEVIATES),
+        (Verdict.IGNORED, False, Kind.DEVIATES),
+        *((verdict, said, Kind.UNKNOWN) for verdict in ("inconclusive", "not_applicable") for said in (True, False)),
+    ],
+)
+def test_kinds(verdict: Verdict | str, said: bool | None, kind: Kind) -> None:
+    """Given a verdict and a statement, when they are compared, then null says nothing and no rule means send it."""
+    outcome = compare(judged(Verdict(verdict)), saying(said), NO_OVERRIDES, "embedded", ACCEPT)
+
+    assert outcome.kind is kind
+    assert "because." in outcome.message
+    assert (ACCEPT in outcome.message) is (kind is Kind.DEVIATES)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind", "words"),
+    [
+        (Verdict.REJECTED, Kind.SAME, "override:mine is meant to contradict it"),
+        (Verdict.ACCEPTED, Kind.STALE, f"take 'mine' out of the overrides, then {ACCEPT}"),
+        (Verdict.INCONCLUSIVE, Kind.UNKNOWN, "inconclusive: because."),
+    ],
+)
+def test_overrides_that_beat(verdict: Verdict, kind: Kind, words: str) -> None:
+    """Given an override meant to contradict, when the measurement agrees with it, then it is stale."""
+    outcome = compare(judged(verdict), saying(True, "override:mine"), BEATING, "embedded", ACCEPT)
+
+    assert outcome.kind is kind
+    assert words in outcome.message
+
+
+def test_another_gateways_rule() -> None:
+    """Given a rule of another gateway, when a verdict is compared, then the rule does not speak."""
+    table = saying(False, gateways=("other",))
+
+    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "embedded", ACCEPT).kind is Kind.SAME
+    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "other", ACCEPT).kind is Kind.DEVIATES
+
+
+def test_message_of_a_deviation() -> None:
+    """Given a deviation, when it is told, then the words name cell, both sides, who refused, and the way out."""
+    outcome = compare(judged(Verdict.REJECTED), saying(True), NO_OVERRIDES, "embedded", ACCEPT)
+
+    assert outcome.message == (
+        "measured: store:true is rejected by the backend for 'm' on responses (whole)\n  because.\n"
+        "the table: store:true is safe to send (embedded-1)\n"
+        "to accept the measurement: pytest --update-table"
+    )

@@ -1,0 +1,173 @@
+"""Tests of `conformance.scrub`: no secret is left in what is written, and nothing else is lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from conformance.scrub import REPLACEMENT, Scrubber
+
+KEY = 'sk-Some/"Secret\\+Key=='
+
+SPELLINGS = {
+    "plain": KEY,
+    "json": json.dumps(KEY)[1:-1],
+    "json-in-json": json.dumps(json.dumps(KEY))[3:-3],
+    "json-in-json-in-json": json.dumps(json.dumps(json.dumps(KEY)))[7:-7],
+    "php-json": KEY.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/"),
+    "percent": quote(KEY, safe=""),
+    "form": quote_plus(KEY),
+    "base64": base64.b64encode(KEY.encode()).decode().rstrip("="),
+    "base64url": base64.urlsafe_b64encode(KEY.encode()).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_own_key(spelling: str) -> None:
+    """Given this run's key in any spelling, when a text is scrubbed, then the words around it alone are left."""
+    scrubber = Scrubber([KEY])
+
+    assert scrubber.holds_secret(f"<<{spelling}>>")
+    assert scrubber.text(f"<<{spelling}>>") == f"<<{REPLACEMENT}>>"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "user:", "Bearer "])
+@pytest.mark.parametrize("after", ["", ":", " and more"])
+def test_base64_around_the_key(before: str, after: str) -> None:
+    """Given the key in base64 of a longer text, when it is scrubbed, then no more than an end of it is left."""
+    encoded = base64.b64encode(f"{before}{KEY}{after}".encode()).decode()
+
+    scrubbed = Scrubber([KEY]).text(f"Basic {encoded}")
+
+    assert REPLACEMENT in scrubbed
+    start = base64.b64encode(KEY.encode()).decode()[:12]
+    assert start not in scrubbed
+    assert len(scrubbed) < len(encoded)
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        "sk-abcdefgh12345678",
+        "dapi0123456789abcdef0123",
+        "AKIAABCDEFGHIJKLMNOP",
+        "ASIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    ],
+)
+@pytest.mark.parametrize("before", ["key: ", '"', "\\n", "\\t", "=", "("])
+def test_anybodys_credentials(credential: str, before: str) -> None:
+    """Given what looks like somebody's credential, when a text is scrubbed, then it is gone."""
+    assert Scrubber().text(f"{before}{credential} end") == f"{before}{REPLACEMENT} end"
+
+
+def test_bearer_and_key_hash() -> None:
+    """Given a bearer token of no known form, and LiteLLM's key hash, when scrubbed, then both are gone."""
+    text = f"authorization: Bearer abcDEF123.~ x, Key Hash (Token) = {'0f' * 32}. Unable"
+
+    assert Scrubber().text(text) == (
+        f"authorization: Bearer {REPLACEMENT} x, Key Hash (Token) ={REPLACEMENT}. Unable"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: Extra inputs are not permitted",
+        "a task-force of risk-averse disk-utils",
+        "sk-",
+        "Bearer of news",
+        "conformance-cache-key",
+        "databricks-claude-haiku-4-5 dapi",
+    ],
+)
+def test_words_stay(text: str) -> None:
+    """Given a text that holds no credential, when it is scrubbed, then it is as it was."""
+    assert Scrubber(["", "sk-other-key-of-this-run"]).text(text) == text
+
+
+@pytest.mark.parametrize("placeholder", ["x", "no", "none", "test", "EMPTY", "1234567"])
+def test_placeholders_are_no_secrets(placeholder: str) -> None:
+    """Given a key that local servers take for a formality, when scrubbed, then words that hold it stay whole."""
+    scrubber = Scrubber([placeholder])
+    text = f'{{"text":"next {placeholder}"}}'
+
+    assert scrubber.text(text) == text
+    assert not scrubber.holds_secret(text)
+
+
+def test_headers() -> None:
+    """Given a response's headers, when they are scrubbed, then evidence is kept, by lower-case name, and no more."""
+    kept = {
+        "content-type": "text/event-stream",
+        "retry-after": "5",
+        "server": "uvicorn",
+        "x-litellm-version": "1.109.1",
+        "x-litellm-model-id": "abc",
+        "x-litellm-attempted-retries": "0",
+        "llm_provider-retry-after": "7",
+        "llm_provider-x-ratelimit-limit-requests": "9",
+        "x-ratelimit-remaining-tokens": "1",
+    }
+    dropped = {
+        "set-cookie": "a=b",
+        "x-litellm-key-spend": "1",
+        "x-litellm-model-api-base": "https://internal",
+        "llm_provider-set-cookie": "c",
+        "authorization": "Bearer x",
+        "x-litellm-call-id": "1",
+    }
+
+    given_headers = {name.title(): value for name, value in {**kept, **dropped}.items()}
+
+    assert Scrubber().headers(given_headers) == kept
+    assert list(Scrubber().headers(given_headers)) == sorted(kept)
+    assert Scrubber([KEY]).headers({"Server": KEY}) == {"server": REPLACEMENT}
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"a\x80\xe2\x82", b"", b'{"a":"\\ud800"}'])
+def test_bytes_pass_through(body: bytes) -> None:
+    """Given bytes that are no UTF-8, when a body is scrubbed, then they stay, and the key among them goes."""
+    scrubber = Scrubber([KEY])
+
+    assert scrubber.body(body) == body
+    assert scrubber.body(body + KEY.encode() + body) == body + REPLACEMENT.encode() + body
+
+
+_KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)
+_ECHOES = st.sampled_from(
+    [
+        str,
+        lambda key: json.dumps({"error": f"key {key} is wrong"}),
+        lambda key: json.dumps({"error": json.dumps({"message": f"key {key} is wrong"})}),
+        lambda key: quote(key),
+        lambda key: base64.b64encode(key.encode()).decode(),
+        lambda key: f"Basic {base64.b64encode(b'user:' + key.encode()).decode()}",
+    ]
+)
+
+
+@given(_KEYS, _ECHOES, st.binary(max_size=5))
+def test_any_key_is_gone(key: str, echo: object, noise: bytes) -> None:
+    """Given any key and any echo of it, when a body is scrubbed, then no spelling is left, nor changes it again."""
+    assume(key not in REPLACEMENT and REPLACEMENT not in key)
+    assert callable(echo)
+    scrubber = Scrubber([key])
+
+    scrubbed = scrubber.body(noise + b" " + echo(key).encode() + b" " + noise)
+
+    assert key.encode() not in scrubbed
+    assert base64.b64encode(key.encode())[: len(key) // 3 * 4] not in scrubbed
+    assert not scrubber.holds_secret(scrubbed.decode("utf-8", "surrogateescape"))
+    assert scrubber.body(scrubbed) == scrubbed
+
+
+@given(st.binary(max_size=200))
+def test_bodies_without_secrets_are_untouched(body: bytes) -> None:
+    """Given any body that does not hold the key, when it is scrubbed, then it is the same."""
+    assert Scrubber(["sk-a-key-that-is-nowhere"]).body(body) == body

@@ -1,0 +1,218 @@
+"""The project's words as types: what is planned, what was exchanged, what it shows."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Endpoint(StrEnum):
+    """Where requests go."""
+
+    CHAT_COMPLETIONS = "chat_completions"
+    RESPONSES = "responses"
+
+
+class Mode(StrEnum):
+    """How the answer is asked for."""
+
+    WHOLE = "whole"
+    STREAM = "stream"
+
+
+class Verdict(StrEnum):
+    """What a cell's exchanges show."""
+
+    HONOURED = "honoured"
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class RejectedBy(StrEnum):
+    """Who refused a parameter."""
+
+    GATEWAY = "gateway"
+    BACKEND = "backend"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One request field, or one value of it, as the registry describes it.
+
+    `body` is what a probe adds to its baseline; `effects` names, for each endpoint where the
+    answer can show it, the observer in `conformance.parameters.effects` that looks. `wrong` is
+    the same field with a value of a wrong type: who swallows that does not read the field.
+    """
+
+    id: str
+    body: Mapping[str, Any]
+    endpoints: tuple[Endpoint, ...]
+    modes: tuple[Mode, ...]
+    sets: tuple[str, ...]
+    standard: str
+    why: str
+    effects: Mapping[Endpoint, str] = field(default_factory=dict)
+    wrong: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The path in the request body that this parameter stands for, without its value."""
+        return self.id.partition(":")[0]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The top-level request fields that a probe adds to its baseline."""
+        return tuple(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """An id from `/v1/models`, and what the gateway declares about it.
+
+    `route` is the provider path (`databricks`, `azure`), `served_by` the deployments behind
+    the id, `deployments` their number (1 where nothing is declared).
+    """
+
+    id: str
+    mode: str | None = None
+    route: str | None = None
+    served_by: tuple[str, ...] = ()
+    deployments: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The system under test. `simulated` says that its upstreams are stand-ins for the vendors."""
+
+    name: str
+    url: str
+    software: str | None = None
+    version: str | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of the plan, told apart from its repetitions by `repeat`."""
+
+    model: str
+    endpoint: Endpoint
+    mode: Mode
+    body: Mapping[str, Any]
+    repeat: int = 0
+
+    @property
+    def content(self) -> bytes:
+        """The body as it goes over the wire."""
+        return json.dumps(self.body, separators=(",", ":")).encode("ascii")
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What a recording is looked up by: 16 hex digits over endpoint, body and repetition."""
+        return digest_of(self.endpoint, self.body, self.repeat)
+
+
+def digest_of(endpoint: str, body: Any, repeat: int) -> str:
+    """Digest the parts of a request that make it the request it is."""
+    text = f"{endpoint} {repeat} {_canonical(body)}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+_canonical = functools.partial(json.dumps, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back: `status` is None, and `error` says why, where no whole answer did.
+
+    `headers` have lower-case names; times are in milliseconds since the request was sent.
+    `chunks` are (time, length in bytes) of the pieces in which a streamed body arrived.
+    """
+
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    elapsed_ms: int = 0
+    chunks: tuple[tuple[int, int], ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its response, with the time it was recorded (UTC, ISO 8601)."""
+
+    request: Request
+    response: Response
+    recorded_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """The coordinates of a cell."""
+
+    model: str
+    endpoint: Endpoint
+    mode: Mode
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PlannedCell:
+    """A cell and the requests that its verdict needs, each as often as its model has to be asked.
+
+    `baselines` lack the parameter, `probes` have it; two controls tell what acceptance is worth:
+    `bogus` has a key that nobody knows, `wrong` the parameter with a value of a wrong type.
+    """
+
+    key: CellKey
+    parameter: Parameter
+    baselines: tuple[Request, ...]
+    probes: tuple[Request, ...]
+    bogus: tuple[Request, ...]
+    wrong: tuple[Request, ...]
+
+    def __repr__(self) -> str:
+        """Short, for it stands in test reports."""
+        key = self.key
+        return f"<cell {key.model!r} {key.endpoint} {key.mode} {key.parameter}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A cell's verdict, the reason in one sentence, and the digests of the exchanges that show it.
+
+    `recorded` is False where an exchange that the verdict needs was never made.
+    """
+
+    key: CellKey
+    fields: tuple[str, ...]
+    verdict: Verdict
+    reason: str
+    rejected_by: RejectedBy | None = None
+    evidence: tuple[str, ...] = ()
+    recorded: bool = True
+
+    @property
+    def supported(self) -> bool | None:
+        """The support statement: False where rejected, True where safe to send, None where unknown."""
+        return STATEMENTS[self.verdict]
+
+
+#: What each verdict says about sending the parameter.
+STATEMENTS: Mapping[Verdict, bool | None] = {
+    Verdict.HONOURED: True,
+    Verdict.ACCEPTED: True,
+    Verdict.IGNORED: True,
+    Verdict.REJECTED: False,
+    Verdict.INCONCLUSIVE: None,
+    Verdict.NOT_APPLICABLE: None,
+}
