@@ -7,7 +7,8 @@ import sys
 import click
 
 from conformance import __version__
-from conformance.errors import ConformanceError, EmbeddedGatewayError
+from conformance.embedded.serve import serve as run_gateway
+from conformance.errors import ConformanceError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,14 +24,7 @@ def commands() -> None:
 @click.option("--litellm-version", metavar="X", help="LiteLLM version to run (default: the pinned one).")
 def serve(litellm_version: str | None) -> None:
     """Run the embedded gateway, and print the variables that point a client at it."""
-    try:
-        from conformance.embedded.serve import serve as run
-    except ImportError as error:
-        raise EmbeddedGatewayError(
-            f"the embedded gateway is not installed ({error.name} is missing); "
-            "pip install 'litellm-conformance[embedded]'"
-        ) from None
-    sys.exit(run(version=litellm_version))
+    sys.exit(run_gateway(version=litellm_version))
 
 
 def main() -> None:

@@ -1,32 +1,25 @@
 """Recordings on disk: one vcrpy cassette per model, and the model list they were planned from.
 
-The only room that knows vcrpy. A cassette is an ordinary vcrpy JSON document with one
-interaction per line; it plays back in plain vcrpy with this module as its serializer. Bodies
-stand as JSON where that keeps every byte, else as text, else as base64. Files are written
-whole or not at all, scrubbed of secrets, and looked up by a digest of the request.
+The only room that knows vcrpy. Files are written whole or not at all, scrubbed of secrets, and
+looked up by a digest of the request.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vcr.cassette import Cassette
-from vcr.request import Request as VcrRequest
-from vcr.serialize import deserialize as vcr_deserialize
-from vcr.serialize import serialize as vcr_serialize
-
+from conformance import cassette_format
 from conformance.errors import CassetteError
 from conformance.schemas import first_error
 from conformance.scrub import Scrubber
-from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
+from conformance.types import Endpoint, Exchange
 
 #: Recordings do not say where the gateway was: cassettes are shared, addresses are not.
 RECORDED_BASE = "http://gateway/v1"
@@ -34,7 +27,7 @@ RECORDED_BASE = "http://gateway/v1"
 GATEWAY_FILE = "gateway.json"
 
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,78}[a-z0-9]|[a-z0-9]")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|gateway)(\..*)?")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|gateway)(\..*)?")  # Windows' devices, and our own
 
 
 def cassette_name(model: str) -> str:
@@ -46,6 +39,8 @@ def cassette_name(model: str) -> str:
     if _PLAIN_NAME.fullmatch(model) and not _RESERVED.fullmatch(model):
         return f"{model}.json"
     stem = re.sub(r"[^a-z0-9._-]+", "-", model[:200].lower()).strip(".-")[:60] or "model"
+    if _RESERVED.fullmatch(stem):
+        stem = f"model-{stem}"
     digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{stem}~{digest}.json"
 
@@ -75,15 +70,21 @@ class Folder:
 
     def write_model(self, model: str, exchanges: Iterable[Exchange], paths: Mapping[Endpoint, str]) -> Path:
         """Write a model's cassette, scrubbed, in place of the one it had."""
+        # Imported here: it takes a quarter of a second, and a replay needs none of it.
+        from vcr.cassette import Cassette
+        from vcr.request import Request
+        from vcr.serialize import serialize
+
         cassette = Cassette(str(self.cassette_path(model)))
         for exchange in sorted(exchanges, key=lambda e: (e.request.endpoint, e.request.mode, e.request.digest)):
-            cassette.append(*self._interaction(exchange, paths))
+            uri, headers = f"{RECORDED_BASE}{paths[exchange.request.endpoint]}", {"content-type": "application/json"}
+            cassette.append(Request("POST", uri, exchange.request.content, headers), self._response(exchange))
         document = {
             "requests": cassette.requests,
             "responses": cassette.responses,
             "metadata": {"model": model},
         }
-        return self._write(self.cassette_path(model), vcr_serialize(document, _Serializer))
+        return self._write(self.cassette_path(model), serialize(document, cassette_format))
 
     def read_model(self, model: str) -> dict[str, Exchange]:
         """A model's recorded exchanges by digest; empty where it has no cassette.
@@ -98,11 +99,10 @@ class Folder:
         except (OSError, UnicodeDecodeError) as error:
             raise CassetteError(f"cannot read the cassette {path} ({error}); record it again with --live") from None
         try:
-            # With metadata, which every cassette of ours has, vcrpy answers with three parts.
-            requests, responses, metadata = vcr_deserialize(text, _Serializer)
-            recorded = metadata["model"]
-            exchanges = [_exchange(model, *pair) for pair in zip(requests, responses, strict=True)]
-        except Exception as error:  # whatever a damaged file makes vcrpy raise
+            document = cassette_format.parse(text)
+            recorded = document["metadata"]["model"]
+            exchanges = [cassette_format.exchange_from(model, row) for row in document["interactions"]]
+        except (ValueError, RecursionError) as error:
             what = f"{type(error).__name__}: {error}"[:200]
             raise CassetteError(f"the cassette {path} is damaged ({what}); record it again with --live") from None
         if recorded != model:
@@ -123,21 +123,15 @@ class Folder:
             raise CassetteError(
                 f"no recording in {self.path}; record one with --live, or name another with --gateway"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CassetteError(f"cannot read {path} ({error}); record it again with --live") from None
         if problem := first_error("gateway", document):
             raise CassetteError(f"{path}: {problem}; record it again with --live")
         return document
 
-    def _interaction(self, exchange: Exchange, paths: Mapping[Endpoint, str]) -> tuple[VcrRequest, dict[str, Any]]:
+    def _response(self, exchange: Exchange) -> dict[str, Any]:
         request, response = exchange.request, exchange.response
-        recorded = VcrRequest(
-            "POST",
-            f"{RECORDED_BASE}{paths[request.endpoint]}",
-            request.content,
-            {"content-type": "application/json"},
-        )
-        return recorded, {
+        return {
             "status": {"code": response.status or 0, "message": ""},
             "headers": {name: [value] for name, value in self._scrubber.headers(response.headers).items()},
             "body": {"string": self._scrubber.body(response.body)},
@@ -157,7 +151,8 @@ class Folder:
         """Write atomically, after a last look for secrets."""
         if self._scrubber.holds_secret(text):
             raise CassetteError(
-                f"the API key would have been written to {self._scrubber.text(path.name)}; nothing was written, report this"
+                f"the API key would have been written to {self._scrubber.text(path.name)}, "
+                "which was not written; please report this"
             )
         try:
             write_atomically(path, text)
@@ -178,86 +173,3 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-class _Serializer:
-    """vcrpy's serializer interface: a dict that it prepared → text, and back."""
-
-    @staticmethod
-    def serialize(document: Mapping[str, Any]) -> str:
-        lines = (_dump(_readable(interaction)) for interaction in document["interactions"])
-        version, metadata = document["version"], json.dumps(document["metadata"])
-        body = ",\n".join(lines)
-        return f'{{"version":{version},"metadata":{metadata},"interactions":[\n{body}\n]}}\n'
-
-    @staticmethod
-    def deserialize(text: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(text)
-        for interaction in document["interactions"]:
-            interaction["request"]["body"] = _restored(interaction["request"]["body"])
-            interaction["response"]["body"] = {"string": _restored(interaction["response"]["body"])}
-        return document
-
-
-serialize, deserialize = _Serializer.serialize, _Serializer.deserialize
-
-
-def _readable(interaction: Mapping[str, Any]) -> dict[str, Any]:
-    request, response = interaction["request"], interaction["response"]
-    return {
-        "request": {**request, "body": _stored(request["body"])},
-        "response": {**response, "body": _stored(response["body"]["string"])},
-    }
-
-
-def _stored(body: str | bytes) -> dict[str, Any]:
-    """A body as JSON where that keeps every byte, else as text, else as base64."""
-    if isinstance(body, bytes):  # vcrpy leaves bytes alone that are no UTF-8
-        return {"base64": base64.b64encode(body).decode()}
-    if body.startswith(("{", "[")):
-        try:
-            value = json.loads(body)
-            if _dump(value) == body:
-                return {"json": value}
-        except (ValueError, RecursionError):
-            pass
-    return {"text": body}
-
-
-def _restored(body: Mapping[str, Any]) -> str | bytes:
-    if "json" in body:
-        return _dump(body["json"])
-    return base64.b64decode(body["base64"]) if "base64" in body else str(body["text"])
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _exchange(model: str, request: VcrRequest, response: Mapping[str, Any]) -> Exchange:
-    told = response["conformance"]
-    body = json.loads(request.body)
-    planned = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"])
-    if digest_of(planned.endpoint, body, planned.repeat) != told["digest"]:
-        raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
-    return Exchange(
-        planned,
-        Response(
-            status=response["status"]["code"] or None,
-            headers={name: values[0] for name, values in response["headers"].items()},
-            body=_bytes(response["body"]["string"]),
-            elapsed_ms=told["elapsed_ms"],
-            chunks=tuple((time, length) for time, length in told["chunks"]),
-            error=told["error"],
-        ),
-        told["recorded_at"],
-    )
-
-
-def _bytes(body: str | bytes) -> bytes:
-    return body.encode("utf-8") if isinstance(body, str) else body
-
-
-def recorded_models(folder: Folder) -> Iterator[str]:
-    """The names of the cassette files in a folder."""
-    return (path.name for path in sorted(folder.path.glob("*.json")) if path.name != GATEWAY_FILE)

@@ -6,6 +6,7 @@ Whatever goes wrong is one line that says what to do next. The key is never part
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 from collections import defaultdict
@@ -41,6 +42,7 @@ def discover(target: Target, name: str | None = None, *, simulated: bool = False
     with httpx.Client(
         headers={"authorization": f"Bearer {target.api_key}", "user-agent": user_agent()},
         timeout=TIMEOUT,
+        verify=httpx.create_ssl_context(),  # which knows SSL_CERT_FILE, also where proxies do not hold
         trust_env=uses_environment(target),
         follow_redirects=False,
     ) as client:
@@ -64,24 +66,29 @@ def discover(target: Target, name: str | None = None, *, simulated: bool = False
     return Discovered(gateway, models, left_out)
 
 
+class _TooLargeError(Exception):
+    """An answer that went past `MAX_BODY`."""
+
+
+def _read(client: httpx.Client, url: str) -> httpx.Response:
+    """An answer, whole, as long as it is of bearable size."""
+    with client.stream("GET", url) as response:
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise _TooLargeError
+        headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+
 def _get(client: httpx.Client, url: str, target: Target) -> httpx.Response:
     base = target.base_url
     try:
-        with client.stream("GET", url) as response:
-            size = 0
-            chunks = []
-            for chunk in response.iter_bytes():
-                size += len(chunk)
-                if size > MAX_BODY:
-                    raise DiscoveryError(
-                        f"{base}/v1/models answers with more than {MAX_BODY // 2**20} MiB; check the address"
-                    )
-                chunks.append(chunk)
-            return httpx.Response(
-                response.status_code,
-                headers={k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")},
-                content=b"".join(chunks),
-            )
+        return _read(client, url)
+    except _TooLargeError:
+        size = f"{MAX_BODY // 2**20} MiB"
+        raise DiscoveryError(f"{base}/v1/models answers with more than {size}; check the address") from None
     except httpx.TimeoutException:
         raise DiscoveryError(f"{base} did not answer in time; is the gateway up, and is the address right?") from None
     except httpx.ConnectError as error:
@@ -168,11 +175,16 @@ def _declared(client: httpx.Client, target: Target) -> dict[str, list[dict[str, 
     return dict(deployments)
 
 
+#: Where LiteLLM tells its version, for its model list does not; the second is that of older releases.
+_VERSION_ROUTES = ("/health/readiness/details", "/health/readiness")
+
+
 def _ready_version(client: httpx.Client, target: Target) -> str | None:
-    """The version that LiteLLM's readiness route tells, for its model list does not."""
-    document = _json(client, f"{target.base_url}/health/readiness")
-    version = document.get("litellm_version") if isinstance(document, dict) else None
-    return version if isinstance(version, str) and len(version) < 100 else None
+    for route in _VERSION_ROUTES:
+        version = _mapping(_json(client, f"{target.base_url}{route}")).get("litellm_version")
+        if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
+            return version
+    return None
 
 
 def _rows(client: httpx.Client, url: str) -> Sequence[dict[str, Any]]:
@@ -184,9 +196,9 @@ def _rows(client: httpx.Client, url: str) -> Sequence[dict[str, Any]]:
 def _json(client: httpx.Client, url: str) -> Any:
     """A route's JSON, or None: what a gateway declares is welcome, never needed."""
     try:
-        response = client.get(url)
+        response = _read(client, url)
         return response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, RecursionError):
+    except (httpx.HTTPError, _TooLargeError, ValueError, RecursionError):
         return None
 
 
@@ -197,6 +209,8 @@ def _models(
     for model_id in ids:
         rows = declared.get(model_id, ())
         mode = modes.get(model_id) or next((row["mode"] for row in rows if isinstance(row["mode"], str)), None)
+        if "*" in model_id:  # a route for many models, and no model that could be asked
+            mode = "wildcard"
         if mode is not None and mode not in CHAT_MODES:
             left_out.append((model_id, mode))
             continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +33,7 @@ MAX_WAIT = 60.0
 
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
 _RETRY_HEADERS = ("retry-after", "llm_provider-retry-after")
-_RETRY_BODY = re.compile(rb'\\*"retry_after\\*"\s*:\s*(\d+(?:\.\d+)?)')
+_RETRY_BODY = re.compile(rb'"retry_after\\*"\s*:\s*(?:\\*")?(\d{1,6}(?:\.\d{1,6})?)')
 
 #: Connections per client: httpcore's pool is searched linearly, so several small ones beat a big one.
 _CONNECTIONS = 4
@@ -79,7 +78,7 @@ class Sender:
                     verify=context,
                     trust_env=uses_environment(self._target),
                     follow_redirects=False,  # the key goes to the gateway named, and nowhere else
-                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
                     headers={
                         "authorization": f"Bearer {self._target.api_key}",
@@ -210,7 +209,7 @@ def _last_result(state: RetryCallState) -> Response:
 _ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, f"no connection within {CONNECT_TIMEOUT:g} s"),
     (httpx.TimeoutException, f"nothing came for {READ_TIMEOUT:g} s"),
-    (httpx.ConnectError, "the connection was refused"),
+    (httpx.ConnectError, "no connection"),
     (httpx.RemoteProtocolError, "the connection broke off before the answer was whole"),
     (httpx.NetworkError, "the connection broke"),
     (httpx.DecodingError, "the answer's compression is broken"),
@@ -220,12 +219,3 @@ _ERRORS: tuple[tuple[type[Exception], str], ...] = (
 def _described(error: Exception) -> str:
     name = type(error).__name__
     return next((f"{words} ({name})" for kind, words in _ERRORS if isinstance(error, kind)), name)
-
-
-def json_object(body: bytes) -> dict[str, object] | None:
-    """A body as a JSON object, or None where it is none."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

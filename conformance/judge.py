@@ -107,7 +107,7 @@ class Judge:
             answer = self._answer(exchange)
             if answer.ok:
                 return False, "a value of a wrong type passes just as gladly, so nobody reads it"
-            if _is_refusal(answer):
+            if _is_refusal(answer) and dialects.mentions(answer.refusal or "", cell.parameter.wrong):
                 by = dialects.spoken_by(answer.refusal or "", exchange.response.headers)
                 if by is RejectedBy.GATEWAY:
                     return False, "the gateway itself refuses a value of a wrong type, so it may keep the others too"
@@ -120,7 +120,8 @@ class Judge:
         answers = [self._answer(exchange) for exchange in self._look_up(cell.bogus)]
         if any(answer.ok for answer in answers):
             return "a bogus key is swallowed just as gladly, so acceptance proves nothing"
-        if answers and all(_is_refusal(answer) for answer in answers):
+        known = [answer for answer in answers if _is_refusal(answer) and _names_bogus(cell, answer)]
+        if answers and len(known) == len(answers):
             return "a bogus key is refused here, so the parameter is known"
         return "the controls failed, so acceptance proves little"
 
@@ -157,6 +158,11 @@ def _refused(parameter: Parameter, answer: Answer, response: Response, deploymen
         )
     others = f"it blames {', '.join(sorted(named)[:5])}" if named else "it names no parameter"
     return _inconclusive(f"{_trouble(answer)} ({others})", deployment)
+
+
+def _names_bogus(cell: PlannedCell, answer: Answer) -> bool:
+    own = set(cell.bogus[0].body) - set(cell.baselines[0].body)
+    return dialects.mentions(answer.refusal or "", own)
 
 
 def _is_refusal(answer: Answer) -> bool:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered, discover
-from conformance.errors import ConformanceError, EmbeddedGatewayError
+from conformance.embedded import embedded_gateway
+from conformance.errors import ConformanceError
 from conformance.exchange import Sender, Traffic, now
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
@@ -75,13 +76,6 @@ def _gateway(job: Job, say: Callable[[str], None]) -> Iterator[Target]:
     if job.target is not None:
         yield job.target
         return
-    try:
-        from conformance.embedded import embedded_gateway
-    except ImportError as error:
-        raise EmbeddedGatewayError(
-            f"no gateway is named and the embedded one is not installed ({error.name} is missing); "
-            "set LITELLM_BASE_URL and LITELLM_API_KEY, or pip install 'litellm-conformance[embedded]'"
-        ) from None
     with embedded_gateway(version=job.litellm_version, say=say) as gateway:
         yield Target(gateway.base_url, gateway.api_key)
 
@@ -98,7 +92,8 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
     if job.send:
         yield (
             f"measuring {len(plan.cells)} cells: at most {plan.requests} requests "
-            f"to {len(plan.models)} models, {job.concurrency} at once, retries on rate limits and server errors not counted"
+            f"to {len(plan.models)} models, {job.concurrency} at once, "
+            "retries on rate limits and server errors not counted"
         )
 
 

@@ -27,7 +27,7 @@ class Outcome:
     message: str
 
 
-_SAYS = {True: "safe to send", False: "rejected", None: "unknown"}
+_AS_TOLD = Outcome(Kind.SAME, "as the table says")
 
 
 def compare(judgement: Judgement, table: SupportTable, overrides: Overrides, gateway: str, accept: str) -> Outcome:
@@ -37,21 +37,23 @@ def compare(judgement: Judgement, table: SupportTable, overrides: Overrides, gat
         return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
     statement = told(table, key, gateway)
     said = statement.supported if statement else True
+    deliberate = beats_measurement(statement, overrides)
+    if said == measured and not deliberate:
+        return _AS_TOLD
     source = statement.source if statement else "no rule: unknown parameters are sent"
     where = f"{key.model!r} on {key.endpoint} ({key.mode})"
     by = f" by the {judgement.rejected_by}" if judgement.rejected_by else ""
     shown = f"measured: {key.parameter} is {judgement.verdict}{by} for {where}\n  {judgement.reason}"
-    if beats_measurement(statement, overrides):
-        if said != measured:
-            return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
+    if deliberate and said != measured:
+        return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
+    if deliberate:
         return Outcome(
             Kind.STALE,
             f"{shown}\nthe table: {source} contradicts a measurement that now agrees with it\n"
             f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
         )
-    if said == measured:
-        return Outcome(Kind.SAME, shown)
+    says = "safe to send" if said else "rejected"
     return Outcome(
         Kind.DEVIATES,
-        f"{shown}\nthe table: {key.parameter} is {_SAYS[said]} ({source})\nto accept the measurement: {accept}",
+        f"{shown}\nthe table: {key.parameter} is {says} ({source})\nto accept the measurement: {accept}",
     )

@@ -60,14 +60,18 @@ class Run:
 
     @cached_property
     def replay(self) -> Replay:
-        """The recording that is judged."""
-        folder = Folder(self.settings.cassettes / self.settings.gateway)
+        """The recording that is judged: as much of it as was recorded, unless options say otherwise."""
+        folder, option = Folder(self.settings.cassettes / self.settings.gateway), self._config.option
+        document = self._document or folder.read_gateway()
+        recorded = document["run"]
         return Replay(
             folder,
-            self._document or folder.read_gateway(),
+            document,
             self.registry,
-            self.registry.select(self._config.option.parameters),
-            select_endpoints(self._config.option.endpoints),
+            self.registry.select(option.parameters)
+            if option.parameters
+            else self.registry.known(recorded["parameters"]),
+            select_endpoints(option.endpoints or ",".join(recorded["endpoints"])),
             selection=self.settings.selection,
             mode="live" if self.settings.live else "replay",
         )
@@ -95,7 +99,7 @@ class Run:
             gateway=self.settings.gateway,
             cassettes=self.settings.cassettes,
             registry=self.registry,
-            parameters=self.registry.select(option.parameters),
+            parameters=self.registry.select(option.parameters or "core"),
             endpoints=select_endpoints(option.endpoints),
             selection=self.settings.selection,
             concurrency=option.concurrency,
@@ -138,7 +142,7 @@ class Run:
             command += ["--gateway", self.settings.gateway]
         for name in ("cassettes", "table", "parameters", "endpoints", "models"):
             value = getattr(option, name)
-            if value and not (name == "parameters" and value == "core"):
+            if value:
                 command.append(f"--{name}={value}")
         return shlex.join([*command, "--update-table"])
 
@@ -213,12 +217,14 @@ def _refuse_moved_root(config: pytest.Config) -> None:
 
     It does so before any plugin is asked, and then reads another configuration file.
     """
+    if config.rootpath == config.invocation_params.dir:
+        return
     for argument in config.invocation_params.args:
         name = str(argument)
         value = getattr(config.option, name.removeprefix("--"), None)
         if name in ("--cassettes", "--reports", "--table") and value:
             place = (config.invocation_params.dir / value).resolve()
-            if config.rootpath == place or config.rootpath in place.parents and config.inipath is None:
+            if config.rootpath == place or (config.rootpath in place.parents and config.inipath is None):
                 raise ConformanceError(
                     f"write {name}={value}, with the equals sign; pytest took the folder for its root"
                 )

@@ -7,6 +7,7 @@ tell and groups the rest into rules. A statement that is null never overwrites a
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from collections import defaultdict
@@ -55,6 +56,11 @@ class Overrides:
     beating: tuple[Rule, ...]
     general: tuple[Rule, ...]
     sources: Mapping[str, Mapping[str, Any]]
+
+    @functools.cached_property
+    def beating_sources(self) -> frozenset[str]:
+        """The sources of the rules that beat measurements."""
+        return frozenset(s.source for rule in self.beating for s in rule.statements.values())
 
 
 def overrides_from(text: str, where: str) -> Overrides:
@@ -181,12 +187,11 @@ def _untold(
     facts: Mapping[CellKey, Fact], base: SupportTable, gateway: str | None, overrides: Overrides
 ) -> dict[CellKey, Fact]:
     """The facts that the rules below do not tell already, with a note where those say otherwise."""
-    beaten = {statement.source for rule in overrides.beating for statement in rule.statements.values()}
     untold = {}
     for key, fact in facts.items():
         told = base.lookup(Question(key.model, key.endpoint, key.mode, gateway=gateway), key.parameter)
         supported = told.supported if told else True
-        if supported == fact.supported or (told and told.source in beaten):
+        if supported == fact.supported or (told and told.source in overrides.beating_sources):
             continue
         untold[key] = replace(fact, differs_from=told.source if told and told.source != _DEFAULT else "")
     return untold
@@ -326,8 +331,7 @@ def told(table: SupportTable, key: CellKey, gateway: str) -> Statement | None:
 
 def beats_measurement(statement: Statement | None, overrides: Overrides) -> bool:
     """True where a statement comes from an override that is meant to contradict the measurement."""
-    beating = {s.source for rule in overrides.beating for s in rule.statements.values()}
-    return statement is not None and statement.source in beating
+    return statement is not None and statement.source in overrides.beating_sources
 
 
 def same_rules(one: SupportTable, other: SupportTable) -> bool:

@@ -73,9 +73,7 @@ def replay() -> None:
         cells = _synthetic_recording(folder)
         empty = folder / "test_empty.py"
         empty.write_text(
-            "import pytest\n"
-            f"@pytest.mark.parametrize('number', range({cells}))\n"
-            "def test_empty(number):\n    pass\n"
+            f"import pytest\n@pytest.mark.parametrize('number', range({cells}))\ndef test_empty(number):\n    pass\n"
         )
         suite = Path(__file__).parent.parent / "suite"
         common = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -109,9 +107,7 @@ def _synthetic_recording(folder: Path) -> int:
     """Write a recording of about `CELLS` cells and its table; returns the number of cells."""
     registry = load_registry()
     models = _fleet(-(-CELLS // len(_plan(_fleet(1)).cells)))
-    gateway = Gateway(
-        name="embedded", url="http://127.0.0.1", software="litellm", version="0", simulated=True
-    )
+    gateway = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="0", simulated=True)
     recordings = Folder(folder / "cassettes" / "embedded")
     plan = _plan(models)
     requests: dict[str, list[Request]] = {}
@@ -119,16 +115,13 @@ def _synthetic_recording(folder: Path) -> int:
         requests.setdefault(group.model, []).extend((*group.baselines, *group.others))
     for model, asked in requests.items():
         exchanges = [
-            Exchange(request, _answered(registry.paths[request.endpoint], request), now())
-            for request in asked
+            Exchange(request, _answered(registry.paths[request.endpoint], request), now()) for request in asked
         ]
         recordings.write_model(model, exchanges, registry.paths)
     run = {"started_at": now(), "finished_at": now(), "complete": True, "requests": plan.requests}
     run |= {"parameters": [p.id for p in registry.parameters], "endpoints": list(Endpoint)}
     recordings.write_gateway(gateway_document(Discovered(gateway, tuple(models), ()), run))
-    matrix = Replay(
-        recordings, recordings.read_gateway(), registry, registry.select("core"), tuple(Endpoint)
-    ).matrix()
+    matrix = Replay(recordings, recordings.read_gateway(), registry, registry.select("core"), tuple(Endpoint)).matrix()
     table = derive(matrix, load_overrides(), None, registry.values_of)
     (folder / "table.json").write_text(dump_table(table))
     return len(plan.cells)
@@ -170,9 +163,7 @@ def _bare(plan: Plan, target: Target, concurrency: int) -> float:
     requests = [request for group in plan.groups for request in (*group.baselines, *group.others)]
 
     async def run() -> None:
-        async with httpx.AsyncClient(
-            headers={"authorization": f"Bearer {target.api_key}"}, timeout=60
-        ) as client:
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {target.api_key}"}, timeout=60) as client:
             queue = iter(requests)
 
             async def work() -> None:

@@ -11,7 +11,7 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -43,9 +43,7 @@ class Pattern:
 @functools.cache
 def _tables() -> tuple[tuple[Pattern, ...], tuple[tuple[re.Pattern[str], RejectedBy], ...]]:
     data = tomllib.loads((resources.files(__name__) / "dialects.toml").read_text(encoding="utf-8"))
-    refusals = tuple(
-        Pattern(re.compile(row["pattern"]), tuple(row.get("implies", ()))) for row in data["refusals"]
-    )
+    refusals = tuple(Pattern(re.compile(row["pattern"]), tuple(row.get("implies", ()))) for row in data["refusals"])
     speakers = tuple((re.compile(row["pattern"]), RejectedBy(row["by"])) for row in data["speakers"])
     return refusals, speakers
 
@@ -96,6 +94,12 @@ def blames(offender: str, fields: tuple[str, ...]) -> bool:
     if len(steps) > 1 and steps[0] == "body":
         steps = steps[1:]
     return bool(steps) and steps[0] in fields
+
+
+def mentions(text: str, fields: Iterable[str]) -> bool:
+    """True where a refusal has one of these fields in it as a word, however spelled."""
+    words = {_snake(word) for word in re.findall(r"\w{1,200}", text[:MAX_TEXT])}
+    return not words.isdisjoint(fields)
 
 
 def _snake(name: str) -> str:

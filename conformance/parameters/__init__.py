@@ -39,6 +39,10 @@ class Registry:
             )
         return tuple(p for p in self.parameters if {"all", p.id, p.path, *p.sets} & set(wanted))
 
+    def known(self, ids: Sequence[str]) -> tuple[Parameter, ...]:
+        """The parameters with these ids; ids that the registry has no more are passed over."""
+        return tuple(p for p in self.parameters if p.id in ids)
+
     def values_of(self, path: str) -> tuple[str, ...]:
         """The ids of all parameters that stand for values of one request field."""
         return tuple(p.id for p in self.parameters if p.path == path)

@@ -160,9 +160,7 @@ def load_table(path: str | Path | None = None) -> SupportTable:
     except OSError as error:
         raise TableError(f"cannot read the support table {file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise TableError(
-            f"the support table {file} is not JSON ({error}); restore it or write it anew"
-        ) from None
+        raise TableError(f"the support table {file} is not JSON ({error}); restore it or write it anew") from None
     return parse_table(data, str(file))
 
 
@@ -172,18 +170,14 @@ def parse_table(data: object, where: str = "the support table") -> SupportTable:
         raise TableError(f"{where} is not a support table: it must be a JSON object")
     version = data.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise TableError(
-            f"{where} has schema_version {version}, newer than {SCHEMA_VERSION}; update this package"
-        )
+        raise TableError(f"{where} has schema_version {version}, newer than {SCHEMA_VERSION}; update this package")
     if version != SCHEMA_VERSION:
         raise TableError(f"{where} has no valid schema_version (expected {SCHEMA_VERSION})")
     sources = _typed(data.get("sources", {}), dict, f"{where}: sources")
     rows = _typed(data.get("rules"), list, f"{where}: rules")
     rules = tuple(_rule(row, f"{where}: rules[{index}]") for index, row in enumerate(rows))
     if not rules or rules[-1].models != ("*",) or any(getattr(rules[-1], name) for name in _SELECTORS[1:]):
-        raise TableError(
-            f'{where}: the last rule must be the default, with models ["*"] and no other selector'
-        )
+        raise TableError(f'{where}: the last rule must be the default, with models ["*"] and no other selector')
     return SupportTable(rules, sources)
 
 
@@ -200,9 +194,7 @@ def _rule(row: object, where: str) -> Rule:
             raise TableError(f"{where}.gateway_versions: {bound!r} is no bound such as '>=1.80' or '<1.100'")
     statements = _typed(fields.get("statements"), dict, f"{where}.statements")
     return Rule(
-        statements={
-            name: _statement(value, f"{where}.statements[{name!r}]") for name, value in statements.items()
-        },
+        statements={name: _statement(value, f"{where}.statements[{name!r}]") for name, value in statements.items()},
         cassettes=_strings(fields.get("cassettes", []), f"{where}.cassettes"),
         **selectors,
     )

@@ -62,9 +62,7 @@ def make_target(base_url: str, api_key: str, url_name: str = "base_url", key_nam
         parts = urlsplit(url)
         port_is_number = parts.port is None or parts.port > 0
     except ValueError:
-        raise TargetError(
-            f"{url_name} is not a valid address; write it as https://host[:port][/v1]"
-        ) from None
+        raise TargetError(f"{url_name} is not a valid address; write it as https://host[:port][/v1]") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not port_is_number:
         raise TargetError(f"{url_name} is not an HTTP address; write it as https://host[:port][/v1]")
     if parts.username or parts.password:
@@ -75,7 +73,5 @@ def make_target(base_url: str, api_key: str, url_name: str = "base_url", key_nam
     if not key:
         raise TargetError(f"{key_name} is not set; it must hold the key for {url_name}")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise TargetError(
-            f"{key_name} holds a character that no HTTP header can carry; check it for stray bytes"
-        )
+        raise TargetError(f"{key_name} holds a character that no HTTP header can carry; check it for stray bytes")
     return Target(url.removesuffix("/v1").rstrip("/"), key)

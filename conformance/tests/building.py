@@ -26,18 +26,14 @@ def plan_cell(
 ) -> PlannedCell:
     """One cell of the shipped registry, planned for one model."""
     registry = load_registry()
-    plan = make_plan(
-        [Model(id=model, deployments=deployments)], registry, registry.select(parameter), [endpoint]
-    )
+    plan = make_plan([Model(id=model, deployments=deployments)], registry, registry.select(parameter), [endpoint])
     [cell] = [cell for cell in plan.cells if cell.key.mode is mode]
     return cell
 
 
 def sse(*data: Any, end: str = "\n\n") -> bytes:
     """The bytes of a stream of server-sent events."""
-    return "".join(
-        f"data: {item if isinstance(item, str) else json.dumps(item)}{end}" for item in data
-    ).encode()
+    return "".join(f"data: {item if isinstance(item, str) else json.dumps(item)}{end}" for item in data).encode()
 
 
 def said(value: Any, status: int | None = 200, headers: Mapping[str, str] | None = None) -> Response:

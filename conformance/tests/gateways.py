@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,7 +23,7 @@ from starlette.routing import Route
 KEY = "sk-scripted-gateway-key-0123456789"
 
 #: Decides an answer from a request's decoded body; None stands for a plain success.
-Policy = Callable[[dict[str, Any]], Response | None | Awaitable[Response | None]]
+Policy = Callable[[dict[str, Any]], Response | Awaitable[Response | None] | None]
 
 
 def completion(body: dict[str, Any], **extra: Any) -> dict[str, Any]:
@@ -72,6 +76,7 @@ class ScriptedGateway:
     base_url: str
     key: str = KEY
     seen: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,6 +92,7 @@ def scripted_gateway(
 ) -> Iterator[ScriptedGateway]:
     """Run a gateway that lists these models and answers by this policy."""
     seen: list[dict[str, Any]] = []
+    headers: list[dict[str, str]] = []
 
     def list_models(request: Request) -> Response:
         if listing is not None:
@@ -97,6 +103,7 @@ def scripted_gateway(
     async def answer(request: Request) -> Response:
         body = await request.json()
         seen.append(body)
+        headers.append(dict(request.headers))
         decided = policy(body)
         if isinstance(decided, Awaitable):
             decided = await decided
@@ -110,7 +117,7 @@ def scripted_gateway(
         ]
     )
     with serving(app) as base_url:
-        yield ScriptedGateway(base_url, seen=seen)
+        yield ScriptedGateway(base_url, seen=seen, headers=headers)
 
 
 @contextlib.contextmanager
@@ -127,3 +134,53 @@ def serving(app: Starlette) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@contextlib.contextmanager
+def raw_server(answer: bytes, certificate: Path | None = None) -> Iterator[str]:
+    """Answer every request with these bytes, whatever they are, and hang up; over TLS with a certificate."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            for line in self.rfile:
+                if not line.strip():
+                    break
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            self.rfile.read(length)
+            self.wfile.write(answer)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Clients that give up are part of the tests."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
+    """A response as it goes over the wire; `_` in a header's name stands for `-`."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", "connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def closed_port() -> int:
+    """A loopback port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -15,14 +15,13 @@ import vcr
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import conformance.cassettes
+import conformance.cassette_format
 from conformance.answers import read_answer
 from conformance.cassettes import (
     GATEWAY_FILE,
     RECORDED_BASE,
     Folder,
     cassette_name,
-    recorded_models,
     write_atomically,
 )
 from conformance.errors import CassetteError
@@ -35,7 +34,9 @@ PATHS = load_registry().paths
 KEY = "sk-the-key-of-this-run-0123456789"
 
 _IDS = st.text(st.characters(), max_size=40) | st.lists(
-    st.sampled_from(["a", "A", ".", "-", "~", "/", "\\", "CON", "nul", "com1", "gateway", ".json", " ", "\0", "é", "\n"]),
+    st.sampled_from(
+        ["a", "A", ".", "-", "~", "/", "\\", "CON", "nul", "com1", "gateway", ".json", " ", "\0", "é", "\n"]
+    ),
     max_size=6,
 ).map("".join)
 
@@ -299,7 +300,7 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Given a file where the folder should be, when it is prepared, then one line says so, and the way out."""
     (tmp_path / "taken").write_text("")
 
-    with pytest.raises(CassetteError, match="cannot write recordings to .*; name another folder with --cassettes"):
+    with pytest.raises(CassetteError, match=r"cannot write recordings to .*; name another folder with --cassettes"):
         Folder(tmp_path / "taken").prepare()
 
 
@@ -376,7 +377,7 @@ def test_truncated_files(tmp_path: Path) -> None:
         ('"endpoint":"chat_completions"', '"endpoint":"responses"'),
         ('"endpoint":"chat_completions"', '"endpoint":"messages"'),
         ('"mode":"whole"', '"mode":"half"'),
-        ('{"model":"m"}', '{"model":"other"}'),
+        ('{"model": "m"}', '{"model": "other"}'),
         ('"code":200', '"code":"200"'),
         ('"code":200', '"code":[]'),
         ('"elapsed_ms":0', '"elapsed_ms":"0"'),
@@ -400,7 +401,7 @@ def test_edited_files(tmp_path: Path, old: str, new: str) -> None:
     _assert_one_line(tmp_path)
 
 
-_SCALARS = st.sampled_from([None, True, 0, -1, 1.5, "", "x", [], {}, [[]], {"json": 1}])
+_SCALARS: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, -1, 1.5, "", "x", [], {}, [[]], {"json": 1}])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -480,16 +481,6 @@ def test_gateway_documents_that_are_none(tmp_path: Path, content: bytes | None, 
     assert str(tmp_path) in str(caught.value)
 
 
-def test_recorded_models(tmp_path: Path) -> None:
-    """Given a folder, when its cassettes are listed, then the model list beside them is none."""
-    folder = Folder(tmp_path)
-    folder.write_gateway(DOCUMENT)
-    for model in ("b", "A/a"):
-        folder.write_model(model, [an_exchange(model=model)], PATHS)
-
-    assert list(recorded_models(folder)) == sorted([cassette_name("A/a"), "b.json"])
-
-
 def test_plays_back_in_plain_vcrpy(tmp_path: Path) -> None:
     """Given a cassette of ours, when plain vcrpy plays it back to httpx, then it gives the same bytes."""
     bodies = {name: body for name, body in HOSTILE_BODIES.items() if name != "empty"}
@@ -499,7 +490,7 @@ def test_plays_back_in_plain_vcrpy(tmp_path: Path) -> None:
     ]
     path = written(tmp_path, *exchanges)
     player = vcr.VCR(record_mode="none", match_on=["method", "uri", "body"])
-    player.register_serializer("conformance", conformance.cassettes)
+    player.register_serializer("conformance", conformance.cassette_format)
 
     with player.use_cassette(str(path), serializer="conformance") as cassette, httpx.Client() as client:
         played = [
@@ -512,5 +503,7 @@ def test_plays_back_in_plain_vcrpy(tmp_path: Path) -> None:
         ]
         assert cassette.all_played
 
-    assert sorted((r.status_code, r.content) for r in played) == [(e.response.status, e.response.body) for e in exchanges]
+    assert sorted((r.status_code, r.content) for r in played) == [
+        (e.response.status, e.response.body) for e in exchanges
+    ]
     assert all(response.headers["server"] == "s" for response in played)

@@ -10,7 +10,6 @@ import pytest
 from conformance.answers import Answer
 from conformance.parameters import load_registry
 from conformance.parameters.effects import echo
-from conformance.types import Parameter
 
 [STORE_FALSE] = load_registry().select("store:false")
 NOTHING: dict[str, Any] = {}
@@ -46,6 +45,6 @@ def test_echo(sent: Any, shown: Any, unasked: Any, seen: bool | None, words: str
     assert observation.what.encode()
 
 
-def test_echo_without_baseline_object(parameter: Parameter = STORE_FALSE) -> None:
+def test_echo_without_baseline_object() -> None:
     """Given a baseline without an object, when the probe shows its value, then the effect was seen."""
-    assert echo(parameter, Answer(ok=True, result={"store": False}), Answer(ok=True)).seen is True
+    assert echo(STORE_FALSE, Answer(ok=True, result={"store": False}), Answer(ok=True)).seen is True

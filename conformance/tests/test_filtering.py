@@ -179,3 +179,4 @@ def test_unknown_models_keep_everything(model: str, body: dict[str, Any]) -> Non
     filtered = filter_request(body, model, "responses", table=known)
 
     assert (filtered.body, filtered.dropped) == (body, ())
+    assert filtered.body is not body

@@ -141,8 +141,6 @@ def test_any_model_id_can_be_asked(model_id: str) -> None:
         (("chat", {"a": 1}, 0), ("responses", {"a": 1}, 0), False),
     ],
 )
-def test_digests(
-    one: tuple[str, object, int], other: tuple[str, object, int], same: bool
-) -> None:
+def test_digests(one: tuple[str, object, int], other: tuple[str, object, int], same: bool) -> None:
     """Given two requests, when they are digested, then the digests are the same if the requests are."""
     assert (digest_of(*one) == digest_of(*other)) is same

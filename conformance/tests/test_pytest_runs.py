@@ -44,10 +44,10 @@ def test_live_run_measures_records_and_reports(place: Workplace) -> None:
         ended = run_pytest("--live", "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert "left out, as they do not chat: 'vectors' (embedding)" in ended.out
-    assert "at most 40 requests to 2 models" in ended.out
+    assert "at most 56 requests to 2 models" in ended.out
     matrix = parse_matrix(json.dumps(place.matrix), "matrix.json")
     assert matrix["run"]["complete"] is True
-    assert matrix["run"]["requests"] == 40
+    assert matrix["run"]["requests"] == 56
     rejected = {(c["model"], c["parameter"], c["rejected_by"]) for c in matrix["cells"] if c["verdict"] == "rejected"}
     assert rejected == {("claude-x", "prompt_cache_key", "gateway")}
     assert len(matrix["cells"]) == 2 * 2 * 2 * 3

@@ -70,9 +70,7 @@ def test_bearer_and_key_hash() -> None:
     """Given a bearer token of no known form, and LiteLLM's key hash, when scrubbed, then both are gone."""
     text = f"authorization: Bearer abcDEF123.~ x, Key Hash (Token) = {'0f' * 32}. Unable"
 
-    assert Scrubber().text(text) == (
-        f"authorization: Bearer {REPLACEMENT} x, Key Hash (Token) ={REPLACEMENT}. Unable"
-    )
+    assert Scrubber().text(text) == (f"authorization: Bearer {REPLACEMENT} x, Key Hash (Token) ={REPLACEMENT}. Unable")
 
 
 @pytest.mark.parametrize(

@@ -170,9 +170,7 @@ def test_few_rules(verdicts: dict[CellKey, Verdict], gateway: str) -> None:
 
 
 @given(fleets(), fleets(), st.sampled_from(GATEWAYS))
-def test_null_overwrites_nothing(
-    before: dict[CellKey, Verdict], after: dict[CellKey, Verdict], gateway: str
-) -> None:
+def test_null_overwrites_nothing(before: dict[CellKey, Verdict], after: dict[CellKey, Verdict], gateway: str) -> None:
     """Given a table and a run that is inconclusive in places, when derived anew, then what was known there stays."""
     silent = dict.fromkeys(before, Verdict.INCONCLUSIVE)
     again = {key: after.get(key, verdict) for key, verdict in silent.items()}
@@ -286,10 +284,14 @@ def test_unmeasured_models_follow_the_mission() -> None:
 
 
 def test_models_no_longer_listed() -> None:
-    """Given a complete run that lists a model no more, when derived anew, then its rules are gone."""
+    """Given a complete run that lists a model no more, when derived anew, then its rules and sources are gone."""
     known = derived(matrix_of(channel("gone", Verdict.REJECTED)))
 
-    assert measured(derived(matrix_of(channel("here", Verdict.ACCEPTED)), known)) == []
+    table = derived(matrix_of(channel("here", Verdict.ACCEPTED)), known)
+
+    assert measured(table) == []
+    assert "embedded-1.109.1" in known.sources
+    assert "embedded-1.109.1" not in table.sources
 
 
 def test_one_gateway_says_nothing_of_another() -> None:

@@ -14,7 +14,15 @@ KEY = "sk-some-secret-key"
 
 @pytest.mark.parametrize(
     "url",
-    ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/", " http://h:1/v1 ", "http://h:1//", "http://h:1//v1"],
+    [
+        "http://h:1",
+        "http://h:1/",
+        "http://h:1/v1",
+        "http://h:1/v1/",
+        " http://h:1/v1 ",
+        "http://h:1//",
+        "http://h:1//v1",
+    ],
 )
 def test_addresses_are_normalised(url: str) -> None:
     """Given an address with or without `/v1` and slashes, when a target is made, then its paths are the same."""

@@ -1,0 +1,100 @@
+"""The cassette format: an ordinary vcrpy JSON document with one interaction to a line. Pure.
+
+`serialize` and `deserialize` are vcrpy's serializer interface, so a cassette plays back in plain
+vcrpy with this module as its serializer. Bodies stand as JSON where that keeps every byte, else as
+text, else as base64. What vcrpy has no place for stands under `conformance` in each response.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.schemas import first_error
+from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
+
+
+def serialize(document: Mapping[str, Any]) -> str:
+    """A dict that vcrpy prepared, as text."""
+    lines = (_dump(_readable(interaction)) for interaction in document["interactions"])
+    version, metadata = document["version"], json.dumps(document["metadata"])
+    body = ",\n".join(lines)
+    return f'{{"version":{version},"metadata":{metadata},"interactions":[\n{body}\n]}}\n'
+
+
+def deserialize(text: str) -> dict[str, Any]:
+    """The dict that vcrpy reads a cassette from. Raises `ValueError` for what is no cassette of ours."""
+    document = parse(text)
+    for interaction in document["interactions"]:
+        interaction["request"]["body"] = _restored(interaction["request"]["body"])
+        interaction["response"]["body"] = {"string": _restored(interaction["response"]["body"])}
+    return document
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A cassette as it stands in its file. Raises `ValueError` for what does not fit its schema."""
+    document: dict[str, Any] = json.loads(text)
+    if problem := first_error("cassette", document):
+        raise ValueError(problem)
+    return document
+
+
+def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
+    """The exchange that one parsed interaction records.
+
+    Raises `ValueError` where the request is not the one whose digest it carries.
+    """
+    response = interaction["response"]
+    told = response["conformance"]
+    sent = interaction["request"]["body"]
+    body = sent["json"] if "json" in sent else json.loads(_restored(sent))
+    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"])
+    if digest_of(request.endpoint, body, request.repeat) != told["digest"]:
+        raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
+    received = _restored(response["body"])
+    return Exchange(
+        request,
+        Response(
+            status=response["status"]["code"] or None,
+            headers={name: values[0] for name, values in response["headers"].items()},
+            body=received.encode("utf-8") if isinstance(received, str) else received,
+            elapsed_ms=told["elapsed_ms"],
+            chunks=tuple((time, length) for time, length in told["chunks"]),
+            error=told["error"],
+        ),
+        told["recorded_at"],
+    )
+
+
+def _readable(interaction: Mapping[str, Any]) -> dict[str, Any]:
+    request, response = interaction["request"], interaction["response"]
+    return {
+        "request": {**request, "body": _stored(request["body"])},
+        "response": {**response, "body": _stored(response["body"]["string"])},
+    }
+
+
+def _stored(body: str | bytes) -> dict[str, Any]:
+    """A body as JSON where that keeps every byte, else as text, else as base64."""
+    if isinstance(body, bytes):  # vcrpy leaves bytes alone that are no UTF-8
+        return {"base64": base64.b64encode(body).decode()}
+    if body.startswith(("{", "[")):
+        try:
+            value = json.loads(body)
+            if _dump(value) == body:
+                return {"json": value}
+        except (ValueError, RecursionError):
+            pass
+    return {"text": body}
+
+
+def _restored(body: Mapping[str, Any]) -> str | bytes:
+    if "json" in body:
+        return _dump(body["json"])
+    return base64.b64decode(body["base64"], validate=True) if "base64" in body else str(body["text"])
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

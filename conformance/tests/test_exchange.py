@@ -1,0 +1,353 @@
+"""Tests of `conformance.exchange`, against real servers: whatever comes back is kept, and waits are obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
+from starlette.responses import Response as HttpResponse
+
+from conformance import exchange as exchange_module
+from conformance.exchange import Sender, Traffic, retry_after, user_agent
+from conformance.parameters import load_registry
+from conformance.provider.target import Target
+from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
+from conformance.tests.gateways import (
+    KEY,
+    Policy,
+    ScriptedGateway,
+    closed_port,
+    cut_stream,
+    http,
+    raw_server,
+    refusal,
+    scripted_gateway,
+    success,
+)
+from conformance.types import Endpoint, Exchange, Mode, Request, Response
+
+PATHS = load_registry().paths
+
+
+def asking(endpoint: Endpoint = CHAT, mode: Mode = WHOLE, **extra: Any) -> Request:
+    """A request of the plan."""
+    body: dict[str, Any] = {"model": "m", **extra}
+    if endpoint is RESPONSES:
+        body["input"] = "hi"
+    if mode is STREAM:
+        body["stream"] = True
+    return Request("m", endpoint, mode, body)
+
+
+@dataclass
+class Sent:
+    """What came of some requests, the waits between attempts, and the counts."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
+
+    @property
+    def response(self) -> Response:
+        """The first response."""
+        return self.exchanges[0].response
+
+
+def send(base_url: str, *requests: Request, concurrency: int = 4) -> Sent:
+    """Send requests all at once, without really waiting between attempts."""
+    sent = Sent()
+
+    async def sleep(seconds: float) -> None:
+        sent.waits.append(seconds)
+
+    async def run() -> None:
+        async with Sender(Target(base_url, KEY), PATHS, concurrency, sent.traffic, sleep).open() as sender:
+            sent.exchanges = list(await asyncio.gather(*map(sender.exchange, requests or [asking()])))
+
+    asyncio.run(run())
+    return sent
+
+
+Answering = Callable[[Policy], ScriptedGateway]
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[Answering]:
+    """Give the module's one gateway a policy, and a blank memory."""
+    policies: list[Policy] = []
+    with scripted_gateway(lambda body: policies[-1](body)) as gateway:
+
+        def answer(policy: Policy) -> ScriptedGateway:
+            policies.append(policy)
+            gateway.seen.clear()
+            gateway.headers.clear()
+            return gateway
+
+        yield answer
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[ScriptedGateway]:
+    """A second gateway, to which nothing should go."""
+    with scripted_gateway() as gateway:
+        yield gateway
+
+
+def succeed(_: dict[str, Any]) -> None:
+    """The policy of a gateway that has nothing against anything."""
+
+
+def in_turn(*answers: HttpResponse) -> Callable[[dict[str, Any]], HttpResponse | None]:
+    """A policy that gives these answers one after the other, and then succeeds."""
+    left = list(answers)
+    return lambda body: left.pop(0) if left else None
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+@pytest.mark.parametrize("mode", Mode)
+def test_success_is_kept(endpoint: Endpoint, mode: Mode, answering: Answering) -> None:
+    """Given a gateway that answers, when a request is sent, then its answer is kept as it came."""
+    request = asking(endpoint, mode)
+    gateway = answering(succeed)
+    sent = send(gateway.base_url, request)
+
+    response = sent.response
+    assert (response.status, response.error) == (200, None)
+    assert response.body == success(dict(request.body)).body
+    assert bool(response.chunks) is (mode is STREAM)
+    assert mode is WHOLE or sum(length for _, length in response.chunks) == len(response.body)
+    assert 0 <= response.elapsed_ms < 10_000
+    assert all(name == name.lower() for name in response.headers)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", sent.exchanges[0].recorded_at)
+    assert sent.exchanges[0].request is request
+    assert sent.traffic == Traffic(requests=1)
+
+
+def test_what_is_sent(answering: Answering) -> None:
+    """Given a request, when it is sent, then the gateway gets its body, the key and the suite's name."""
+    request = asking(store=False)
+    gateway = answering(succeed)
+    send(gateway.base_url, request)
+
+    assert gateway.seen == [request.body]
+    [headers] = gateway.headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["content-type"] == "application/json"
+    assert headers["user-agent"] == user_agent()
+
+
+NESTED = json.dumps({"error": {"message": "litellm.RateLimitError: " + json.dumps({"error": {"retry_after": 15}})}})
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "wait"),
+    [
+        ({"retry-after": "7"}, b"{}", 7.0),
+        ({"retry-after": "0"}, b"{}", 0.0),
+        ({"retry-after": "1.5"}, b"{}", 1.5),
+        ({"llm_provider-retry-after": "9"}, b"{}", 9.0),
+        ({"retry-after": "3", "llm_provider-retry-after": "9"}, b'{"retry_after":5}', 3.0),
+        ({"retry-after": "soon", "llm_provider-retry-after": "9"}, b"{}", 9.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"{}", None),
+        ({"retry-after": "-1"}, b"{}", None),
+        ({"retry-after": "9" * 400}, b"{}", None),
+        ({}, b'{"error":{"retry_after":15}}', 15.0),
+        ({}, b'{"error": {"retry_after" : 1.25}}', 1.25),
+        ({}, b'{"error":{"retry_after":"15"}}', 15.0),
+        ({}, NESTED.encode(), 15.0),
+        ({}, json.dumps({"error": NESTED}).encode(), 15.0),
+        ({}, b'{"retry_after":null}', None),
+        ({}, b'{"retry_after":-5}', None),
+        ({}, b"retry_after: 5", None),
+        ({}, b"", None),
+    ],
+)
+def test_wait_that_an_answer_names(headers: dict[str, str], body: bytes, wait: float | None) -> None:
+    """Given an answer, when asked how long to wait, then header and body are understood, and nothing is made up."""
+    assert retry_after(Response(status=429, headers=headers, body=body)) == wait
+
+
+@pytest.mark.parametrize("body", [b"\\" * 65_536, b'"retry_after' * 6_000, b"retry_after\\" * 6_000, b" " * 65_536])
+def test_waiting_is_looked_for_quickly(body: bytes) -> None:
+    """Given a hostile body, when a wait is looked for, then it takes no time to speak of."""
+    started = time.process_time()
+    retry_after(Response(status=429, body=body))
+
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("answers", "waits"),
+    [
+        ([refusal("slow", 429, {"retry-after": "7"})], [7.0]),
+        ([refusal("slow", 429, {"llm_provider-retry-after": "9"})], [9.0]),
+        ([HttpResponse(NESTED, 429)], [15.0]),
+        ([refusal("slow", 429, {"retry-after": "100000"})], [60.0]),
+        ([refusal("slow", 429)], [2.0]),
+        ([refusal("slow", 429), refusal("slow", 429)], [2.0, 4.0]),
+        ([refusal("boom", 500)], [2.0]),
+        ([refusal("busy", 529, {"retry-after": "1"}), refusal("busy", 503)], [1.0, 4.0]),
+        ([cut_stream({"a": 1})], [2.0]),
+    ],
+    ids=["header", "provider-header", "body", "capped", "unnamed", "growing", "500", "mixed", "cut"],
+)
+def test_what_may_pass_is_tried_again(
+    answers: Sequence[HttpResponse], waits: list[float], answering: Answering
+) -> None:
+    """Given failures and then a success, when a request is sent, then the named waits are obeyed, and it succeeds."""
+    gateway = answering(in_turn(*answers))
+    sent = send(gateway.base_url)
+
+    assert sent.response.status == 200
+    assert sent.response.error is None
+    assert sent.waits == waits
+    limited = sum(answer.status_code == 429 for answer in answers)
+    assert sent.traffic == Traffic(requests=len(answers) + 1, rate_limited=limited, retried=len(answers))
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_three_attempts(status: int, answering: Answering) -> None:
+    """Given a failure that stays, when a request is sent, then it is tried three times, and the last is kept."""
+    count = iter(range(1, 9))
+    gateway = answering(lambda body: refusal(f"attempt {next(count)}", status))
+    sent = send(gateway.base_url)
+
+    assert (sent.response.status, sent.response.error) == (status, None)
+    assert b"attempt 3" in sent.response.body
+    assert sent.waits == [2.0, 4.0]
+    assert sent.traffic.requests == len(gateway.seen) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422, 501])
+def test_refusals_are_final(status: int, answering: Answering) -> None:
+    """Given a refusal, when a request is sent, then it is kept, and not asked for again."""
+    gateway = answering(lambda body: refusal("no", status))
+    sent = send(gateway.base_url)
+
+    assert (sent.response.status, sent.waits, len(gateway.seen)) == (status, [], 1)
+
+
+def test_cut_stream_is_kept(answering: Answering) -> None:
+    """Given a stream that breaks off each time, when it is read, then what came and what broke are kept."""
+    gateway = answering(lambda body: cut_stream({"choices": []}))
+    sent = send(gateway.base_url, asking(mode=STREAM))
+
+    response = sent.response
+    assert response.status == 200
+    assert response.error == "the connection broke off before the answer was whole (RemoteProtocolError)"
+    assert response.body == b'data: {"choices": []}\n\n'
+    assert sum(length for _, length in response.chunks) == len(response.body)
+    assert len(gateway.seen) == 3
+
+
+def test_refused_connection_is_kept() -> None:
+    """Given a port on which nobody listens, when a request is sent, then that is an answer like any other."""
+    sent = send(f"http://127.0.0.1:{closed_port()}")
+
+    assert (sent.response.status, sent.response.body) == (None, b"")
+    assert sent.response.error == "no connection (ConnectError)"
+    assert sent.traffic.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("wire", "error"),
+    [
+        (b"", "the connection broke off before the answer was whole (RemoteProtocolError)"),
+        (b"nonsense\r\n\r\n", "the connection broke off before the answer was whole (RemoteProtocolError)"),
+        (http(b"no gzip", content_encoding="gzip"), "the answer's compression is broken (DecodingError)"),
+        (http(b"abc").replace(b"length: 3", b"length: 9"), "the connection broke off"),
+        (http(b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + b"5\r\nab", "the connection broke"),
+    ],
+    ids=["nothing", "no-http", "bad-gzip", "short", "short-chunk"],
+)
+def test_broken_answers_are_kept(wire: bytes, error: str) -> None:
+    """Given a server that breaks the protocol, when a request is sent, then it is recorded, and nothing raises."""
+    with raw_server(wire) as base_url:
+        sent = send(base_url)
+
+    assert (sent.response.error or "").startswith(error)
+    assert KEY not in repr(sent.exchanges)
+
+
+def test_oversize_answers_are_cut(monkeypatch: pytest.MonkeyPatch, answering: Answering) -> None:
+    """Given an answer larger than is kept, when it is read, then its beginning is, with the reason."""
+    monkeypatch.setattr(exchange_module, "MAX_BODY", 2**20)
+    gateway = answering(lambda body: HttpResponse(b"x" * (3 * 2**20)))
+    sent = send(gateway.base_url)
+
+    assert sent.response.error == "the answer is larger than 1 MiB"
+    assert sent.response.body == b"x" * 65_536
+    assert sent.response.status == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int, answering: Answering, elsewhere: ScriptedGateway) -> None:
+    """Given a gateway that redirects elsewhere, when a request is sent, then the key goes no further."""
+    target = f"{elsewhere.base_url}/v1/chat/completions"
+    gateway = answering(lambda body: RedirectResponse(target, status))
+    sent = send(gateway.base_url)
+
+    assert sent.response.status == status
+    assert elsewhere.seen == []
+    assert len(gateway.seen) == 1
+
+
+async def _late(seconds: float) -> HttpResponse:
+    await asyncio.sleep(seconds)
+    return JSONResponse({"choices": []})
+
+
+def slow_stream(_: dict[str, Any]) -> HttpResponse:
+    """A stream that takes 0.4 s, in pieces."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield b"data: {}\n\n"
+            await asyncio.sleep(0.05)
+
+    return StreamingResponse(pieces(), media_type="text/event-stream")
+
+
+def late(seconds: float) -> Callable[[dict[str, Any]], Awaitable[HttpResponse]]:
+    """A policy that takes its time."""
+    return lambda body: _late(seconds)
+
+
+@pytest.mark.parametrize(
+    ("bound", "error"),
+    [("READ_TIMEOUT", "nothing came for 120 s (ReadTimeout)"), ("TOTAL_TIMEOUT", "no whole answer within 0.1 s")],
+)
+def test_time_outs_are_kept(bound: str, error: str, monkeypatch: pytest.MonkeyPatch, answering: Answering) -> None:
+    """Given a gateway that does not answer in time, when a request is sent, then that is recorded."""
+    # the words name the bound as it is at import
+    monkeypatch.setattr(exchange_module, bound, 0.1)
+    gateway = answering(late(0.4))
+    sent = send(gateway.base_url)
+
+    assert (sent.response.status, sent.response.error) == (None, error)
+
+
+def test_waiting_for_a_connection_is_no_time_out(monkeypatch: pytest.MonkeyPatch, answering: Answering) -> None:
+    """Given slow streams on every connection, when one more request waits for longer than a read may, it succeeds."""
+    monkeypatch.setattr(exchange_module, "READ_TIMEOUT", 0.2)
+    gateway = answering(slow_stream)
+    sent = send(gateway.base_url, *(asking(number=n) for n in range(5)), concurrency=4)
+
+    assert sent.traffic == Traffic(requests=5)
+
+
+def test_many_at_once(answering: Answering) -> None:
+    """Given many requests over several pools, when they are sent at once, then each gets its own answer."""
+    requests = [asking(number=n) for n in range(60)]
+    gateway = answering(lambda body: JSONResponse({"choices": [], "number": body["number"]}))
+    sent = send(gateway.base_url, *requests, concurrency=10)
+
+    assert [json.loads(e.response.body)["number"] for e in sent.exchanges] == list(range(60))
+    assert len(gateway.seen) == sent.traffic.requests == 60
