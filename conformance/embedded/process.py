@@ -91,11 +91,16 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def run(command: Sequence[str], log: Path) -> int:
-    """Run a command to its end with this process's own environment; its output is added to `log`."""
+def run(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+    """Run a command to its end, with `environment` added to this process's; its output is added to `log`."""
     with log.open("ab") as output:
         return subprocess.run(  # noqa: S603 - uv, no shell
-            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            check=False,
         ).returncode
 
 
@@ -117,5 +122,5 @@ def last_line(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    spoken = [line.strip() for line in lines if any(map(str.isalnum, line))]
+    spoken = [line.strip() for line in lines if any(map(str.isalnum, line)) and not line.startswith("hint:")]
     return spoken[-1][:300] if spoken else "it printed nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def use_uv(monkeypatch: pytest.MonkeyPatch, run: Runner) -> list[list[str]]:
     """Put `run` in uv's place; returns the commands it will have been given."""
     commands: list[list[str]] = []
 
-    def recorded(command: Sequence[str], log: Path) -> int:
+    def recorded(command: Sequence[str], log: Path, _environment: Mapping[str, str]) -> int:
         commands.append(list(command[1:]))
         return run(command, log)
 
@@ -145,3 +145,26 @@ def test_can_be_imported_without_the_extra() -> None:
     """Nothing of the extra is imported before a gateway is asked for."""
     module = sys.modules["conformance.embedded.environment"]
     assert not {"uv", "filelock", "platformdirs"} & set(vars(module))
+
+
+def test_uv_is_told_what_pip_knows() -> None:
+    """Given pip's variables for a private index, when uv is run, then it has them under its own names, once."""
+    pip = {"PIP_INDEX_URL": "https://index.example/simple", "PIP_CERT": "/ca.pem", "SSL_CERT_FILE": "/mine.pem"}
+    assert environment._from_pip(pip) == {"UV_DEFAULT_INDEX": "https://index.example/simple"}
+    assert environment._from_pip({"PIP_CERT": "/ca.pem"}) == {"SSL_CERT_FILE": "/ca.pem"}
+
+
+def test_unknown_certificates_are_tried_with_those_of_the_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a registry behind a private authority, when uv's own certificates fail, then the machine's are tried."""
+    tried: list[bool] = []
+
+    def run(command: Sequence[str], log: Path, variables: Mapping[str, str]) -> int:
+        tried.append("UV_SYSTEM_CERTS" in variables)
+        if tried[-1]:
+            return working_uv(command, log)
+        log.write_text("error: invalid peer certificate: UnknownIssuer\n", encoding="utf-8")
+        return 2
+
+    monkeypatch.setattr(process, "run", run)
+    ensure_environment("1.0.0", lambda _line: None)
+    assert tried == [False, True] * 2
