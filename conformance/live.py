@@ -46,10 +46,10 @@ class Job:
     send: bool = True
 
 
-def run_live(job: Job, console: Console) -> dict[str, Any]:
+def run_live(job: Job, console: Console, traffic: Traffic) -> dict[str, Any]:
     """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
 
-    Returns the document that describes the recording. With `job.send` off the gateway is only
+    `traffic` counts what is sent, also for a caller who interrupts. Returns the document that describes the recording. With `job.send` off the gateway is only
     asked for its models, and nothing is written. Raises `ConformanceError` for whatever
     a user can cause.
     """
@@ -67,7 +67,7 @@ def run_live(job: Job, console: Console) -> dict[str, Any]:
         plan = make_plan(select_models(discovered.models, job.selection), job.registry, job.parameters, job.endpoints)
         for line in _announced(discovered, plan, job):
             say(line)
-        return _measure(job, target, folder, discovered, plan, console)
+        return _measure(job, target, folder, discovered, plan, console, traffic)
 
 
 @contextlib.contextmanager
@@ -98,7 +98,13 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
 
 
 def _measure(
-    job: Job, target: Target, folder: Folder, discovered: Discovered, plan: Plan, console: Console
+    job: Job,
+    target: Target,
+    folder: Folder,
+    discovered: Discovered,
+    plan: Plan,
+    console: Console,
+    traffic: Traffic,
 ) -> dict[str, Any]:
     run: dict[str, Any] = {
         "started_at": now(),
@@ -111,7 +117,6 @@ def _measure(
     if not job.send:
         return gateway_document(discovered, run)
     folder.write_gateway(gateway_document(discovered, run))
-    traffic = Traffic()
     progress = Progress(len(plan.cells), plan.requests, traffic)
     sender = Sender(target, job.registry.paths, job.concurrency, traffic)
     display = Display(progress, console)

@@ -97,9 +97,11 @@ def _measure(run: Run, config: pytest.Config) -> None:
         try:
             run.measure(console)
         except KeyboardInterrupt:
-            with contextlib.suppress(ConformanceError):  # before the first request there is nothing to keep
+            if run.traffic.requests:
                 path = run.write_matrix()
                 console.print(f"interrupted; what was measured is kept: {path} (complete: false)", highlight=False)
+            else:
+                console.print("interrupted before anything was sent; nothing was written")
             raise
 
 

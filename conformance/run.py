@@ -17,6 +17,7 @@ from rich.console import Console
 
 from conformance.cassettes import Folder, write_atomically
 from conformance.errors import CassetteError, ConformanceError, TableError
+from conformance.exchange import Traffic
 from conformance.live import EMBEDDED, Job, run_live
 from conformance.matrix import Matrix, dump_matrix
 from conformance.outcomes import Outcome, compare
@@ -52,6 +53,7 @@ class Run:
         self.settings = settings
         self._config = config
         self._document: dict[str, Any] | None = None
+        self.traffic = Traffic()
 
     @cached_property
     def registry(self) -> Registry:
@@ -106,7 +108,7 @@ class Run:
             litellm_version=option.litellm_version,
             send=not option.collectonly,
         )
-        self._document = run_live(job, console)
+        self._document = run_live(job, console, self.traffic)
 
     def update_table(self) -> None:
         """Write the table that this run gives."""
