@@ -49,9 +49,9 @@ class Job:
 def run_live(job: Job, console: Console, traffic: Traffic) -> dict[str, Any]:
     """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
 
-    `traffic` counts what is sent, also for a caller who interrupts. Returns the document that describes the recording. With `job.send` off the gateway is only
-    asked for its models, and nothing is written. Raises `ConformanceError` for whatever
-    a user can cause.
+    `traffic` counts what is sent, also for a caller whose run is interrupted. Returns the document
+    that describes the recording. With `job.send` off the gateway is only asked for its models, and
+    nothing is written. Raises `ConformanceError` for whatever a user can cause.
     """
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
     folder = Folder(job.cassettes / job.gateway)
