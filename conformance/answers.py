@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ class Answer:
 
     `refusal` is the text of an error that somebody answered with, `status` its HTTP status or
     the one that the error event carries. `problem` says why there is no whole answer. `result`
-    is the answer's object: the completion, or the Responses object, also of a stream.
+    is the answer's object: the completion, or the Responses object; of a chat stream, the
+    completion that its chunks add up to.
     """
 
     ok: bool = False
@@ -54,11 +55,13 @@ def _read_whole(endpoint: Endpoint, status: int, text: str) -> Answer:
     expected = "choices" if endpoint is Endpoint.CHAT_COMPLETIONS else "output"
     if not isinstance(result.get(expected), list):
         return Answer(status=status, problem=f"the answer has no `{expected}`")
+    if result[expected] == [] and endpoint is Endpoint.CHAT_COMPLETIONS:
+        return Answer(status=status, problem="the answer is empty")
     return Answer(ok=True, status=status, result=result)
 
 
 def _read_chat_stream(status: int, events: list[str]) -> Answer:
-    finished, last = False, None
+    finished, chunks = False, []
     for data in events:
         if data == "[DONE]":
             continue  # sent after failures too, so it proves nothing
@@ -70,10 +73,74 @@ def _read_chat_stream(status: int, events: list[str]) -> Answer:
         choices = chunk.get("choices")
         if isinstance(choices, list):
             finished |= any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
-        last = chunk
+        chunks.append(chunk)
     if not finished:
         return Answer(status=status, problem="the stream ended before the answer did")
-    return Answer(ok=True, status=status, result=last)
+    return Answer(ok=True, status=status, result=_completion(chunks))
+
+
+def _completion(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The chat completion that chunks add up to, with the last that each says of anything but its choices."""
+    whole: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for chunk in chunks:
+        whole |= {name: value for name, value in chunk.items() if name != "choices" and value is not None}
+        for place, piece in enumerate(_objects(chunk.get("choices"))):
+            index = piece.get("index")
+            choice = choices.setdefault(index if isinstance(index, int) else place, {"message": {}})
+            _grow_message(choice["message"], piece.get("delta", piece.get("message")))
+            logprobs = _object_in(piece, "logprobs").get("content")
+            if isinstance(logprobs, list):
+                choice.setdefault("logprobs", {"content": []})["content"] += logprobs
+            if piece.get("finish_reason"):
+                choice["finish_reason"] = piece["finish_reason"]
+    return {**whole, "choices": [{"index": index, **choice} for index, choice in sorted(choices.items())]}
+
+
+def _grow_message(message: dict[str, Any], delta: Any) -> None:
+    """Add a chunk's delta to a message: texts and lists grow, tool calls grow by their index."""
+    for name, value in delta.items() if isinstance(delta, dict) else ():
+        before: Any = message.get(name)
+        alike = type(before) is type(value) and name != "role"
+        if value is None:
+            continue
+        if name == "tool_calls":
+            _grow_calls(message.setdefault(name, []), _objects(value))
+        elif name == "content" and {type(before), type(value)} == {str, list}:
+            message[name] = _parts(before) + _parts(value)
+        elif alike and isinstance(value, str | list):
+            message[name] = before + value
+        else:
+            message[name] = value
+
+
+def _grow_calls(calls: list[dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
+    """Add pieces to the calls they belong to; one index with another id is another call (Gemini sends it so)."""
+    for piece in pieces:
+        index, name = piece.get("index"), piece.get("id")
+        call = next((c for c in reversed(calls) if c["index"] == index and name in (None, "", c["id"])), None)
+        if call is None:
+            call = {"index": index, "id": name, "function": {"name": "", "arguments": ""}}
+            calls.append(call)
+        function, said = call["function"], _object_in(piece, "function")
+        if isinstance(said.get("name"), str):
+            function["name"] = function["name"] or said["name"]
+        if isinstance(said.get("arguments"), str):
+            function["arguments"] += said["arguments"]
+
+
+def _parts(content: Any) -> list[Any]:
+    """A message's content as a list of parts (Databricks streams reasoning as parts, and text as text)."""
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _object_in(holder: dict[str, Any], name: str) -> dict[str, Any]:
+    value = holder.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _read_responses_stream(status: int, events: list[str]) -> Answer:
@@ -93,11 +160,22 @@ def _read_responses_stream(status: int, events: list[str]) -> Answer:
     return Answer(status=status, problem="the stream ended before the answer did")
 
 
+#: The HTTP status that an error inside a 200 stands for, by the words that vendors have for it.
+_STATUS_OF = {"rate_limit_exceeded": 429, "rate_limit_error": 429, "server_error": 500, "overloaded_error": 529}
+
+
 def _refused(status: int, error: Any) -> Answer:
     """An error inside a 200: its own code, where it has one, is the status that counts."""
-    code = error.get("code") if isinstance(error, dict) else None
-    carried = int(code) if isinstance(code, int | str) and str(code).isdecimal() and len(str(code)) == 3 else None
+    told = [error.get("code"), error.get("type")] if isinstance(error, dict) else []
+    carried = next((_status(word) for word in told if _status(word)), None)
     return Answer(status=carried or status, refusal=json.dumps(error, ensure_ascii=False))
+
+
+def _status(word: Any) -> int | None:
+    if isinstance(word, str) and word in _STATUS_OF:
+        return _STATUS_OF[word]
+    number = str(word) if isinstance(word, int | str) else ""
+    return int(number) if re.fullmatch(r"[1-5][0-9]{2}", number) else None
 
 
 def _events(text: str) -> Iterator[str]:

@@ -6,16 +6,15 @@ looked up by a digest of the request.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from conformance import cassette_format
+from conformance.cassette_format import GATEWAY_FILE, cassette_name
 from conformance.errors import CassetteError
 from conformance.schemas import first_error
 from conformance.scrub import Scrubber
@@ -23,26 +22,6 @@ from conformance.types import Endpoint, Exchange
 
 #: Recordings do not say where the gateway was: cassettes are shared, addresses are not.
 RECORDED_BASE = "http://gateway/v1"
-#: The file beside the cassettes that holds the gateway, its models and the plan.
-GATEWAY_FILE = "gateway.json"
-
-_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,78}[a-z0-9]|[a-z0-9]")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|gateway)(\..*)?")  # Windows' devices, and our own
-
-
-def cassette_name(model: str) -> str:
-    """A file name for any model id: safe on every file system, and no two ids share one.
-
-    Ids of plain lower-case letters, digits, dots, dashes keep their name; others get a
-    readable stem and a digest behind a `~`, which no plain name holds.
-    """
-    if _PLAIN_NAME.fullmatch(model) and not _RESERVED.fullmatch(model):
-        return f"{model}.json"
-    stem = re.sub(r"[^a-z0-9._-]+", "-", model[:200].lower()).strip(".-")[:60] or "model"
-    if _RESERVED.fullmatch(stem):
-        stem = f"model-{stem}"
-    digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{stem}~{digest}.json"
 
 
 class Folder:
@@ -67,6 +46,10 @@ class Folder:
     def cassette_path(self, model: str) -> Path:
         """Where a model's cassette lies."""
         return self.path / cassette_name(model)
+
+    def has_model(self, model: str) -> bool:
+        """True where a model has a cassette."""
+        return self.cassette_path(model).exists()
 
     def write_model(self, model: str, exchanges: Iterable[Exchange], paths: Mapping[Endpoint, str]) -> Path:
         """Write a model's cassette, scrubbed, in place of the one it had."""
@@ -112,7 +95,7 @@ class Folder:
     def write_gateway(self, document: Mapping[str, Any]) -> None:
         """Write what the plan came from: gateway, models, run (`gateway.schema.json`)."""
         text = json.dumps(document, indent=1)
-        self._write(self.path / GATEWAY_FILE, self._scrubber.text(text) + "\n")
+        self._write(self.path / GATEWAY_FILE, self._scrubber.credentials(text) + "\n")
 
     def read_gateway(self) -> dict[str, Any]:
         """Read it back. Raises `CassetteError` where it is missing or malformed."""
@@ -161,6 +144,10 @@ class Folder:
         return path
 
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # there is no other way to ask
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Put a text into a file so that the file is at all times whole: the old one or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +155,7 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        Path(temporary).chmod(0o644)  # mkstemp makes it the writer's alone; recordings are shared
+        Path(temporary).chmod(0o666 & ~_UMASK)  # mkstemp makes it the writer's alone; recordings are shared
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import re
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,7 @@ def _why_no_connection(error: BaseException) -> str:
 
 #: What a status of `GET /v1/models` means, and what to do.
 _STATUS_HELP: Mapping[int, str] = {
-    401: "refuses the key (401); check LITELLM_API_KEY",
+    401: "refuses the key (401); check the API key",
     403: "does not let this key list models (403); use a key with that right",
     404: "has no /v1/models (404); give the address up to, but without, /v1",
     429: "limits the rate of requests (429); try again later",
@@ -128,7 +128,7 @@ def _listed(response: httpx.Response, target: Target) -> tuple[list[str], dict[s
         raise DiscoveryError(f"{base} {_STATUS_HELP[status]}")
     if status == 400 and "No connected db" in response.text:
         raise DiscoveryError(
-            f"{base} refuses the key (without a database it takes only its master key); check LITELLM_API_KEY"
+            f"{base} refuses the key (without a database it takes only its master key); check the API key"
         )
     if 300 <= status < 400:
         raise DiscoveryError(f"{base} redirects ({status}), which is not followed with a key; give the final address")
@@ -157,22 +157,55 @@ def _listed(response: httpx.Response, target: Target) -> tuple[list[str], dict[s
     return sorted({row["id"] for row in valid}), modes
 
 
-def _declared(client: httpx.Client, target: Target) -> dict[str, list[dict[str, Any]]]:
-    """The deployments that `/model/info` declares for each model; empty where the key may not read it.
+@dataclass(frozen=True)
+class _Declared:
+    """What a gateway declares of one model: what serves it, an id for each of those, the parameters it claims."""
 
-    `/model_group/info` fills in what `/model/info` does not say.
-    """
-    deployments: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    served_by: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    deployments: int = 1
+    mode: str | None = None
+    parameters: tuple[str, ...] | None = None
+
+
+def _declared(client: httpx.Client, target: Target) -> dict[str, _Declared]:
+    """What `/model/info` and `/model_group/info` declare; empty where the key may read neither."""
+    deployments: dict[str, list[tuple[object, object, object]]] = defaultdict(list)
     for row in _rows(client, f"{target.base_url}/model/info"):
         if isinstance(row.get("model_name"), str):
             params, info = _mapping(row.get("litellm_params")), _mapping(row.get("model_info"))
-            deployments[row["model_name"]].append({"served_by": params.get("model"), "mode": info.get("mode")})
-    for row in _rows(client, f"{target.base_url}/model_group/info"):
-        name = row.get("model_group")
-        if isinstance(name, str) and name not in deployments:
-            providers = row.get("providers") if isinstance(row.get("providers"), list) else []
-            deployments[name] = [{"served_by": f"{p}/", "mode": row.get("mode")} for p in providers or [""]]
-    return dict(deployments)
+            deployments[row["model_name"]].append((params.get("model"), info.get("id"), info.get("mode")))
+    groups = {
+        row["model_group"]: row
+        for row in _rows(client, f"{target.base_url}/model_group/info")
+        if isinstance(row.get("model_group"), str)
+    }
+    return {name: _joined(deployments.get(name, ()), groups.get(name, {})) for name in {*deployments, *groups}}
+
+
+def _joined(rows: Sequence[tuple[object, object, object]], group: Mapping[str, Any]) -> _Declared:
+    served_by = _texts(model for model, _, _ in rows) or tuple(f"{name}/" for name in _texts(group.get("providers")))
+    # Ten regions of one deployment are one thing to measure: support belongs to what is served.
+    known = sorted((model, name) for model, name, _ in rows if isinstance(model, str) and isinstance(name, str))
+    one_of_each = dict(reversed(known))
+    modes = _texts([*(mode for _, _, mode in rows), group.get("mode")])
+    parameters = group.get("supported_openai_params")
+    return _Declared(
+        served_by=tuple(sorted(set(served_by))),
+        ids=tuple(one_of_each[model] for model in sorted(one_of_each)) if len(known) == len(rows) else (),
+        deployments=max(1, len(set(served_by))),
+        mode=modes[0] if modes else None,
+        parameters=tuple(sorted(_texts(parameters))) if isinstance(parameters, list) else None,
+    )
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    """The texts among some values; none of what is no collection."""
+    return (
+        tuple(v for v in values if isinstance(v, str) and v)
+        if isinstance(values, Iterable) and not isinstance(values, str)
+        else ()
+    )
 
 
 #: Where LiteLLM tells its version, for its model list does not; the second is that of older releases.
@@ -203,26 +236,27 @@ def _json(client: httpx.Client, url: str) -> Any:
 
 
 def _models(
-    ids: Sequence[str], modes: Mapping[str, str], declared: Mapping[str, Sequence[Mapping[str, Any]]]
+    ids: Sequence[str], modes: Mapping[str, str], declared: Mapping[str, _Declared]
 ) -> tuple[tuple[Model, ...], tuple[tuple[str, str], ...]]:
     models, left_out = [], []
     for model_id in ids:
-        rows = declared.get(model_id, ())
-        mode = modes.get(model_id) or next((row["mode"] for row in rows if isinstance(row["mode"], str)), None)
+        known = declared.get(model_id, _Declared())
+        mode = modes.get(model_id) or known.mode
         if "*" in model_id:  # a route for many models, and no model that could be asked
             mode = "wildcard"
         if mode is not None and mode not in CHAT_MODES:
             left_out.append((model_id, mode))
             continue
-        served_by = sorted({row["served_by"] for row in rows if isinstance(row["served_by"], str)} - {"/"})
-        routes = sorted({name.partition("/")[0] for name in served_by if "/" in name})
+        routes = {name.partition("/")[0] for name in known.served_by if "/" in name}
         models.append(
             Model(
                 id=model_id,
                 mode=mode,
-                route=routes[0] if len(routes) == 1 else None,
-                served_by=tuple(served_by),
-                deployments=max(1, len(rows)),
+                route=min(routes) if len(routes) == 1 else None,
+                served_by=known.served_by,
+                deployments=known.deployments,
+                deployment_ids=known.ids if known.deployments > 1 else (),
+                declared=known.parameters,
             )
         )
     return tuple(models), tuple(left_out)

@@ -8,6 +8,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4):
 `DiscoveryError`         the gateway cannot be reached, refuses the key, or has no models
 `RegistryError`          the parameter registry, or an option that names one, is wrong
 `CassetteError`          a recording is missing, unreadable, or of another kind
+`ReportError`            a report cannot be written
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -25,6 +26,7 @@ __all__ = [
     "DiscoveryError",
     "EmbeddedGatewayError",
     "RegistryError",
+    "ReportError",
     "TableError",
     "TargetError",
 ]
@@ -44,3 +46,7 @@ class RegistryError(ConformanceError):
 
 class CassetteError(ConformanceError):
     """A recording is missing, unreadable, or not of the kind expected."""
+
+
+class ReportError(ConformanceError):
+    """A report cannot be written."""

@@ -19,6 +19,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from conformance import __version__
+from conformance.answers import read_answer
 from conformance.provider.target import Target
 from conformance.types import Endpoint, Exchange, Request, Response
 
@@ -97,7 +98,7 @@ class Sender:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
-            retry=retry_if_result(_may_pass),
+            retry=retry_if_result(lambda response: _may_pass(request, response)),
             retry_error_callback=_last_result,
             before_sleep=self._count_retry,
             sleep=self._sleep,
@@ -123,7 +124,7 @@ class Sender:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             received.error = _described(error)
         response = received.response()
-        self.traffic.rate_limited += response.status == 429
+        self.traffic.rate_limited += read_answer(request, response).status == 429
         return response
 
 
@@ -189,8 +190,9 @@ def retry_after(response: Response) -> float | None:
     return float(found[1]) if found else None
 
 
-def _may_pass(response: Response) -> bool:
-    return response.error is not None or response.status in _RETRIED_STATUS
+def _may_pass(request: Request, response: Response) -> bool:
+    """True for a failure that may be gone a little later, also where it comes inside a 200."""
+    return response.error is not None or read_answer(request, response).status in _RETRIED_STATUS
 
 
 def _wait(state: RetryCallState) -> float:

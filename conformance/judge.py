@@ -1,142 +1,170 @@
-"""Exchanges → a verdict and its reason. Pure: the same recording always gives the same verdict.
+"""What exchanges show: pure functions from answers to outcomes. `probing` decides what to ask.
 
-A verdict says only what the exchanges show. A refusal that does not name the parameter, a
-failure that may pass, a baseline that fails as well: each is `inconclusive`, with its cause.
+An outcome says only what the exchanges show. A failure that may pass, a refusal that names
+something else, a baseline that fails as well: each is `inconclusive`, with its cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from conformance import dialects
 from conformance.answers import Answer, read_answer
-from conformance.parameters.effects import OBSERVERS
+from conformance.parameters.effects import OBSERVERS, Echoed, Observation
 from conformance.types import (
+    CellKey,
+    Endpoint,
     Exchange,
     Judgement,
     Parameter,
-    PlannedCell,
     RejectedBy,
-    Request,
     Response,
     Verdict,
 )
 
-#: Looks an exchange up in the recording; None where the request was never recorded.
-Find = Callable[[Request], Exchange | None]
-
-_DEPLOYMENT_HEADERS = ("x-litellm-model-id", "x-litellm-model-name")
+_DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one probe shows, on the deployment that answered it ("" where the gateway does not say)."""
+    """What was found of one parameter in one lane, and the digests of the exchanges that show it."""
 
     verdict: Verdict
     reason: str
     rejected_by: RejectedBy | None = None
+    evidence: tuple[str, ...] = ()
     deployment: str = ""
     recorded: bool = True
 
+    def shown_by(self, *exchanges: Exchange | None) -> Outcome:
+        """The same outcome with these exchanges as its evidence."""
+        digests = dict.fromkeys(e.request.digest for e in exchanges if e is not None)
+        first = next((e for e in exchanges if e is not None), None)
+        return replace(self, evidence=tuple(digests), deployment=deployment_of(first.response) if first else "")
 
-_NOT_RECORDED = Outcome(Verdict.INCONCLUSIVE, "not recorded; measure it with --live.", recorded=False)
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What a group's controls say of successes there.
+
+    `read` tells whether somebody behind the gateway reads what is sent: they refuse a known field
+    with a value of a wrong type. None where that could not be told.
+    """
+
+    read: bool | None
+    worth: str
+    shown_by: tuple[Exchange, ...] = ()
 
 
-class Judge:
-    """Judges cells from one recording; reads each shared exchange once."""
+def not_recorded() -> Outcome:
+    """The outcome of what was never asked."""
+    return Outcome(Verdict.INCONCLUSIVE, "not recorded; measure it with --live.", recorded=False)
 
-    def __init__(self, find: Find) -> None:
-        """Judge by the exchanges that `find` looks up."""
-        self._find = find
-        self._answers: dict[int, tuple[Exchange, Answer]] = {}
 
-    def judge(self, cell: PlannedCell) -> Judgement:
-        """The verdict of one planned cell."""
-        baselines = self._look_up(cell.baselines)
-        probes = self._look_up(cell.probes)
-        outcome = self._decide(cell, baselines, probes)
-        return Judgement(
-            key=cell.key,
-            fields=cell.parameter.fields,
-            verdict=outcome.verdict,
-            reason=outcome.reason,
-            rejected_by=outcome.rejected_by,
-            recorded=outcome.recorded,
-            evidence=tuple(e.request.digest for e in (*probes, *baselines)),
-        )
+def inconclusive(cause: str) -> Outcome:
+    """An outcome that says nothing, and why."""
+    return Outcome(Verdict.INCONCLUSIVE, cause if cause.endswith((".", "…")) else f"{cause}.")
 
-    def _decide(self, cell: PlannedCell, baselines: Sequence[Exchange], probes: Sequence[Exchange]) -> Outcome:
-        if len(baselines) < len(cell.baselines):
-            return _NOT_RECORDED
-        for exchange in baselines:
-            answer = self._answer(exchange)
-            if not answer.ok:
-                return _inconclusive(f"the baseline failed: {_trouble(answer)}")
-        if len(probes) < len(cell.probes):
-            return _NOT_RECORDED
-        baseline = self._answer(baselines[0])
-        outcomes = [self._outcome(cell, exchange, baseline) for exchange in probes]
-        return _combine(outcomes, expected=self._deployments(baselines, probes))
 
-    def _outcome(self, cell: PlannedCell, exchange: Exchange, baseline: Answer) -> Outcome:
-        answer = self._answer(exchange)
-        deployment = deployment_of(exchange.response)
-        if answer.refusal is not None:
-            return _refused(cell.parameter, answer, exchange.response, deployment)
-        if answer.problem is not None:
-            return _inconclusive(answer.problem, deployment)
-        observer = cell.parameter.effects.get(cell.key.endpoint)
-        seen, what = None, "the answer cannot show it"
-        if observer is not None:
-            seen, what = OBSERVERS[observer](cell.parameter, answer, baseline)
-        if seen is False:
-            return Outcome(Verdict.IGNORED, f"{what}.", deployment=deployment)
-        read, worth = self._worth(cell, deployment)
-        verdict = Verdict.HONOURED if seen and read else Verdict.ACCEPTED
-        return Outcome(verdict, f"{what}; {worth}.", deployment=deployment)
+def answer_of(exchange: Exchange) -> Answer:
+    """What an exchange's response amounts to."""
+    return read_answer(exchange.request, exchange.response)
 
-    def _worth(self, cell: PlannedCell, deployment: str) -> tuple[bool, str]:
-        """Whether whoever is behind the gateway reads the parameter, and what tells so.
 
-        An echo is no proof of it: LiteLLM's bridge repeats `store` in the answer, and drops it.
-        """
-        for exchange in self._look_up(cell.wrong):
-            if deployment_of(exchange.response) != deployment:
-                continue
-            answer = self._answer(exchange)
-            if answer.ok:
-                return False, "a value of a wrong type passes just as gladly, so nobody reads it"
-            if _is_refusal(answer) and dialects.mentions(answer.refusal or "", cell.parameter.wrong):
-                by = dialects.spoken_by(answer.refusal or "", exchange.response.headers)
-                if by is RejectedBy.GATEWAY:
-                    return False, "the gateway itself refuses a value of a wrong type, so it may keep the others too"
-                who = "the backend" if by is RejectedBy.BACKEND else "somebody"
-                return True, f"{who} refuses a value of a wrong type, so it is read"
-        return False, self._bogus(cell)
+def is_refusal(answer: Answer) -> bool:
+    """True for an answer that turns the request itself down: no rate limit, no server error."""
+    return answer.refusal is not None and answer.status != 429 and (answer.status is None or answer.status < 500)
 
-    def _bogus(self, cell: PlannedCell) -> str:
-        """What the bogus key says about acceptance on this channel."""
-        answers = [self._answer(exchange) for exchange in self._look_up(cell.bogus)]
-        if any(answer.ok for answer in answers):
-            return "a bogus key is swallowed just as gladly, so acceptance proves nothing"
-        known = [answer for answer in answers if _is_refusal(answer) and _names_bogus(cell, answer)]
-        if answers and len(known) == len(answers):
-            return "a bogus key is refused here, so the parameter is known"
-        return "the controls failed, so acceptance proves little"
 
-    def _deployments(self, *groups: Iterable[Exchange]) -> frozenset[str]:
-        return frozenset(deployment_of(e.response) for group in groups for e in group) - {""}
+def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
+    """Those of the parameters that a refusal names."""
+    named = dialects.offenders(answer.refusal or "")
+    return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
 
-    def _look_up(self, requests: Iterable[Request]) -> list[Exchange]:
-        return [exchange for request in requests if (exchange := self._find(request)) is not None]
 
-    def _answer(self, exchange: Exchange) -> Answer:
-        known = self._answers.get(id(exchange))
-        if known is None:
-            # The exchange is kept with its answer so that its id stays its own.
-            known = self._answers[id(exchange)] = (exchange, read_answer(exchange.request, exchange.response))
-        return known[1]
+def rejected(answer: Answer, response: Response) -> Outcome:
+    """The outcome of a refusal that is known to be about the parameter."""
+    text = answer.refusal or ""
+    by = dialects.spoken_by(text, response.headers)
+    return Outcome(Verdict.REJECTED, f"refused with {answer.status}: {dialects.summary(text)}", by)
+
+
+def accepted(parameter: Parameter, endpoint: Endpoint, probe: Answer, baseline: Answer, channel: Channel) -> Outcome:
+    """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
+
+    An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.
+    """
+    observer = parameter.effects.get(endpoint)
+    seen = Observation(None, parameter.unobservable or "the answer cannot show it")
+    if observer is not None:
+        seen = OBSERVERS[observer](parameter.bodies[endpoint], probe, baseline)
+    if seen.seen is False:
+        return Outcome(Verdict.IGNORED, f"{seen.what}.")
+    if seen.seen and (channel.read or not isinstance(seen, Echoed)):
+        return Outcome(Verdict.HONOURED, f"{seen.what}.")
+    return Outcome(Verdict.ACCEPTED, f"{seen.what}; {channel.worth}.")
+
+
+def channel_of(bogus: Exchange | None, wrong: Exchange | None, fields: Mapping[str, Any]) -> Channel:
+    """What the two controls of a group say: the bogus key, and `fields` with a value of a wrong type."""
+    shown = tuple(exchange for exchange in (wrong, bogus) if exchange is not None)
+    read = _read(answer_of(wrong), wrong, fields) if wrong is not None else None
+    if read is False:
+        return Channel(read, "a known field with a value of a wrong type passes just as gladly here", shown)
+    answer = answer_of(bogus) if bogus is not None else Answer()
+    if answer.ok:
+        return Channel(read, "a bogus key is swallowed just as gladly, so acceptance proves nothing", shown)
+    own = set(bogus.request.body) - set(wrong.request.body) if bogus is not None and wrong is not None else set()
+    if is_refusal(answer) and dialects.mentions(answer.refusal or "", own):
+        return Channel(read, "a bogus key is refused here, so the parameter is known", shown)
+    return Channel(read, "the controls tell nothing, so acceptance proves little", shown)
+
+
+def _read(answer: Answer, exchange: Exchange, fields: Mapping[str, Any]) -> bool | None:
+    """Whether somebody behind the gateway reads these fields, given the answer to a wrong type in them."""
+    if answer.ok:
+        return False
+    by = dialects.spoken_by(answer.refusal or "", exchange.response.headers)
+    named = dialects.mentions(answer.refusal or "", fields)
+    return True if is_refusal(answer) and by is not RejectedBy.GATEWAY and named else None
+
+
+def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome], deployments: int) -> Judgement:
+    """One verdict from the outcomes of all lanes to a model; those of unlike deployments are told apart."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    split: dict[str, Verdict] = {}
+    chosen = outcomes[0]
+    if len(verdicts) > 1:
+        # The worst that was found holds: what fails on one deployment fails every other time.
+        chosen = next(o for verdict in _WORST_FIRST for o in outcomes if o.verdict is verdict)
+        split = {outcome.deployment or "?": outcome.verdict for outcome in outcomes}
+        told = ", ".join(f"{name} {verdict}" for name, verdict in sorted(split.items()))
+        chosen = replace(chosen, reason=f"{chosen.reason} Split between deployments: {told}.")
+    elif len({outcome.deployment for outcome in outcomes}) < deployments and chosen.verdict is not Verdict.INCONCLUSIVE:
+        seen = ", ".join(sorted({outcome.deployment or "?" for outcome in outcomes}))
+        chosen = replace(inconclusive(f"of {deployments} deployments only {seen} answered"), evidence=chosen.evidence)
+    return Judgement(
+        key=key,
+        fields=fields,
+        verdict=chosen.verdict,
+        reason=chosen.reason,
+        rejected_by=chosen.rejected_by,
+        evidence=chosen.evidence,
+        recorded=all(outcome.recorded for outcome in outcomes),
+        split=split,
+    )
+
+
+_WORST_FIRST = (
+    Verdict.REJECTED,
+    Verdict.INCONCLUSIVE,
+    Verdict.IGNORED,
+    Verdict.ACCEPTED,
+    Verdict.HONOURED,
+    Verdict.NOT_APPLICABLE,
+)
 
 
 def deployment_of(response: Response) -> str:
@@ -144,57 +172,7 @@ def deployment_of(response: Response) -> str:
     return next((response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name)), "")
 
 
-def _refused(parameter: Parameter, answer: Answer, response: Response, deployment: str) -> Outcome:
-    text = answer.refusal or ""
-    if not _is_refusal(answer):
-        return _inconclusive(_trouble(answer), deployment)
-    named = dialects.offenders(text)
-    if any(dialects.blames(name, parameter.fields) for name in named):
-        return Outcome(
-            Verdict.REJECTED,
-            f"refused with {answer.status}: {dialects.summary(text)}",
-            dialects.spoken_by(text, response.headers),
-            deployment,
-        )
-    others = f"it blames {', '.join(sorted(named)[:5])}" if named else "it names no parameter"
-    return _inconclusive(f"{_trouble(answer)} ({others})", deployment)
-
-
-def _names_bogus(cell: PlannedCell, answer: Answer) -> bool:
-    own = set(cell.bogus[0].body) - set(cell.baselines[0].body)
-    return dialects.mentions(answer.refusal or "", own)
-
-
-def _is_refusal(answer: Answer) -> bool:
-    """True for an answer that turns the request itself down: no rate limit, no server error."""
-    return answer.refusal is not None and answer.status != 429 and (answer.status is None or answer.status < 500)
-
-
-def _combine(outcomes: Sequence[Outcome], expected: frozenset[str]) -> Outcome:
-    """One verdict from the outcomes of all repetitions, over every deployment that answered at all."""
-    verdicts = {outcome.verdict for outcome in outcomes}
-    first = outcomes[0]
-    if Verdict.INCONCLUSIVE in verdicts:
-        return next(outcome for outcome in outcomes if outcome.verdict is Verdict.INCONCLUSIVE)
-    if len(verdicts) > 1:
-        split = {outcome.deployment or "?": outcome.verdict for outcome in outcomes}
-        told = ", ".join(f"{name} {verdict}" for name, verdict in sorted(split.items()))
-        if Verdict.REJECTED in verdicts:
-            return _inconclusive(f"split between deployments: {told}")
-        return Outcome(Verdict.ACCEPTED, f"split between deployments: {told}.")
-    answered = {outcome.deployment for outcome in outcomes}
-    if len(outcomes) > 1 or "" not in answered:
-        missed = expected - answered
-        if missed:
-            return _inconclusive(f"no probe reached the deployment {', '.join(sorted(missed))}")
-    return first
-
-
-def _inconclusive(cause: str, deployment: str = "") -> Outcome:
-    return Outcome(Verdict.INCONCLUSIVE, cause if cause.endswith((".", "…")) else f"{cause}.", deployment=deployment)
-
-
-def _trouble(answer: Answer) -> str:
+def trouble(answer: Answer) -> str:
     """Why an answer is no success, in a clause."""
     if answer.problem is not None:
         return answer.problem

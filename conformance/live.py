@@ -19,6 +19,7 @@ from conformance.errors import ConformanceError
 from conformance.exchange import Sender, Traffic, now
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
+from conformance.probing import fewest_requests
 from conformance.progress import Display
 from conformance.provider.target import Target
 from conformance.recording import Progress, record
@@ -42,6 +43,7 @@ class Job:
     endpoints: tuple[Endpoint, ...]
     selection: str | None = None
     concurrency: int = 8
+    exhaustive: bool = False
     litellm_version: str | None = None
     send: bool = True
 
@@ -58,7 +60,7 @@ def run_live(job: Job, console: Console, traffic: Traffic) -> dict[str, Any]:
     if job.send:
         folder.prepare()
     with _gateway(job, say) as target:
-        folder = Folder(folder.path, Scrubber([target.api_key]))
+        folder = Folder(folder.path, Scrubber([target.api_key], [target.base_url]))
         simulated = job.target is None
         discovered = discover(target, job.gateway, simulated=simulated)
         if simulated:  # its port is a random one, and no fact about it
@@ -90,10 +92,10 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
         more = f", and {len(discovered.left_out) - 5} more" if len(discovered.left_out) > 5 else ""
         yield f"left out, as they do not chat: {named}{more}"
     if job.send:
+        fewest = sum(fewest_requests(group, exhaustive=job.exhaustive) for group in plan.groups)
         yield (
-            f"measuring {len(plan.cells)} cells: at most {plan.requests} requests "
-            f"to {len(plan.models)} models, {job.concurrency} at once, "
-            "retries on rate limits and server errors not counted"
+            f"measuring {len(plan.cells)} cells: at least {fewest} requests to {len(plan.models)} models, "
+            f"{job.concurrency} at once; refusals are asked about again"
         )
 
 
@@ -112,17 +114,22 @@ def _measure(
         "complete": False,
         "requests": 0,
         "parameters": [parameter.id for parameter in job.parameters],
+        "selection": job.selection,
+        "exhaustive": job.exhaustive,
         "endpoints": [endpoint.value for endpoint in job.endpoints],
     }
     if not job.send:
         return gateway_document(discovered, run)
     folder.write_gateway(gateway_document(discovered, run))
-    progress = Progress(len(plan.cells), plan.requests, traffic)
+    progress = Progress(len(plan.cells), traffic)
+    litellm = discovered.gateway.software == "litellm"
     sender = Sender(target, job.registry.paths, job.concurrency, traffic)
     display = Display(progress, console)
     try:
         with display.shown():
-            asyncio.run(_unwrapped(record(plan, sender, folder, progress, display)))
+            asyncio.run(
+                _unwrapped(record(plan, sender, folder, progress, display, exhaustive=job.exhaustive, litellm=litellm))
+            )
         run["complete"] = True
     finally:
         run |= {"finished_at": now(), "requests": traffic.requests}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from conformance.errors import TableError
 from conformance.schemas import first_error
-from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, Verdict
+from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -18,7 +18,7 @@ Matrix = dict[str, Any]
 def make_matrix(
     gateway: Gateway,
     run: Mapping[str, Any],
-    models: Iterable[Model],
+    models: Sequence[Model],
     judgements: Iterable[Judgement],
     evidence_file: Callable[[str], str],
 ) -> Matrix:
@@ -27,12 +27,13 @@ def make_matrix(
     `run` holds `mode` (`live` or `replay`), `started_at`, `finished_at`, `complete`, `requests`,
     and `selection`, the `--models` glob that narrowed the run, or None.
     """
+    declared = {model.id: model.declared for model in models}
     return {
         "schema_version": SCHEMA_VERSION,
         "gateway": gateway_row(gateway),
         "run": dict(run),
         "models": [model_row(model) for model in models],
-        "cells": [_cell(judgement, evidence_file(judgement.key.model)) for judgement in judgements],
+        "cells": [_cell(j, declared.get(j.key.model), evidence_file(j.key.model)) for j in judgements],
     }
 
 
@@ -60,6 +61,8 @@ def model_row(model: Model) -> dict[str, Any]:
         "route": model.route,
         "served_by": list(model.served_by),
         "deployments": model.deployments,
+        "deployment_ids": list(model.deployment_ids),
+        "declared": None if model.declared is None else list(model.declared),
     }
 
 
@@ -71,12 +74,14 @@ def model_from(row: Mapping[str, Any]) -> Model:
         route=row["route"],
         served_by=tuple(row["served_by"]),
         deployments=row["deployments"],
+        deployment_ids=tuple(row["deployment_ids"]),
+        declared=None if row["declared"] is None else tuple(row["declared"]),
     )
 
 
-def _cell(judgement: Judgement, file: str) -> dict[str, Any]:
+def _cell(judgement: Judgement, declared: Sequence[str] | None, file: str) -> dict[str, Any]:
     key = judgement.key
-    return {
+    cell: dict[str, Any] = {
         "model": key.model,
         "endpoint": key.endpoint.value,
         "mode": key.mode.value,
@@ -85,8 +90,31 @@ def _cell(judgement: Judgement, file: str) -> dict[str, Any]:
         "verdict": judgement.verdict.value,
         "rejected_by": judgement.rejected_by.value if judgement.rejected_by else None,
         "reason": judgement.reason,
+        "declared": declares(declared, key.endpoint, judgement.fields),
         "evidence": [f"{file}#{digest}" for digest in judgement.evidence],
     }
+    if judgement.split:
+        cell["split"] = {name: verdict.value for name, verdict in sorted(judgement.split.items())}
+    return cell
+
+
+def declares(declared: Sequence[str] | None, endpoint: Endpoint, fields: Sequence[str]) -> bool | None:
+    """What a gateway's list of supported chat parameters claims of some fields; None where it claims nothing.
+
+    The list is of the chat endpoint's names, and says nothing of the fields that every request has.
+    """
+    if declared is None or endpoint is not Endpoint.CHAT_COMPLETIONS or "messages" in fields:
+        return None
+    return all(field in declared for field in fields)
+
+
+def disagreements(matrix: Matrix) -> list[dict[str, Any]]:
+    """The cells in which the gateway declares one thing, and the measurement shows the other."""
+    return [
+        cell
+        for cell in matrix["cells"]
+        if cell["declared"] is not None and STATEMENTS[Verdict(cell["verdict"])] is (not cell["declared"])
+    ]
 
 
 def cell_key(cell: Mapping[str, Any]) -> CellKey:

@@ -30,12 +30,21 @@ class Outcome:
 _AS_TOLD = Outcome(Kind.SAME, "as the table says")
 
 
-def compare(judgement: Judgement, table: SupportTable, overrides: Overrides, gateway: str, accept: str) -> Outcome:
+def compare(
+    judgement: Judgement,
+    table: SupportTable,
+    overrides: Overrides,
+    gateway: str,
+    accept: str,
+    *,
+    route: str | None = None,
+    version: str | None = None,
+) -> Outcome:
     """Hold one verdict against the table; `accept` is the command that takes the measurement over."""
     key, measured = judgement.key, judgement.supported
     if measured is None:
         return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
-    statement = told(table, key, gateway)
+    statement = told(table, key, gateway, route, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
     if said == measured and not deliberate:

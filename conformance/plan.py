@@ -1,99 +1,118 @@
-"""Models × registry → the cells of a run, and the requests that their verdicts need. Pure."""
+"""Models × registry → the cells of a run, grouped by what shares a baseline. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from conformance.errors import DiscoveryError, RegistryError
-from conformance.parameters import Registry
+from conformance.parameters import EndpointEntry, Registry
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
-#: A model served by several deployments is asked this often per deployment, so that each is likely reached.
+#: A model whose deployments cannot be asked one by one is asked this often for each, so that all are likely reached.
 REPEATS_PER_DEPLOYMENT = 3
-MAX_REPEATS = 9
+MAX_LANES = 9
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One way to reach a model: the name to ask for, and which repetition this is."""
+
+    asked: str
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
 class Group:
-    """The requests that share one baseline: a model, endpoint and mode. Baselines go first."""
+    """A model, endpoint and mode, reached in one way: all its probes share baselines and controls."""
 
-    baselines: tuple[Request, ...]
-    others: tuple[Request, ...]
-    cells: tuple[PlannedCell, ...]
+    model: Model
+    endpoint: Endpoint
+    mode: Mode
+    lane: Lane
+    parameters: tuple[Parameter, ...]
+    entry: EndpointEntry
+    contexts: Mapping[str, Mapping[Endpoint, Mapping[str, Any]]]
 
-    @property
-    def model(self) -> str:
-        """The model that the group asks."""
-        return self.baselines[0].model
+    def key(self, parameter: Parameter) -> CellKey:
+        """The cell of one of the group's parameters."""
+        return CellKey(self.model.id, self.endpoint, self.mode, parameter.id)
+
+    def request(
+        self, *parts: Mapping[str, Any], context: str = "", without: Iterable[str] = (), again: int = 0
+    ) -> Request:
+        """The request that a context's baseline becomes with these parts added, for the n-th time."""
+        cap, *probes = parts or ({},)
+        company = self.contexts[context][self.endpoint] if context else {}
+        body: dict[str, Any] = {"model": self.lane.asked, **self.entry.body, **cap, **company}
+        if self.mode is Mode.STREAM:
+            body["stream"] = True
+        body = {name: value for name, value in body.items() if name not in set(without)}
+        for part in probes:
+            body |= part
+        repeat = self.lane.repeat * 10 + again
+        return Request(self.model.id, self.endpoint, self.mode, body, repeat)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a run in a fixed order, and the requests to send, grouped."""
+    """All cells of a run in a fixed order, and the groups that settle them."""
 
     models: tuple[Model, ...]
-    cells: tuple[PlannedCell, ...]
-    groups: tuple[Group, ...] = field(repr=False)
+    groups: tuple[Group, ...]
 
-    @property
-    def requests(self) -> int:
-        """How many requests the whole plan makes."""
-        return sum(len(group.baselines) + len(group.others) for group in self.groups)
+    @cached_property
+    def cells(self) -> tuple[PlannedCell, ...]:
+        """Every cell once, however many lanes lead to it."""
+        return tuple(
+            PlannedCell(key=group.key(parameter), parameter=parameter)
+            for group in self.groups
+            if group.lane == lanes(group.model)[0]
+            for parameter in group.parameters
+        )
+
+    @cached_property
+    def groups_of(self) -> Mapping[str, tuple[Group, ...]]:
+        """The groups of each model."""
+        found: dict[str, list[Group]] = {model.id: [] for model in self.models}
+        for group in self.groups:
+            found[group.model.id].append(group)
+        return {model: tuple(groups) for model, groups in found.items()}
 
 
 def make_plan(
-    models: Iterable[Model],
-    registry: Registry,
-    parameters: Sequence[Parameter],
-    endpoints: Sequence[Endpoint],
+    models: Iterable[Model], registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint]
 ) -> Plan:
     """Plan every model × endpoint × mode × parameter that applies."""
     models = tuple(models)
-    cells: list[PlannedCell] = []
-    groups: list[Group] = []
-    for model in models:
-        for endpoint in endpoints:
-            for mode in Mode:
-                chosen = [p for p in parameters if endpoint in p.endpoints and mode in p.modes]
-                if chosen:
-                    group_cells, group = _plan_group(model, endpoint, mode, registry, chosen)
-                    cells += group_cells
-                    groups.append(group)
-    return Plan(models, tuple(cells), tuple(groups))
+    groups = [group for model in models for group in _groups(model, registry, parameters, endpoints)]
+    return Plan(models, tuple(groups))
 
 
-def _plan_group(
-    model: Model, endpoint: Endpoint, mode: Mode, registry: Registry, parameters: Sequence[Parameter]
-) -> tuple[list[PlannedCell], Group]:
-    def ask(extra: Mapping[str, Any]) -> tuple[Request, ...]:
-        body = {"model": model.id, **registry.baselines[endpoint], **extra}
-        if mode is Mode.STREAM:
-            body["stream"] = True
-        return tuple(Request(model.id, endpoint, mode, body, repeat) for repeat in range(repeats(model)))
-
-    baselines, bogus = ask({}), ask(registry.control)
-    cells = [
-        PlannedCell(
-            key=CellKey(model.id, endpoint, mode, parameter.id),
-            parameter=parameter,
-            baselines=baselines,
-            probes=ask(parameter.body),
-            bogus=bogus,
-            wrong=ask(parameter.wrong) if parameter.wrong else (),
-        )
-        for parameter in parameters
-    ]
-    asked = (*bogus, *(request for cell in cells for request in (*cell.probes, *cell.wrong)))
-    once = {request.digest: request for request in asked}  # controls are shared
-    return cells, Group(baselines, tuple(once.values()), tuple(cells))
+def _groups(
+    model: Model, registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint]
+) -> Iterator[Group]:
+    for endpoint in endpoints:
+        for mode in Mode:
+            chosen = tuple(p for p in parameters if endpoint in p.bodies and mode in p.modes)
+            for lane in lanes(model) if chosen else ():
+                yield Group(model, endpoint, mode, lane, chosen, registry.endpoints[endpoint], registry.contexts)
 
 
-def repeats(model: Model) -> int:
-    """How often each request to a model is made."""
-    return 1 if model.deployments <= 1 else min(MAX_REPEATS, REPEATS_PER_DEPLOYMENT * model.deployments)
+def lanes(model: Model) -> tuple[Lane, ...]:
+    """The ways to reach a model: one, or one for each deployment behind it.
+
+    LiteLLM takes a deployment's id for a model's name; where the ids are not known, a
+    load-balanced model is asked again and again, and the answers tell who gave them.
+    """
+    if model.deployments <= 1:
+        return (Lane(model.id),)
+    if model.deployment_ids:
+        return tuple(Lane(name) for name in model.deployment_ids)
+    return tuple(Lane(model.id, n) for n in range(min(MAX_LANES, REPEATS_PER_DEPLOYMENT * model.deployments)))
 
 
 def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...]:

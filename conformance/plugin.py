@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from conformance import summary
-from conformance.errors import ConformanceError
+from conformance.errors import ConformanceError, TableError
 from conformance.report import allure_results
 from conformance.run import Run, is_worker, settings_of
 
@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at once (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
+    add("--exhaustive", action="store_true", help="ask for each parameter alone, not for what can travel together")
     add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
     add("--reports", metavar="DIR", help="where reports are written (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
@@ -69,7 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.live and not is_worker(config) and not config.option.collectonly:
         reports = config.option.reports
         folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
-        allure_results.switch_on(config, folder)
+        try:
+            allure_results.switch_on(config, folder)
+        except ConformanceError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -77,6 +81,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Measure, where asked to, and read the recording before anything is collected."""
     config = session.config
     if not _wants_suite(config):
+        if config.option.live:
+            raise pytest.UsageError("--live measures for the conformance suite, which these arguments do not name")
         return
     try:
         run = Run(config, settings_of(config))
@@ -87,6 +93,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if run.settings.update_table and not is_worker(config) and not config.option.collectonly:
             run.update_table()
         run.table  # noqa: B018
+        if not is_worker(config) and not config.option.collectonly:
+            run.matrix  # noqa: B018  it reads every cassette
+    except TableError as error:
+        raise pytest.UsageError(f"{error}; to mend: {run.accept}") from None
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -29,14 +29,14 @@ class Display:
             TextColumn("measuring"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("requests · {task.fields[told]} ·"),
+            TextColumn("cells · {task.fields[told]} ·"),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("", total=progress.requests, told=self._told())
+        self._task = self._bar.add_task("", total=progress.cells, told=self._told())
 
     @contextmanager
     def shown(self) -> Iterator[Display]:
@@ -49,8 +49,7 @@ class Display:
         """Draw the progress as it is now."""
         self._bar.update(
             self._task,
-            completed=self._progress.requests_done,
-            total=self._progress.requests,
+            completed=self._progress.cells_done,
             told=self._told(),
         )
         if not self._console.is_terminal and time.monotonic() - self._last > PLAIN_INTERVAL:
@@ -59,12 +58,12 @@ class Display:
 
     def _line(self) -> str:
         progress = self._progress
-        return f"measured {progress.requests_done}/{progress.requests} requests · {self._told()}"
+        return f"measured {progress.cells_done}/{progress.cells} cells · {self._told()}"
 
     def _told(self) -> str:
         progress, traffic = self._progress, self._progress.traffic
         parts = [
-            f"{progress.cells_done}/{progress.cells} cells",
+            f"{traffic.requests} requests",
             f"{progress.verdicts[Verdict.REJECTED]} rejected",
             f"{traffic.rate_limited} rate limits",
         ]

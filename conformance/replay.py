@@ -5,18 +5,33 @@ Live and offline runs judge through this alike, in the controller and in every w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from conformance.cassettes import Folder, cassette_name
+from conformance.cassette_format import cassette_name
+from conformance.cassettes import Folder
 from conformance.discovery import Discovered
-from conformance.judge import Judge
+from conformance.errors import CassetteError
+from conformance.judge import Outcome, combined, inconclusive
 from conformance.matrix import Matrix, gateway_from, gateway_row, make_matrix, model_from, model_row
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
-from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell, Request
+from conformance.probing import Ask, Found, settle
+from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
 
 GATEWAY_SCHEMA_VERSION = 1
+
+
+def answered(dialogue: Ask[Found], recorded: Mapping[str, Exchange]) -> Found:
+    """Hold a dialogue with a recording for an interlocutor."""
+    try:
+        asked = next(dialogue)
+        while True:
+            asked = dialogue.send(tuple(recorded.get(request.digest) for request in asked))
+    except StopIteration as end:
+        found: Found = end.value
+        return found
 
 
 def gateway_document(discovered: Discovered, run: dict[str, Any]) -> dict[str, Any]:
@@ -44,50 +59,88 @@ class Replay:
         selection: str | None = None,
         mode: str = "replay",
     ) -> None:
-        """Plan from a recording's document, as `Folder.read_gateway` gives it."""
+        """Plan from a recording's document, as `Folder.read_gateway` gives it.
+
+        Without a selection the plan holds the models that were recorded. Raises `CassetteError`
+        where a recording that calls itself complete lacks one of its cassettes.
+        """
         self.folder = folder
         self.gateway = gateway_from(document["gateway"])
-        self.plan: Plan = make_plan(
-            select_models([model_from(row) for row in document["models"]], selection),
-            registry,
-            parameters,
-            endpoints,
-        )
         self._run = document["run"]
         self._mode = mode
-        self._selection = selection
+        self._selection = selection or self._run["selection"]
+        listed = [model_from(row) for row in document["models"]]
+        chosen = select_models(listed, self._selection)
+        if self._run["complete"] and (missing := [m for m in chosen if not folder.has_model(m.id)]):
+            raise CassetteError(
+                f"the cassette {folder.cassette_path(missing[0].id)} is missing; restore it, or record it with --live"
+            )
+        if not selection:
+            chosen = tuple(m for m in listed if m in chosen or folder.has_model(m.id))
+        self.plan: Plan = make_plan(chosen, registry, parameters, endpoints)
+        self.routes = {model.id: model.route for model in chosen}
         self._judged: dict[CellKey, Judgement] = {}
-        self._cells: dict[str, list[PlannedCell]] = {}
-        for cell in self.plan.cells:
-            self._cells.setdefault(cell.key.model, []).append(cell)
+        self._exchanges = 0
+        self._times: set[str] = set()
 
     def judgement(self, key: CellKey) -> Judgement:
         """The verdict of one planned cell."""
         if key not in self._judged:
-            exchanges = self.folder.read_model(key.model)
-            judge = Judge(lambda request: exchanges.get(request.digest))
-            for cell in self._cells[key.model]:
-                self._judged[cell.key] = judge.judge(cell)
+            self._judge(key.model)
         return self._judged[key]
+
+    def _judge(self, model: str) -> None:
+        """Hold the dialogues with one model again, with the recording for an interlocutor."""
+        recorded = self.folder.read_model(model)
+        self._exchanges += len(recorded)
+        self._times.update(exchange.recorded_at for exchange in recorded.values())
+        stale = self._stale(recorded.values())
+        outcomes: dict[CellKey, list[Outcome]] = {}
+        parameters: dict[CellKey, Parameter] = {}
+        groups = self.plan.groups_of[model]
+        for group in groups:
+            dialogue = settle(group, exhaustive=self._run["exhaustive"], litellm=self._litellm)
+            found = dict.fromkeys((p.id for p in group.parameters), stale) if stale else answered(dialogue, recorded)
+            for parameter in group.parameters:
+                outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
+                parameters[group.key(parameter)] = parameter
+        for key, each in outcomes.items():
+            fields = tuple(parameters[key].bodies[key.endpoint])
+            self._judged[key] = combined(key, fields, each, groups[0].model.deployments)
+
+    def _stale(self, exchanges: Iterable[Exchange]) -> Outcome | None:
+        """What to say of a cassette that another version of the gateway answered; None for one of this."""
+        versions = {
+            e.response.headers["x-litellm-version"] for e in exchanges if "x-litellm-version" in e.response.headers
+        }
+        if not versions or self.gateway.version in versions:
+            return None
+        seen = ", ".join(sorted(versions))
+        cause = f"recorded with version {seen}, and not {self.gateway.version}; measure it with --live"
+        return replace(inconclusive(cause), recorded=False)
+
+    @property
+    def _litellm(self) -> bool:
+        return self.gateway.software == "litellm"
 
     def judgements(self) -> Iterator[Judgement]:
         """The verdicts of all planned cells, in the plan's order."""
         return (self.judgement(cell.key) for cell in self.plan.cells)
 
-    def exchanges(self, cell: PlannedCell) -> list[tuple[Request, Exchange | None]]:
-        """The requests of one cell with what was recorded of them, read from disk anew."""
+    def exchanges(self, cell: PlannedCell) -> list[Exchange]:
+        """The exchanges behind one cell's verdict, read from disk anew."""
         recorded = self.folder.read_model(cell.key.model)
-        return [(request, recorded.get(request.digest)) for request in (*cell.probes, *cell.baselines)]
+        return [recorded[digest] for digest in self.judgement(cell.key).evidence if digest in recorded]
 
     def matrix(self) -> Matrix:
         """The matrix of the whole plan."""
         judgements = list(self.judgements())
         run = {
             "mode": self._mode,
-            "started_at": self._run["started_at"],
-            "finished_at": self._run["finished_at"],
+            "started_at": min(self._times, default=self._run["started_at"]),
+            "finished_at": max(self._times, default=self._run["finished_at"]),
             "complete": self._run["complete"] and all(judgement.recorded for judgement in judgements),
-            "requests": self._run["requests"],
+            "requests": self._exchanges,
             "selection": self._selection,
         }
         return make_matrix(self.gateway, run, self.plan.models, judgements, cassette_name)

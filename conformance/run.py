@@ -5,6 +5,7 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from conformance.cassettes import Folder, write_atomically
-from conformance.errors import CassetteError, ConformanceError, TableError
+from conformance.errors import ConformanceError, ReportError, TableError
 from conformance.exchange import Traffic
 from conformance.live import EMBEDDED, Job, run_live
 from conformance.matrix import Matrix, dump_matrix
@@ -105,6 +106,7 @@ class Run:
             endpoints=select_endpoints(option.endpoints),
             selection=self.settings.selection,
             concurrency=option.concurrency,
+            exhaustive=option.exhaustive,
             litellm_version=option.litellm_version,
             send=not option.collectonly,
         )
@@ -112,7 +114,9 @@ class Run:
 
     def update_table(self) -> None:
         """Write the table that this run gives."""
-        previous = load_table(self.settings.table) if self.settings.table.exists() else None
+        previous = None
+        with contextlib.suppress(TableError):  # a table that is missing or damaged is made anew
+            previous = load_table(self.settings.table)
         text = dump_table(self._derived(previous))
         try:
             write_atomically(self.settings.table, text)
@@ -128,18 +132,28 @@ class Run:
         try:
             write_atomically(path, dump_matrix(self.matrix))
         except OSError as error:
-            raise CassetteError(f"cannot write {path} ({error.strerror}); name another folder with --reports") from None
+            raise ReportError(f"cannot write {path} ({error.strerror}); name another folder with --reports") from None
         return path
 
     def outcome(self, cell: PlannedCell) -> Outcome:
         """How a cell stands to the table."""
         judgement = self.replay.judgement(cell.key)
-        return compare(judgement, self.table, self.overrides, self.settings.gateway, self.accept)
+        return compare(
+            judgement,
+            self.table,
+            self.overrides,
+            self.settings.gateway,
+            self.accept,
+            route=self.replay.routes[cell.key.model],
+            version=self.replay.gateway.version,
+        )
 
     @cached_property
     def accept(self) -> str:
         """The command that takes the measurement over into the table."""
         option, command = self._config.option, ["pytest"]
+        if self._config.args_source is pytest.Config.ArgsSource.ARGS:
+            command += ["--pyargs", "conformance.suite"]  # which leads to the suite from anywhere
         if self.settings.gateway != EMBEDDED:
             command += ["--gateway", self.settings.gateway]
         for name in ("cassettes", "table", "parameters", "endpoints", "models"):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 REPLACEMENT = "[scrubbed]"
+ADDRESS = "[gateway]"
 
 #: Response headers worth keeping as evidence; all others, cookies and spend among them, are left out.
 KEPT_HEADERS = re.compile(
@@ -36,7 +37,15 @@ _CREDENTIALS = re.compile(
         | dapi[0-9a-f]{16,}
         | (?:AKIA|ASIA)[0-9A-Z]{16}\b
         | eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*
+        | AIza[0-9A-Za-z_-]{30,}
+        | ya29\.[0-9A-Za-z_.-]{20,}
+        | gsk_[0-9A-Za-z]{20,}
+        | xai-[0-9A-Za-z]{20,}
+        | hf_[0-9A-Za-z]{20,}
+        | gh[oprsu]_[0-9A-Za-z]{20,}
       )
+    | (?<=Basic\ )[A-Za-z0-9+/=]{16,}
+    | (?<=api-key:\ )[A-Za-z0-9_-]{16,}
     | (?<=Key\ Hash\ \(Token\)\ =)\s*[0-9a-f]{32,}
     """,
     re.VERBOSE,
@@ -46,14 +55,24 @@ _CREDENTIALS = re.compile(
 class Scrubber:
     """Takes the secrets it was made with, and anything that looks like one, out of texts."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Scrub these secrets in each spelling they may turn up in; placeholders are passed over."""
+    def __init__(self, secrets: Iterable[str] = (), addresses: Iterable[str] = ()) -> None:
+        """Scrub these secrets in each spelling they may turn up in; placeholders are passed over.
+
+        `addresses` are taken out of what servers say, but are no secrets.
+        """
+        self._addresses = tuple(addresses)
         real = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
         spellings = {spelling for secret in real for spelling in _spellings(secret)}
         longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
         self._own = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def text(self, text: str) -> str:
+        """What a server said, without secrets and addresses."""
+        for address in self._addresses:
+            text = text.replace(address, ADDRESS)
+        return self.credentials(text)
+
+    def credentials(self, text: str) -> str:
         """The text without secrets."""
         if self._own is not None:
             text = self._own.sub(REPLACEMENT, text)

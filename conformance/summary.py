@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from conformance.matrix import Matrix, counts
+from conformance.matrix import Matrix, counts, disagreements
 from conformance.types import Verdict
 
 #: Each verdict's sign and colour; the sign alone tells them apart.
@@ -30,15 +31,17 @@ MODEL_WIDTH = 40
 def grid(matrix: Matrix, width: int) -> Group:
     """Models × endpoints and parameters; where the modes differ, both signs (whole, then stream).
 
-    Columns too many for the width are numbered, and the numbers explained below.
+    Columns too wide for the terminal are numbered, and the numbers explained below; where even
+    those are too many, each model's verdicts are counted instead.
     """
     signs: dict[tuple[str, str, str], dict[str, Verdict]] = defaultdict(dict)
     for cell in matrix["cells"]:
         signs[cell["model"], cell["endpoint"], cell["parameter"]][cell["mode"]] = Verdict(cell["verdict"])
     columns = list(dict.fromkeys((endpoint, parameter) for _, endpoint, parameter in signs))
     models = list(dict.fromkeys(model for model, *_ in signs))
-    needed = sum(len(parameter) + 2 for _, parameter in columns) + MODEL_WIDTH
-    numbered = needed > width
+    if len(columns) * 4 + MODEL_WIDTH > width:
+        return Group(_tallies(matrix, models), *_below(matrix, len(models)))
+    numbered = sum(len(parameter) + 2 for _, parameter in columns) + MODEL_WIDTH > width
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("model", overflow="fold", max_width=MODEL_WIDTH)
     for number, (endpoint, parameter) in enumerate(columns, 1):
@@ -50,6 +53,19 @@ def grid(matrix: Matrix, width: int) -> Group:
     key = [f"{n} {_short(endpoint)} {parameter}" for n, (endpoint, parameter) in enumerate(columns, 1)]
     explained = [Text(" · ".join(key), "dim")] if numbered else []
     return Group(table, *explained, *_below(matrix, len(models)))
+
+
+def _tallies(matrix: Matrix, models: Sequence[str]) -> Table:
+    """Models × verdicts, counted."""
+    tally = Counter((cell["model"], Verdict(cell["verdict"])) for cell in matrix["cells"])
+    there = [verdict for verdict in Verdict if any(tally[model, verdict] for model in models)]
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("model", overflow="fold", min_width=min(MODEL_WIDTH, max(map(len, models), default=1)))
+    for verdict in there:
+        table.add_column(Text(*SIGNS[verdict]), justify="right")
+    for model in models[:MAX_MODELS]:
+        table.add_row(Text(_printable(model)), *(str(tally[model, verdict] or "") for verdict in there))
+    return table
 
 
 def _short(endpoint: str) -> str:
@@ -64,6 +80,11 @@ def _below(matrix: Matrix, models: int) -> list[Text]:
         sign, style = SIGNS[verdict]
         legend.append(f"{sign} ", style).append(f"{count} {verdict.replace('_', ' ')}   ")
     lines.append(legend)
+    if matrix["cells"]:
+        per_cell = matrix["run"]["requests"] / len(matrix["cells"])
+        lines.append(Text(f"{matrix['run']['requests']} requests, {per_cell:.2f} for each cell"))
+    if differing := disagreements(matrix):
+        lines.append(Text(f"the gateway declares otherwise of {len(differing)} cells"))
     if matrix["gateway"]["simulated"]:
         lines.append(Text("The upstreams were simulators that follow the vendors' published schemas, not the vendors."))
     if not matrix["run"]["complete"]:

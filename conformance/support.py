@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from conformance.cassette_format import cassette_name
 from conformance.errors import TableError
 from conformance.matrix import Matrix, cell_key
 from conformance.provider.table import (
@@ -127,7 +128,7 @@ def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, 
     facts |= {key: fact for key, fact in _still_known(own, matrix, values_of).items() if key not in facts}
     # Rules for one gateway stand before those for all, and never speak of another gateway.
     base = SupportTable((*overrides.beating, *others, *overrides.general))
-    rules = _grouped(_untold(facts, base, gateway, overrides), gateway, values_of)
+    rules = _grouped(_untold(facts, base, gateway, matrix, overrides), gateway, values_of)
     measured = (*rules, *others) if gateway else (*others, *rules)
     ordered = (*overrides.beating, *measured, *overrides.general)
     sources = dict(previous.sources if previous else {}) | _measured_source(matrix) | dict(overrides.sources)
@@ -171,7 +172,10 @@ def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> di
         listed = {model for rule in own for model in rule.models}
     return {
         CellKey(model, Endpoint(endpoint), Mode(mode), parameter): Fact(
-            statement.supported, statement.source, frozenset(statement.rejected_by)
+            statement.supported,
+            statement.source,
+            frozenset(statement.rejected_by),
+            cassette_name(model) if cassette_name(model) in rule.cassettes else None,
         )
         for rule in own
         for model in rule.models
@@ -184,16 +188,18 @@ def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> di
 
 
 def _untold(
-    facts: Mapping[CellKey, Fact], base: SupportTable, gateway: str | None, overrides: Overrides
+    facts: Mapping[CellKey, Fact], base: SupportTable, gateway: str | None, matrix: Matrix, overrides: Overrides
 ) -> dict[CellKey, Fact]:
     """The facts that the rules below do not tell already, with a note where those say otherwise."""
     untold = {}
+    routes = {row["id"]: row["route"] for row in matrix["models"]}
+    version = matrix["gateway"]["version"]
     for key, fact in facts.items():
-        told = base.lookup(Question(key.model, key.endpoint, key.mode, gateway=gateway), key.parameter)
-        supported = told.supported if told else True
-        if supported == fact.supported or (told and told.source in overrides.beating_sources):
+        said = told(base, key, gateway, routes.get(key.model), version)
+        supported = said.supported if said else True
+        if supported == fact.supported or (said and said.source in overrides.beating_sources):
             continue
-        untold[key] = replace(fact, differs_from=told.source if told and told.source != _DEFAULT else "")
+        untold[key] = replace(fact, differs_from=said.source if said and said.source != _DEFAULT else "")
     return untold
 
 
@@ -324,9 +330,11 @@ def _statement_row(statement: Statement) -> dict[str, Any]:
     return row
 
 
-def told(table: SupportTable, key: CellKey, gateway: str) -> Statement | None:
-    """What a table says of a cell of one gateway."""
-    return table.lookup(Question(key.model, key.endpoint, key.mode, gateway=gateway), key.parameter)
+def told(
+    table: SupportTable, key: CellKey, gateway: str | None, route: str | None = None, version: str | None = None
+) -> Statement | None:
+    """What a table says of a cell of one gateway, of a route and version as far as they are known."""
+    return table.lookup(Question(key.model, key.endpoint, key.mode, route, gateway, version), key.parameter)
 
 
 def beats_measurement(statement: Statement | None, overrides: Overrides) -> bool:
@@ -335,10 +343,22 @@ def beats_measurement(statement: Statement | None, overrides: Overrides) -> bool
 
 
 def same_rules(one: SupportTable, other: SupportTable) -> bool:
-    """True where two tables say the same, whichever measurement they took it from."""
-    return [_meaning(rule) for rule in one.rules] == [_meaning(rule) for rule in other.rules]
+    """True where two tables say the same, whichever measurement they took it from.
+
+    Human rules are compared in order, measured ones by what they say of each model.
+    """
+    return _meaning(one) == _meaning(other)
 
 
-def _meaning(rule: Rule) -> tuple[object, ...]:
-    said = tuple(sorted((name, statement.supported) for name, statement in rule.statements.items()))
-    return (rule.models, rule.endpoints, rule.modes, rule.routes, rule.gateways, rule.gateway_versions, said)
+def _meaning(table: SupportTable) -> tuple[object, object]:
+    measured = _measured_rules(table)
+    said = {
+        (model, endpoint, mode, rule.gateways, name, statement.supported)
+        for rule in measured
+        for model in rule.models
+        for endpoint in rule.endpoints
+        for mode in rule.modes or Mode
+        for name, statement in rule.statements.items()
+    }
+    human = [replace(rule, cassettes=()) for rule in table.rules if rule not in measured]
+    return said, human

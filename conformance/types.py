@@ -48,20 +48,24 @@ class RejectedBy(StrEnum):
 class Parameter:
     """One request field, or one value of it, as the registry describes it.
 
-    `body` is what a probe adds to its baseline; `effects` names, for each endpoint where the
-    answer can show it, the observer in `conformance.parameters.effects` that looks. `wrong` is
-    the same field with a value of a wrong type: who swallows that does not read the field.
+    `bodies` is what a probe adds to its baseline, by endpoint; `context` names the baseline it
+    needs where that is not the plain one, `without` the fields of it that the probe leaves out.
+    Two parameters that touch the same part of an answer do not travel together. `effects` names,
+    for each endpoint where the answer can show it, the observer in `parameters.effects` that looks.
     """
 
     id: str
-    body: Mapping[str, Any]
-    endpoints: tuple[Endpoint, ...]
+    group: str
+    bodies: Mapping[Endpoint, Mapping[str, Any]]
     modes: tuple[Mode, ...]
     sets: tuple[str, ...]
     standard: str
     why: str
+    context: str = ""
+    without: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
     effects: Mapping[Endpoint, str] = field(default_factory=dict)
-    wrong: Mapping[str, Any] = field(default_factory=dict)
+    unobservable: str = ""
 
     @property
     def path(self) -> str:
@@ -69,17 +73,19 @@ class Parameter:
         return self.id.partition(":")[0]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The top-level request fields that a probe adds to its baseline."""
-        return tuple(self.body)
+    def value(self) -> str | None:
+        """The value that its id names, or None."""
+        return self.id.partition(":")[2] or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """An id from `/v1/models`, and what the gateway declares about it.
 
-    `route` is the provider path (`databricks`, `azure`), `served_by` the deployments behind
-    the id, `deployments` their number (1 where nothing is declared).
+    `route` is the provider path (`databricks`, `azure`), `served_by` what the deployments behind
+    the id run, `deployments` how many different things that is (1 where nothing is declared),
+    `deployment_ids` an id for each of them by which it can be asked alone. `declared` are the chat
+    parameters that the gateway claims to support, None where it claims nothing.
     """
 
     id: str
@@ -87,6 +93,8 @@ class Model:
     route: str | None = None
     served_by: tuple[str, ...] = ()
     deployments: int = 1
+    deployment_ids: tuple[str, ...] = ()
+    declared: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,18 +175,10 @@ class CellKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PlannedCell:
-    """A cell and the requests that its verdict needs, each as often as its model has to be asked.
-
-    `baselines` lack the parameter, `probes` have it; two controls tell what acceptance is worth:
-    `bogus` has a key that nobody knows, `wrong` the parameter with a value of a wrong type.
-    """
+    """A cell and the parameter that it is about."""
 
     key: CellKey
     parameter: Parameter
-    baselines: tuple[Request, ...]
-    probes: tuple[Request, ...]
-    bogus: tuple[Request, ...]
-    wrong: tuple[Request, ...]
 
     def __repr__(self) -> str:
         """Short, for it stands in test reports."""
@@ -190,7 +190,8 @@ class PlannedCell:
 class Judgement:
     """A cell's verdict, the reason in one sentence, and the digests of the exchanges that show it.
 
-    `recorded` is False where an exchange that the verdict needs was never made.
+    `recorded` is False where an exchange that the verdict needs was never made. `split` holds the
+    verdict of each deployment where those of one model disagree.
     """
 
     key: CellKey
@@ -200,6 +201,7 @@ class Judgement:
     rejected_by: RejectedBy | None = None
     evidence: tuple[str, ...] = ()
     recorded: bool = True
+    split: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def supported(self) -> bool | None:

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, TypeGuard
 
 from conformance.types import RejectedBy
 
@@ -29,29 +29,48 @@ _STRUCTURED = {"unknown_parameter", "unsupported_parameter", "unsupported_value"
 #: Where an error object keeps its words.
 _MESSAGES = ("error", "detail", "msg", "message")
 
+#: Of those, the ones that refuse the field itself, and not one value of it.
+_FIELD = {"unknown_parameter", "unsupported_parameter", "extra_forbidden"}
+
 _decoder = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One row of the table: words that refuse, and the offenders they imply where they name none."""
+    """One row of the table: words that refuse, and the offenders they imply where they name none.
+
+    `conditional` words refuse a value, or a parameter in this company, and not the field itself.
+    """
 
     regex: re.Pattern[str]
     implies: tuple[str, ...]
+    conditional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    refusals: tuple[Pattern, ...]
+    speakers: tuple[tuple[re.Pattern[str], RejectedBy], ...]
+    bridged: Mapping[str, str]
 
 
 @functools.cache
-def _tables() -> tuple[tuple[Pattern, ...], tuple[tuple[re.Pattern[str], RejectedBy], ...]]:
+def _tables() -> _Tables:
     data = tomllib.loads((resources.files(__name__) / "dialects.toml").read_text(encoding="utf-8"))
-    refusals = tuple(Pattern(re.compile(row["pattern"]), tuple(row.get("implies", ()))) for row in data["refusals"])
-    speakers = tuple((re.compile(row["pattern"]), RejectedBy(row["by"])) for row in data["speakers"])
-    return refusals, speakers
+    return _Tables(
+        refusals=tuple(
+            Pattern(re.compile(row["pattern"]), tuple(row.get("implies", ())), row.get("conditional", False))
+            for row in data["refusals"]
+        ),
+        speakers=tuple((re.compile(row["pattern"]), RejectedBy(row["by"])) for row in data["speakers"]),
+        bridged=data["bridged"],
+    )
 
 
 def offenders(text: str) -> frozenset[str]:
     """The paths of the request fields that a refusal blames, as it writes them (`tools.0.custom.strict`)."""
     found: set[str] = set()
-    refusals, _ = _tables()
+    refusals = _tables().refusals
     for value in unwrap(text):
         if isinstance(value, Mapping):
             found |= _structured(value)
@@ -65,6 +84,26 @@ def offenders(text: str) -> frozenset[str]:
                 if groups.get("names"):
                     found.update(name.rstrip(".") for name in re.findall(r"[A-Za-z_][\w.]*", groups["names"]))
     return frozenset(found)
+
+
+def refuses_field(text: str) -> bool:
+    """True where a refusal is of the fields it names, whatever their value and company."""
+    refusals = _tables().refusals
+    values = list(unwrap(text))
+    texts = [value for value in values if isinstance(value, str)]
+    found = [pattern for pattern in refusals if any(pattern.regex.search(each) for each in texts)]
+    coded = any({value.get("code"), value.get("type")} & _FIELD for value in values if _is_coded(value))
+    return (coded or bool(found)) and not any(pattern.conditional for pattern in found)
+
+
+def whole_fields(text: str) -> frozenset[str]:
+    """Of the offenders that a refusal blames, those that are whole request fields, and no part of one."""
+    whole = {_snake(name) for name in offenders(text) if name.isidentifier()}
+    return frozenset(whole | {_tables().bridged[name] for name in whole & {"reasoning_effort"}})
+
+
+def _is_coded(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping) and all(isinstance(value.get(k), str | None) for k in ("code", "type"))
 
 
 def _structured(error: Mapping[str, Any]) -> set[str]:
@@ -83,7 +122,7 @@ def spoken_by(text: str, headers: Mapping[str, str]) -> RejectedBy:
     """Who refused, as far as the words and the headers tell: `llm_provider-*` are the upstream's own."""
     if any(name.startswith("llm_provider-") for name in headers):
         return RejectedBy.BACKEND
-    _, speakers = _tables()
+    speakers = _tables().speakers
     shortened = text[:MAX_TEXT]
     return next((by for regex, by in speakers if regex.search(shortened)), RejectedBy.UNKNOWN)
 
@@ -93,7 +132,7 @@ def blames(offender: str, fields: tuple[str, ...]) -> bool:
     steps = [_snake(step) for step in re.split(r"[.\[\]]+", offender) if step and not step.isdecimal()]
     if len(steps) > 1 and steps[0] == "body":
         steps = steps[1:]
-    return bool(steps) and steps[0] in fields
+    return bool(steps) and (steps[0] in fields or _tables().bridged.get(steps[0]) in fields)
 
 
 def mentions(text: str, fields: Iterable[str]) -> bool:
@@ -124,7 +163,7 @@ def summary(text: str, limit: int = 300) -> str:
 
 def offenders_in_line(text: str) -> bool:
     """True where this text itself, not one wrapped inside it, matches a refusal."""
-    refusals, _ = _tables()
+    refusals = _tables().refusals
     return any(pattern.regex.search(text) for pattern in refusals)
 
 

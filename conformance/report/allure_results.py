@@ -10,7 +10,8 @@ from pathlib import Path
 import allure
 import pytest
 
-from conformance.types import Exchange, PlannedCell, Request
+from conformance.errors import ReportError
+from conformance.types import Exchange, PlannedCell
 
 #: Where results go by default, inside the reports folder.
 FOLDER = "allure-results"
@@ -25,6 +26,12 @@ def switch_on(config: pytest.Config, reports: Path) -> None:
     if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir:
         folder = reports / FOLDER
         shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReportError(
+                f"cannot write reports to {reports} ({error.strerror}); name another folder with --reports"
+            ) from None
         config.option.allure_report_dir = str(folder)
 
 
@@ -39,25 +46,24 @@ def label(cell: PlannedCell, gateway: str) -> None:
     told = {"parentSuite": gateway, "suite": key.model, "subSuite": key.endpoint}
     told |= {"model": key.model, "endpoint": key.endpoint, "mode": key.mode, "parameter": key.parameter}
     for name, value in told.items():
-        allure.dynamic.label(name, str(value))  # type: ignore[no-untyped-call]
+        shown = str(value).encode("utf-8", "replace").decode()  # a lone surrogate would end the whole run
+        allure.dynamic.label(name, shown)  # type: ignore[no-untyped-call]
 
 
-def attach(exchanges: Iterable[tuple[Request, Exchange | None]]) -> None:
+def attach(exchanges: Iterable[Exchange]) -> None:
     """Attach recorded exchanges, which hold no secrets, to the running test."""
-    for request, exchange in exchanges:
+    for exchange in exchanges:
+        request = exchange.request
         name = f"{request.digest} {', '.join(request.body)}"
-        allure.attach(_told(request, exchange), name=name, attachment_type=allure.attachment_type.TEXT)
+        allure.attach(_told(exchange), name=name, attachment_type=allure.attachment_type.TEXT)
 
 
-def as_text(exchanges: Iterable[tuple[Request, Exchange | None]], limit: int) -> str:
+def as_text(exchanges: Iterable[Exchange], limit: int) -> str:
     """Exchanges for a test's report, each part cut at `limit` characters."""
-    return "\n".join(_told(request, exchange, limit) for request, exchange in exchanges)
+    return "\n".join(_told(exchange, limit) for exchange in exchanges)
 
 
-def _told(request: Request, exchange: Exchange | None, limit: int | None = None) -> str:
-    sent = json.dumps(request.body)[:limit]
-    if exchange is None:
-        return f"  > {sent}\n  < not recorded"
-    response = exchange.response
+def _told(exchange: Exchange, limit: int | None = None) -> str:
+    sent, response = json.dumps(exchange.request.body)[:limit], exchange.response
     body = response.body.decode("utf-8", "replace")[:limit]
     return f"  > {sent}\n  < {response.status or response.error} {body}"

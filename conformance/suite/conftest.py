@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance.cassettes import cassette_name
+from conformance.cassette_format import cassette_name
 from conformance.plugin import RUN
 from conformance.run import Run
 from conformance.types import PlannedCell

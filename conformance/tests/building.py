@@ -6,29 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.parameters import load_registry
-from conformance.plan import make_plan
-from conformance.types import Endpoint, Exchange, Mode, Model, PlannedCell, Request, Response
+from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
 CHAT, RESPONSES = Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES
 WHOLE, STREAM = Mode.WHOLE, Mode.STREAM
 
 JSON_HEADERS = {"content-type": "application/json"}
-
-
-def plan_cell(
-    parameter: str = "store:false",
-    endpoint: Endpoint = CHAT,
-    mode: Mode = WHOLE,
-    *,
-    model: str = "m",
-    deployments: int = 1,
-) -> PlannedCell:
-    """One cell of the shipped registry, planned for one model."""
-    registry = load_registry()
-    plan = make_plan([Model(id=model, deployments=deployments)], registry, registry.select(parameter), [endpoint])
-    [cell] = [cell for cell in plan.cells if cell.key.mode is mode]
-    return cell
 
 
 def sse(*data: Any, end: str = "\n\n") -> bytes:

@@ -15,6 +15,8 @@ from conformance.types import Endpoint, Mode, Request, Response
 FINISHED = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 PIECE = {"choices": [{"index": 0, "delta": {"content": "O"}, "finish_reason": None}]}
 USAGE = {"choices": [], "usage": {"total_tokens": 3}, "service_tier": "default"}
+WHOLE_OK = {"choices": [{"index": 0, "message": {"content": "O"}, "finish_reason": "stop"}]}
+WHOLE_EMPTY = {"choices": [{"index": 0, "message": {}, "finish_reason": "stop"}]}
 COMPLETED = {"type": "response.completed", "response": {"output": [], "store": None}}
 
 
@@ -26,16 +28,16 @@ def read(endpoint: Endpoint, mode: Mode, response: Response) -> Answer:
 @pytest.mark.parametrize(
     ("endpoint", "mode", "body", "result"),
     [
-        (CHAT, WHOLE, {"choices": []}, {"choices": []}),
-        (CHAT, WHOLE, {"choices": [], "error": None}, {"choices": [], "error": None}),
+        (CHAT, WHOLE, FINISHED, FINISHED),
+        (CHAT, WHOLE, {**FINISHED, "error": None}, {**FINISHED, "error": None}),
         (RESPONSES, WHOLE, {"output": [], "error": None}, {"output": [], "error": None}),
-        (CHAT, STREAM, sse(PIECE, FINISHED, "[DONE]"), FINISHED),
-        (CHAT, STREAM, sse(PIECE, FINISHED), FINISHED),
-        (CHAT, STREAM, sse(PIECE, FINISHED, USAGE, "[DONE]"), USAGE),
-        (CHAT, STREAM, sse(PIECE, FINISHED, end="\r\n\r\n"), FINISHED),
-        (CHAT, STREAM, sse(PIECE, FINISHED, end="\r\r"), FINISHED),
-        (CHAT, STREAM, b": ping\n\nevent: x\n" + sse(FINISHED), FINISHED),
-        (CHAT, STREAM, sse(FINISHED).rstrip(b"\n"), FINISHED),
+        (CHAT, STREAM, sse(PIECE, FINISHED, "[DONE]"), WHOLE_OK),
+        (CHAT, STREAM, sse(PIECE, FINISHED), WHOLE_OK),
+        (CHAT, STREAM, sse(PIECE, FINISHED, USAGE, "[DONE]"), {**USAGE, **WHOLE_OK}),
+        (CHAT, STREAM, sse(PIECE, FINISHED, end="\r\n\r\n"), WHOLE_OK),
+        (CHAT, STREAM, sse(PIECE, FINISHED, end="\r\r"), WHOLE_OK),
+        (CHAT, STREAM, b": ping\n\nevent: x\n" + sse(FINISHED), WHOLE_EMPTY),
+        (CHAT, STREAM, sse(FINISHED).rstrip(b"\n"), WHOLE_EMPTY),
         (CHAT, STREAM, b'data: {"choices":\ndata: [{"finish_reason":"stop"}]}\n\n', None),
         (CHAT, STREAM, 'data: {"choices":[{"finish_reason":"stop"}],"x":"\u2028"}\n\n'.encode(), None),
         (CHAT, STREAM, FINISHED, FINISHED),
@@ -53,6 +55,90 @@ def test_success(endpoint: Endpoint, mode: Mode, body: Any, result: Any) -> None
     assert result is None or answer.result == result
 
 
+def _delta(index: int | None = 0, **delta: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": delta} if index is None else {"index": index, "delta": delta}]}
+
+
+def _call(index: int, name: str | None = None, arguments: str = "", **more: Any) -> dict[str, Any]:
+    return {"index": index, "function": {"name": name, "arguments": arguments}, **more}
+
+
+_LOGPROB = {"token": "O", "logprob": -0.1}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([_delta(role="assistant", content=""), _delta(role="assistant", content="O"), _delta(content="K")], "OK"),
+        ([_delta(content=None), _delta(None, content="O"), _delta(content="K")], "OK"),
+        (
+            [_delta(content=[{"type": "reasoning"}]), _delta(content="O"), _delta(content=[{"type": "text"}])],
+            [{"type": "reasoning"}, {"type": "text", "text": "O"}, {"type": "text"}],
+        ),
+        ([_delta(content="O"), {"choices": [{"index": 0, "delta": None}]}, {"choices": None}, {"choices": [7]}], "O"),
+        ([_delta(content="O"), _delta(content=7)], 7),
+    ],
+)
+def test_text_of_a_chat_stream(chunks: list[Any], message: Any) -> None:
+    """Given chunks of one choice, when the stream is read, then its message is what they add up to."""
+    result = read(CHAT, STREAM, said(sse(*chunks, FINISHED))).result
+
+    assert result is not None
+    assert result["choices"][0]["message"]["content"] == message
+    assert result["choices"][0]["message"].get("role") in (None, "assistant")
+
+
+def test_choices_of_a_chat_stream() -> None:
+    """Given chunks of several choices in any order, when the stream is read, then each choice has its own."""
+    chunks = [
+        _delta(1, content="B"),
+        _delta(0, content="A", reasoning_content="We"),
+        _delta(0, reasoning_content="ll"),
+        {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": [_LOGPROB]}}]},
+        {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": [_LOGPROB]}, "finish_reason": "length"}]},
+        {"choices": [{"index": 1, "delta": {}, "logprobs": None, "finish_reason": "stop"}], "usage": None},
+        {"choices": [], "usage": {"total_tokens": 3}, "id": "x"},
+        {"choices": [], "usage": None},
+    ]
+
+    assert read(CHAT, STREAM, said(sse(*chunks))).result == {
+        "id": "x",
+        "usage": {"total_tokens": 3},
+        "choices": [
+            {
+                "index": 0,
+                "message": {"content": "A", "reasoning_content": "Well"},
+                "logprobs": {"content": [_LOGPROB, _LOGPROB]},
+                "finish_reason": "length",
+            },
+            {"index": 1, "message": {"content": "B"}, "finish_reason": "stop"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("pieces", "calls"),
+    [
+        ([_call(0, "f", id="a"), _call(0, None, "{"), _call(0, None, "}")], [("a", "f", "{}")]),
+        ([_call(0, "f", "{}", id="a"), _call(1, "g", "{", id="b"), _call(1, None, "}")], ["f", "g"]),
+        ([_call(0, "f", "{", id="a"), _call(0, "f", "}", id="a")], [("a", "f", "{}")]),
+        ([_call(0, "f", "{}", id="a"), _call(0, "f", "{}", id="b")], ["f", "f"]),
+        ([{"index": 0, "id": "a", "function": 7}, {"index": 0, "function": {"arguments": 7}}], [("a", "", "")]),
+    ],
+)
+def test_tool_calls_of_a_chat_stream(pieces: list[Any], calls: list[Any]) -> None:
+    """Given pieces of tool calls, when the stream is read, then each call is whole, and there are as many as made."""
+    result = read(CHAT, STREAM, said(sse(*(_delta(tool_calls=[piece]) for piece in pieces), FINISHED))).result
+
+    assert result is not None
+    found = result["choices"][0]["message"]["tool_calls"]
+    names = [each if isinstance(each, str) else each[1] for each in calls]
+    assert [call["function"]["name"] for call in found] == names
+    for call, wanted in zip(found, calls, strict=True):
+        whole = (call["id"], call["function"]["name"], call["function"]["arguments"])
+        assert isinstance(wanted, str) or whole == wanted
+
+
 @pytest.mark.parametrize(
     ("endpoint", "mode", "response", "status", "words"),
     [
@@ -68,7 +154,7 @@ def test_success(endpoint: Endpoint, mode: Mode, body: Any, result: Any) -> None
         (CHAT, STREAM, said(sse(FINISHED, {"error": {"code": "x"}})), 200, '{"code": "x"}'),
         (CHAT, STREAM, said(sse({"error": {"code": True}})), 200, '{"code": true}'),
         (CHAT, STREAM, said(sse({"error": {"code": 12345}})), 200, '{"code": 12345}'),
-        (RESPONSES, WHOLE, said({"error": {"code": "server_error"}}), 200, '{"code": "server_error"}'),
+        (RESPONSES, WHOLE, said({"error": {"code": "server_error"}}), 500, '{"code": "server_error"}'),
         (
             RESPONSES,
             STREAM,
@@ -133,6 +219,8 @@ _PIECES = st.sampled_from(
         b"\r",
         b"[DONE]",
         b'{"choices":[{"finish_reason":"stop"}]}',
+        b'{"choices":[{"index":1e9,"delta":{"content":[1],"tool_calls":[{"index":[]},{"id":{}},2]}}]}',
+        b'{"choices":[{"index":true,"delta":{"content":"x","tool_calls":{}},"logprobs":{"content":[1]}},[]]}',
         b'{"error":{"code":"\\ud800"}}',
         b'{"error":{"code":[]}}',
         b'{"type":"response.failed","response":[]}',

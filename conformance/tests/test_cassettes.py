@@ -17,13 +17,8 @@ from hypothesis import strategies as st
 
 import conformance.cassette_format
 from conformance.answers import read_answer
-from conformance.cassettes import (
-    GATEWAY_FILE,
-    RECORDED_BASE,
-    Folder,
-    cassette_name,
-    write_atomically,
-)
+from conformance.cassette_format import GATEWAY_FILE, cassette_name
+from conformance.cassettes import RECORDED_BASE, Folder, write_atomically
 from conformance.errors import CassetteError
 from conformance.parameters import load_registry
 from conformance.scrub import REPLACEMENT, Scrubber
@@ -439,9 +434,19 @@ DOCUMENT: dict[str, Any] = {
         "requests": 1,
         "parameters": ["store:true"],
         "endpoints": ["responses"],
+        "exhaustive": False,
+        "selection": None,
     },
     "models": [
-        {"id": "a\ud800é\n", "mode": None, "route": None, "served_by": [], "deployments": 1},
+        {
+            "id": "a\ud800é\n",
+            "mode": None,
+            "route": None,
+            "served_by": [],
+            "deployments": 1,
+            "deployment_ids": [],
+            "declared": ["store"],
+        },
     ],
     "left_out": [{"id": "e", "mode": "embedding"}],
 }

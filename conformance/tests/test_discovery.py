@@ -245,7 +245,7 @@ def error(message: str, status: int) -> Response:
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        (error("Invalid proxy server token", 401), "refuses the key (401); check LITELLM_API_KEY"),
+        (error("Invalid proxy server token", 401), "refuses the key (401); check the API key"),
         (error("not allowed", 403), "does not let this key list models (403); use a key"),
         (error("No connected db.", 400), "refuses the key (without a database"),
         (error("something", 400), "answers 400; check the address"),

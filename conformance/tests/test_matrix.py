@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cassettes import cassette_name
+from conformance.cassette_format import cassette_name
 from conformance.errors import TableError
 from conformance.matrix import (
     Matrix,
     cell_key,
     counts,
+    declares,
+    disagreements,
     dump_matrix,
     gateway_from,
     gateway_row,
@@ -27,7 +30,9 @@ from conformance.schemas import first_error
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
-MODEL = Model(id="openai/Gpt", mode="chat", route="azure", served_by=("azure/a", "azure/b"), deployments=2)
+MODEL = Model(
+    id="openai/Gpt", mode="chat", route="azure", served_by=("azure/a", "azure/b"), deployments=2, declared=("store",)
+)
 RUN = {
     "mode": "replay",
     "started_at": "2026-11-22T12:00:00Z",
@@ -71,6 +76,7 @@ def test_cells(verdict: Verdict) -> None:
             "verdict": verdict.value,
             "rejected_by": "backend" if verdict is Verdict.REJECTED else None,
             "reason": "because.",
+            "declared": None,
             "evidence": [f"{file}#0123456789abcdef", f"{file}#fedcba9876543210"],
         }
     ]
@@ -100,6 +106,30 @@ def test_counts() -> None:
     matrix = matrix_of(judged(Verdict.REJECTED), judged(Verdict.HONOURED), judged(Verdict.REJECTED))
 
     assert list(counts(matrix).items()) == [(Verdict.HONOURED, 1), (Verdict.REJECTED, 2)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "endpoint", "fields", "claim"),
+    [
+        (("store", "n"), Endpoint.CHAT_COMPLETIONS, ("store",), True),
+        (("store", "n"), Endpoint.CHAT_COMPLETIONS, ("store", "top_p"), False),
+        (("store",), Endpoint.CHAT_COMPLETIONS, ("messages",), None),
+        (("store",), Endpoint.RESPONSES, ("store",), None),
+        (None, Endpoint.CHAT_COMPLETIONS, ("store",), None),
+    ],
+)
+def test_declares(
+    declared: tuple[str, ...] | None, endpoint: Endpoint, fields: tuple[str, ...], claim: bool | None
+) -> None:
+    """Given what a gateway declares, when fields are looked for, then its list speaks for chat parameters only."""
+    assert declares(declared, endpoint, fields) is claim
+
+
+def test_disagreements() -> None:
+    """Given a gateway that claims a parameter, when it is measured as rejected, then that cell disagrees."""
+    chat = CellKey("openai/Gpt", Endpoint.CHAT_COMPLETIONS, Mode.WHOLE, "store:true")
+    refused, fine = (replace(judged(v), key=chat) for v in (Verdict.REJECTED, Verdict.ACCEPTED))
+    assert [cell["verdict"] for cell in disagreements(matrix_of(refused, fine))] == ["rejected"]
 
 
 @given(

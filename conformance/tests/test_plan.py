@@ -1,4 +1,4 @@
-"""Tests of `conformance.plan`: which cells there are, and which requests they need."""
+"""Tests of `conformance.plan`: which cells there are, and what the requests of a group look like."""
 
 from __future__ import annotations
 
@@ -10,69 +10,79 @@ from hypothesis import strategies as st
 
 from conformance.errors import DiscoveryError, RegistryError
 from conformance.parameters import load_registry
-from conformance.plan import make_plan, repeats, select_endpoints, select_models
+from conformance.plan import Lane, lanes, make_plan, select_endpoints, select_models
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.types import Endpoint, Mode, Model, digest_of
 
 REGISTRY = load_registry()
 CORE = REGISTRY.select("core")
-MODELS = (Model(id="a"), Model(id="b/c", deployments=2))
+MODELS = (Model(id="a"), Model(id="b/c", deployments=2, deployment_ids=("one", "two")))
 
 
 def test_every_cell_once() -> None:
-    """Given two models and the core set, when planned, then each model × endpoint × mode × parameter is there."""
+    """Given two models and the core set, when planned, then each cell that applies is there once, in order."""
     plan = make_plan(MODELS, REGISTRY, CORE, tuple(Endpoint))
 
     keys = [(c.key.model, c.key.endpoint, c.key.mode, c.key.parameter) for c in plan.cells]
-    assert keys == [(m.id, e, mode, p.id) for m in MODELS for e in Endpoint for mode in Mode for p in CORE]
+    assert keys == [
+        (m.id, e, mode, p.id)
+        for m in MODELS
+        for e in Endpoint
+        for mode in Mode
+        for p in CORE
+        if e in p.bodies
+        if mode in p.modes
+    ]
 
 
-def test_requests_are_counted() -> None:
-    """Given a balanced model among two, when planned, then every request is there once and counted."""
+def test_groups_of_each_model() -> None:
+    """Given a balanced model among two, when planned, then it has a group for each deployment."""
     plan = make_plan(MODELS, REGISTRY, CORE, tuple(Endpoint))
-    requests = [request for group in plan.groups for request in (*group.baselines, *group.others)]
 
-    # baseline, bogus key, three probes, two wrong values (`store` shares one), on two endpoints in
-    # two modes; once for the first model, six times for the two deployments of the other
-    assert plan.requests == len(requests) == 7 * 4 * (1 + 6)
-    assert len({(request.model, request.digest) for request in requests}) == len(requests)
+    assert {model: len(groups) for model, groups in plan.groups_of.items()} == {"a": 4, "b/c": 8}
+    assert {group.lane.asked for group in plan.groups_of["b/c"]} == {"one", "two"}
 
 
-def test_cells_use_the_groups_requests() -> None:
-    """Given a plan, when a cell's requests are looked for, then its group sends each of them."""
-    for group in make_plan(MODELS, REGISTRY, CORE, tuple(Endpoint)).groups:
-        sent = {request.digest for request in (*group.baselines, *group.others)}
-        for cell in group.cells:
-            assert cell.key.model == group.model
-            assert {r.digest for r in (*cell.baselines, *cell.probes, *cell.bogus, *cell.wrong)} <= sent
+def test_request_is_body_cap_and_parameter() -> None:
+    """Given a group, when its requests are made, then they have the endpoint's body, and the parts in order."""
+    for group in make_plan(MODELS[:1], REGISTRY, CORE, tuple(Endpoint)).groups:
+        cap = group.entry.caps[0]
+        baseline = group.request(cap).body
+        assert baseline == {
+            "model": "a",
+            **group.entry.body,
+            **cap,
+            **({"stream": True} if group.mode is STREAM else {}),
+        }
+        assert group.request(cap, {"x": 1}).body == {**baseline, "x": 1}
+        assert group.request({}, {"x": 1}, without=tuple(cap)).body == {
+            name: value for name, value in {**baseline, "x": 1}.items() if name not in cap
+        }
 
 
-def test_probe_is_baseline_and_parameter() -> None:
-    """Given a planned cell, when its bodies are compared, then the probe adds the parameter and nothing else."""
-    for cell in make_plan(MODELS, REGISTRY, CORE, tuple(Endpoint)).cells:
-        baseline = cell.baselines[0].body
-        assert cell.probes[0].body == {**baseline, **cell.parameter.body}
-        assert cell.bogus[0].body == {**baseline, **REGISTRY.control}
-        assert cell.wrong[0].body == {**baseline, **cell.parameter.wrong}
-        assert baseline["model"] == cell.key.model
-        assert baseline.get("stream") is (True if cell.key.mode is STREAM else None)
+def test_contexts_replace_fields_of_the_body() -> None:
+    """Given a context, when its baseline is made, then its fields stand in place of the endpoint's."""
+    group = make_plan(MODELS[:1], REGISTRY, REGISTRY.select("all"), tuple(Endpoint)).groups[0]
+    for name, bodies in REGISTRY.contexts.items():
+        if group.endpoint in bodies:
+            body = group.request({}, context=name).body
+            assert body == {"model": "a", **group.entry.body, **bodies[group.endpoint]}
 
 
 def test_parameters_apply_where_they_say() -> None:
     """Given a parameter for one endpoint and mode, when planned, then no other cell and no idle group is made."""
-    parameter = replace(CORE[0], endpoints=(RESPONSES,), modes=(WHOLE,), wrong={})
+    parameter = replace(CORE[0], bodies={RESPONSES: {"x": 1}}, effects={}, modes=(WHOLE,))
 
     plan = make_plan([Model(id="a")], REGISTRY, [parameter], tuple(Endpoint))
 
     assert [(c.key.endpoint, c.key.mode) for c in plan.cells] == [(RESPONSES, WHOLE)]
-    assert [cell.wrong for cell in plan.cells] == [()]
     assert len(plan.groups) == 1
 
 
-@pytest.mark.parametrize(("deployments", "asked"), [(0, 1), (1, 1), (2, 6), (3, 9), (40, 9)])
-def test_repeats(deployments: int, asked: int) -> None:
-    """Given a number of deployments, when planned, then each is likely reached and the number stays bounded."""
-    assert repeats(Model(id="a", deployments=deployments)) == asked
+@pytest.mark.parametrize(("deployments", "count"), [(0, 1), (1, 1), (2, 6), (3, 9), (40, 9)])
+def test_lanes_where_deployments_have_no_ids(deployments: int, count: int) -> None:
+    """Given a number of deployments without ids, when planned, then each is likely reached, in bounded tries."""
+    assert lanes(Model(id="a", deployments=deployments)) == tuple(Lane("a", n) for n in range(count))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +137,7 @@ def test_any_model_id_can_be_asked(model_id: str) -> None:
     """Given any model id, lone surrogates too, when planned, then bodies are ASCII and digests differ."""
     plan = make_plan([Model(id=model_id)], REGISTRY, CORE, tuple(Endpoint))
 
-    requests = [request for group in plan.groups for request in (*group.baselines, *group.others)]
+    requests = [group.request(cap) for group in plan.groups for cap in group.entry.caps]
     assert all(request.content.isascii() for request in requests)
     assert len({request.digest for request in requests}) == len(requests)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from conformance.matrix import parse_matrix
-from conformance.tests.gateways import KEY, refusal, scripted_gateway
+from conformance.tests.gateways import KEY, refusal, scripted_gateway, success
 from conformance.tests.running import Workplace, clean_environment, interrupt_when, run_pytest
 
 REFUSED = "litellm.UnsupportedParamsError: databricks does not support parameters: ['prompt_cache_key'], for model=x"
+
+
+#: The parameters that the scripted gateways of these tests know.
+FEW = "--parameters=store,prompt_cache_key"
 
 
 def refuses_cache_key(body: dict[str, Any]) -> Response | None:
@@ -34,20 +40,23 @@ def place(tmp_path: Path) -> Workplace:
 def recorded(place: Workplace, policy: Any = refuses_cache_key, models: Any = ("claude-x", "gpt-y")) -> None:
     """Measure a scripted gateway as `embedded` and take its table over."""
     with scripted_gateway(policy, models) as gateway:
-        ended = run_pytest("--live", "--gateway=embedded", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(
+            "--live", FEW, "--gateway=embedded", "--update-table", *place.options, env=gateway.environment
+        )
     assert ended.code == 0, ended.all
 
 
 def test_live_run_measures_records_and_reports(place: Workplace) -> None:
     """Given a gateway, when it is measured, then every cell stands in the matrix with its verdict."""
     with scripted_gateway(refuses_cache_key, ("gpt-y", "claude-x", {"id": "vectors", "mode": "embedding"})) as gateway:
-        ended = run_pytest("--live", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert "left out, as they do not chat: 'vectors' (embedding)" in ended.out
-    assert "at most 56 requests to 2 models" in ended.out
+    assert "measuring 24 cells: at least" in ended.out
+    assert "requests to 2 models" in ended.out
     matrix = parse_matrix(json.dumps(place.matrix), "matrix.json")
     assert matrix["run"]["complete"] is True
-    assert matrix["run"]["requests"] == 56
+    assert 0 < matrix["run"]["requests"] < 2 * len(matrix["cells"])
     rejected = {(c["model"], c["parameter"], c["rejected_by"]) for c in matrix["cells"] if c["verdict"] == "rejected"}
     assert rejected == {("claude-x", "prompt_cache_key", "gateway")}
     assert len(matrix["cells"]) == 2 * 2 * 2 * 3
@@ -60,7 +69,7 @@ def test_key_reaches_no_file(place: Workplace) -> None:
         return refusal(f"bad request from Bearer {KEY}", headers={"x-request-id": KEY}) if "store" in body else None
 
     with scripted_gateway(echoes, ("model-a", "model-b")) as gateway:
-        ended = run_pytest("--live", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
     assert KEY not in place.texts()
     assert KEY not in ended.all
 
@@ -92,11 +101,89 @@ def test_deleted_rule_fails_with_the_command_that_mends_it(place: Workplace) -> 
         assert json.loads(place.table.read_text(encoding="utf-8"))["rules"] == whole
 
 
+def test_table_without_its_default_is_mended_by_the_command_it_prints(place: Workplace) -> None:
+    """Given a table whose default rule is gone, when the recording is replayed, then one line tells how to mend it."""
+    recorded(place)
+    table = json.loads(place.table.read_text(encoding="utf-8"))
+    whole = table["rules"]
+    place.table.write_text(json.dumps({**table, "rules": whole[:-1]}), encoding="utf-8")
+    ended = run_pytest(*place.options)
+    assert ended.code == 4
+    assert "the last rule must be the default" in ended.err
+    assert "--update-table" in ended.err
+    assert run_pytest(*place.options, "--update-table").code == 0
+    assert json.loads(place.table.read_text(encoding="utf-8"))["rules"] == whole
+
+
+@pytest.mark.parametrize("damage", ["", '{"version": 1', None], ids=["empty", "truncated", "gone"])
+def test_damaged_recording_is_one_line(place: Workplace, damage: str | None) -> None:
+    """Given a recording with a damaged or missing cassette, when it is replayed, then one line names the file."""
+    recorded(place)
+    cassette = place.root / "cassettes" / "embedded" / "claude-x.json"
+    cassette.unlink()
+    if damage is not None:
+        cassette.write_text(damage, encoding="utf-8")
+    ended = run_pytest(*place.options)
+    assert ended.code == 4, ended.all
+    assert "claude-x.json" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
+def test_narrowed_run_is_replayed_as_narrow_as_it_was(place: Workplace) -> None:
+    """Given a run of some models, when it is replayed, then only those are judged, and nothing is missing."""
+    with scripted_gateway(models=("claude-x", "gpt-y")) as gateway:
+        run_pytest("--live", FEW, "--gateway=g", "--models=gpt*", *place.options, env=gateway.environment)
+    run_pytest("--gateway=g", "--update-table", *place.options)
+    assert {cell["model"] for cell in place.matrix["cells"]} == {"gpt-y"}
+    assert place.matrix["run"]["complete"] is True
+    assert place.matrix["run"]["selection"] == "gpt*"
+
+
+def test_recording_of_another_version_says_nothing_of_this_one(place: Workplace) -> None:
+    """Given a gateway that was updated, when one model is measured anew, then the rest is not taken for its own."""
+
+    def versioned(version: str) -> Any:
+        def answer(body: dict[str, Any]) -> Response:
+            response = success(body)
+            response.headers["x-litellm-version"] = version
+            return response
+
+        return answer
+
+    for version, narrow in (("1.0", []), ("2.0", ["--models=gpt*"])):
+        with scripted_gateway(versioned(version), ("claude-x", "gpt-y")) as gateway:
+            run_pytest("--live", FEW, "--gateway=g", *narrow, *place.options, env=gateway.environment)
+    run_pytest("--gateway=g", "--models=*", "--update-table", *place.options)
+    verdicts = {(cell["model"], cell["verdict"]) for cell in place.matrix["cells"]}
+    assert verdicts == {("claude-x", "inconclusive"), ("gpt-y", "accepted")}
+    assert place.matrix["gateway"]["version"] == "2.0"
+    assert place.matrix["run"]["complete"] is False
+
+
+def test_interrupted_before_anything_was_sent_claims_nothing(place: Workplace) -> None:
+    """Given a recording, when a new run is interrupted during discovery, then nothing on disk has changed."""
+    recorded(place)
+    before = place.texts()
+    asked = threading.Event()
+
+    def slow(_: Request) -> Response:
+        asked.set()
+        time.sleep(3)
+        return JSONResponse({"data": []})
+
+    command = [sys.executable, "-m", "pytest", "conformance/suite", "--live", "--gateway=embedded", *place.options]
+    with scripted_gateway(listing=slow) as gateway:
+        ended = interrupt_when([*command, "-p", "no:allure_pytest"], asked.is_set, gateway.environment)
+    assert ended.code == 2, ended.all
+    assert "interrupted before anything was sent" in ended.out
+    assert place.texts() == before
+
+
 def test_failure_shows_the_evidence(place: Workplace) -> None:
     """Given a gateway that changed its mind, when it is measured again, then the failure shows who said what."""
     recorded(place)
     with scripted_gateway(models=("claude-x", "gpt-y")) as gateway:
-        ended = run_pytest("--live", "--gateway=embedded", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--gateway=embedded", *place.options, env=gateway.environment)
     assert ended.code == 1
     assert "measured: prompt_cache_key is accepted for 'claude-x' on chat_completions (whole)" in ended.out
     assert "the table: prompt_cache_key is rejected (embedded-unversioned)" in ended.out
@@ -114,7 +201,7 @@ def test_inconclusive_cells_are_skipped_with_their_cause(place: Workplace) -> No
         return refusal("Invalid model name passed in model=gpt-y", 400) if body["model"] == "gpt-y" else None
 
     with scripted_gateway(broken, ("claude-x", "gpt-y")) as gateway:
-        ended = run_pytest("--live", "--update-table", "-rs", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--update-table", "-rs", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert "12 skipped" in ended.out
     assert "the baseline failed: refused with 400: Invalid model name" in ended.out
@@ -123,7 +210,7 @@ def test_inconclusive_cells_are_skipped_with_their_cause(place: Workplace) -> No
 def test_gateway_that_answers_nothing_fails_the_run(place: Workplace) -> None:
     """Given a gateway that refuses every request, when it is measured, then the run does not end green."""
     with scripted_gateway(lambda body: refusal("no credits left", 402)) as gateway:
-        ended = run_pytest("--live", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 1
     assert "all 12 cells are inconclusive" in ended.out
 
@@ -148,7 +235,7 @@ def test_discovery_error_is_one_line_and_exit_code_4(
 ) -> None:
     """Given a gateway that lists no models, when it is measured, then one line says why, without the key."""
     with scripted_gateway(listing=listing) as gateway:
-        ended = run_pytest("--live", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
     assert ended.code == 4
     assert says in ended.err
     assert len(ended.err.strip().splitlines()) == 1
@@ -188,7 +275,7 @@ def test_folder_that_cannot_be_written_is_told_before_anything_is_sent(place: Wo
     """Given a file where the cassettes should go, when a gateway is measured, then no request was made."""
     (place.root / "cassettes").write_text("in the way", encoding="utf-8")
     with scripted_gateway() as gateway:
-        ended = run_pytest("--live", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4
     assert "cannot write recordings to" in ended.err
@@ -199,7 +286,7 @@ def test_collect_only_sends_and_writes_nothing(place: Workplace) -> None:
     recorded(place)
     before = place.texts()
     with scripted_gateway(models=("other-model",)) as gateway:
-        ended = run_pytest("--live", "--collect-only", "-q", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--collect-only", "-q", *place.options, env=gateway.environment)
         assert gateway.seen == []
     assert "other-model/responses/stream/store:false" in ended.out
     assert place.texts() == before
@@ -249,7 +336,7 @@ HOSTILE = (
 def test_hostile_model_ids_are_measured_and_stay_in_their_folder(place: Workplace) -> None:
     """Given ids that no file name or terminal should see, when they are measured, then each has its own cells."""
     with scripted_gateway(models=(*HOSTILE, "\x00nul", "new\nline", 7, None, "")) as gateway:
-        ended = run_pytest("--live", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert {row["id"] for row in place.matrix["models"]} == {*HOSTILE, "\x00nul", "new\nline"}
     assert all(cell["verdict"] == "accepted" for cell in place.matrix["cells"])
@@ -263,7 +350,7 @@ def test_table_of_another_gateway_leaves_the_general_rules_alone(place: Workplac
     recorded(place)
     before = json.loads(place.table.read_text(encoding="utf-8"))["rules"]
     with scripted_gateway(models=("claude-x", "gpt-y")) as gateway:
-        ended = run_pytest("--live", "--gateway=ours", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", FEW, "--gateway=ours", "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     rules = json.loads(place.table.read_text(encoding="utf-8"))["rules"]
     assert [rule for rule in rules if "gateways" not in rule] == before

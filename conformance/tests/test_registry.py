@@ -17,43 +17,153 @@ from conformance.types import Endpoint, Mode, Parameter
 
 TEXT = (resources.files("conformance.parameters") / "registry.toml").read_text(encoding="utf-8")
 PARAMETERS = load_registry().parameters
+ROW = rf"parameters\[{len(PARAMETERS)}\]"
+
+
+#: What issue 3 calls core, by the path of the field or the value of it.
+CORE = [
+    "store:true",
+    "store:false",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "stream_options.include_usage",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "messages.role:developer",
+    "input.role:developer",
+    "tools",
+    "tools.strict:true",
+    "tools.strict:false",
+    "parallel_tool_calls",
+    "reasoning_effort:none",
+    "reasoning_effort:minimal",
+    "reasoning_effort:low",
+    "reasoning_effort:medium",
+    "reasoning_effort:high",
+    "reasoning_effort:xhigh",
+    "reasoning.effort:none",
+    "reasoning.effort:minimal",
+    "reasoning.effort:low",
+    "reasoning.effort:medium",
+    "reasoning.effort:high",
+    "reasoning.effort:xhigh",
+    "reasoning.summary",
+    "include:reasoning.encrypted_content",
+    "temperature",
+    "top_p",
+    "temperature+top_p",
+    "service_tier:auto",
+    "metadata",
+]
+GROUPS = [
+    "privacy",
+    "caching",
+    "output",
+    "sampling",
+    "tools",
+    "reasoning",
+    "messages",
+    "metadata",
+    "streaming",
+    "state",
+    "service",
+]
+# Values that ids name by a word, since they are too long to spell.
+NAMED = {"named", "empty"}
+BODIES = [(parameter, endpoint) for parameter in PARAMETERS for endpoint in parameter.bodies]
 
 
 def test_shipped_core() -> None:
-    """Given the shipped registry, when the core set is chosen, then it holds what issue 2 names."""
+    """Given the shipped registry, when the core set is chosen, then it holds what agents put on the wire."""
     registry = load_registry()
 
-    assert [p.id for p in registry.select("core")] == ["store:true", "store:false", "prompt_cache_key"]
-    assert set(registry.paths) == set(registry.baselines) == set(Endpoint)
+    assert [p.id for p in registry.select("core")] == CORE
     assert registry.paths == {"chat_completions": "/chat/completions", "responses": "/responses"}
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.id)
-def test_shipped_id_is_its_body(parameter: Parameter) -> None:
-    """Given a shipped parameter, when its id is read, then its path and value are those of its body."""
+@pytest.mark.parametrize(("parameter", "endpoint"), BODIES, ids=lambda value: getattr(value, "id", value))
+def test_shipped_id_is_its_body(parameter: Parameter, endpoint: Endpoint) -> None:
+    """Given a shipped parameter, when its id is read, then its path and value are found in its body."""
     path, value = split_parameter(parameter.id)
-    found: Any = parameter.body
-    for step in path.split("."):
-        found = found[step]
+    for part in path.split("+"):
+        found = _found(parameter.bodies[endpoint], part.split("."))
 
-    assert parameter.path == path
-    assert parameter.fields == (path.split(".")[0],)
-    assert value is None or spelled(found) == value
-    assert parameter.modes == tuple(Mode)
+        assert found
+        assert value is None or value in NAMED or value in {spelled(each) for each in found}
+
+
+def _found(value: Any, steps: list[str]) -> list[Any]:
+    """Every value that a path leads to, through lists, and what names the kind of one that is an object."""
+    if isinstance(value, list) and value:
+        return [found for each in value for found in _found(each, steps)]
+    if not steps:
+        return [value, value["type"]] if isinstance(value, dict) and "type" in value else [value]
+    if isinstance(value, dict) and value.get("type") == "function" and "function" in value:
+        value = value["function"]  # where chat keeps what Responses has at the top
+    return _found(value[steps[0]], steps[1:]) if isinstance(value, dict) and steps[0] in value else []
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.id)
-def test_shipped_wrong_value_is_wrong(parameter: Parameter) -> None:
-    """Given a shipped parameter, when its wrong value is compared with its own, then the types differ."""
-    for field, value in parameter.wrong.items():
-        assert type(value) is not type(parameter.body[field])
+def test_shipped_rows_read_well(parameter: Parameter) -> None:
+    """Given a shipped parameter, when its texts are read, then they are sentences, and it has a group and modes."""
+    assert parameter.group in GROUPS
+    assert parameter.modes in (tuple(Mode), (Mode.STREAM,))
+    assert "all" in parameter.sets
+    assert parameter.why.endswith(".")
+    assert ". " not in parameter.why
+    assert not parameter.unobservable.endswith(".")
+    assert set(parameter.effects) <= set(parameter.bodies)
+    assert parameter.unobservable or set(parameter.effects) == set(parameter.bodies)
 
 
-def test_control_is_no_parameter() -> None:
-    """Given the shipped control, when its fields are looked up, then no parameter has them."""
+@pytest.mark.parametrize(("parameter", "endpoint"), BODIES, ids=lambda value: getattr(value, "id", value))
+def test_shipped_probe_differs_from_its_baseline(parameter: Parameter, endpoint: Endpoint) -> None:
+    """Given a shipped parameter, when its body is laid over its baseline, then every field of it is a change."""
     registry = load_registry()
+    entry = registry.endpoints[endpoint]
+    context = registry.contexts[parameter.context][endpoint] if parameter.context else {}
+    baseline = {**entry.body, **entry.caps[0], **context}
 
-    assert not {field for p in registry.parameters for field in p.fields} & set(registry.control)
+    assert all(baseline.get(field) != value for field, value in parameter.bodies[endpoint].items())
+    assert not set(parameter.without) & set(parameter.bodies[endpoint])
+    assert set(parameter.without) <= {field for cap in entry.caps for field in cap}
+
+
+def test_every_context_is_used() -> None:
+    """Given the shipped contexts, when the parameters are asked, then each context is somebody's, where it has one."""
+    used = {(parameter.context, endpoint) for parameter, endpoint in BODIES if parameter.context}
+
+    assert used == {(name, endpoint) for name, bodies in load_registry().contexts.items() for endpoint in bodies}
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+def test_controls(endpoint: Endpoint) -> None:
+    """Given the shipped controls, when their fields are looked up, then one is nobody's, and one of a wrong type."""
+    entry = load_registry().endpoints[endpoint]
+    fields = {field: value for p, at in BODIES if at is endpoint for field, value in p.bodies[at].items()}
+
+    assert not set(entry.bogus) & set(fields)
+    assert all(type(value) is not type(fields[field]) for field, value in entry.channel.items())
+    assert dict(entry.caps[-1]) == {}
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+@pytest.mark.parametrize("context", ["", *load_registry().contexts])
+def test_shared_answers(endpoint: Endpoint, context: str) -> None:
+    """Given parameters that share a context, when their effects are read off one answer, then no two disturb it."""
+    together = [p for p, at in BODIES if at is endpoint and p.context == context]
+    text = {"cap", "stop", "json", "logprobs"}
+    reasoning = {"reasoning_on", "reasoning_off", "effort"}
+    calls = {"call", "call_unasked", "one_call"}
+    for parameter in together:
+        effect = parameter.effects.get(endpoint, "")
+
+        assert effect not in text or "text" in parameter.touches
+        assert effect not in reasoning or {"reasoning", "usage"} <= set(parameter.touches)
+        assert effect not in calls or "tools" in parameter.touches
 
 
 @pytest.mark.parametrize(
@@ -63,11 +173,12 @@ def test_control_is_no_parameter() -> None:
         ("core,all", [p.id for p in PARAMETERS]),
         ("store:false", ["store:false"]),
         ("store", ["store:true", "store:false"]),
+        ("caching", ["prompt_cache_key", "prompt_cache_retention"]),
         (" prompt_cache_key , store:true,", ["store:true", "prompt_cache_key"]),
     ],
 )
 def test_select(choice: str, ids: list[str]) -> None:
-    """Given sets, paths or ids, when parameters are chosen, then they come in the registry's order."""
+    """Given sets, groups, paths or ids, when parameters are chosen, then they come in the registry's order."""
     assert [p.id for p in load_registry().select(choice)] == ids
 
 
@@ -90,12 +201,13 @@ def _changed(**changes: Any) -> str:
     """The registry with one more parameter, as TOML."""
     row = {
         "id": "extra",
+        "group": "output",
         "sets": ["all"],
-        "endpoints": ["responses"],
+        "bodies": {"responses": {"extra": 1}},
         "modes": ["whole"],
-        "body": {"extra": 1},
+        "effects": {"responses": "echo"},
         "standard": "https://example.com",
-        "why": "a test",
+        "why": "A test.",
         **changes,
     }
     lines = (f"{name} = {_toml(value)}" for name, value in row.items() if value is not None)
@@ -115,17 +227,22 @@ def parse(text: str) -> Registry:
 
 def test_one_more_row() -> None:
     """Given a registry with one more row, when it is parsed, then the row is a parameter as it stands."""
-    parameter = parse(_changed(effects={"responses": "echo"})).parameters[-1]
+    changes = {"context": "counting", "without": ["user"], "touches": ["text"], "unobservable": "a test"}
+    parameter = parse(_changed(**changes)).parameters[-1]
 
     assert parameter == Parameter(
         id="extra",
-        body={"extra": 1},
-        endpoints=(Endpoint.RESPONSES,),
+        group="output",
+        bodies={Endpoint.RESPONSES: {"extra": 1}},
         modes=(Mode.WHOLE,),
         sets=("all",),
         standard="https://example.com",
-        why="a test",
+        why="A test.",
+        context="counting",
+        without=("user",),
+        touches=("text",),
         effects={Endpoint.RESPONSES: "echo"},
+        unobservable="a test",
     )
 
 
@@ -134,15 +251,21 @@ def test_one_more_row() -> None:
     [
         ({"id": "store:true"}, "'store:true' is there twice"),
         ({"effects": {"responses": "telepathy"}}, "unknown effect 'telepathy'"),
-        ({"effects": {"responses": "echo"}, "body": {"extra": 1, "more": 2}}, "one field"),
-        ({"wrong": {"other": 1}}, "`wrong` of 'extra' must have the fields of its `body`"),
-        ({"endpoints": ["messages"]}, r"parameters\[3\]"),
-        ({"modes": []}, r"parameters\[3\]"),
-        ({"body": {}}, r"parameters\[3\]"),
-        ({"id": "Extra Key"}, r"parameters\[3\]"),
+        ({"effects": {"chat_completions": "usage"}}, "has an effect on an endpoint that it has no body for"),
+        ({"effects": None}, "has neither an effect on each endpoint nor a reason why it is unobservable"),
+        ({"context": "dreams"}, "needs a context 'dreams' on each of its endpoints"),
+        ({"context": "reasoning", "bodies": {"chat_completions": {"a": 1}}, "effects": None}, "needs a context"),
+        ({"bodies": {"messages": {"extra": 1}}}, ROW),
+        ({"bodies": {"responses": {}}}, ROW),
+        ({"bodies": {}}, ROW),
+        ({"modes": []}, ROW),
+        ({"sets": ["most"]}, ROW),
+        ({"id": "Extra Key"}, ROW),
         ({"why": None}, "why"),
+        ({"why": ""}, ROW),
+        ({"group": None}, "group"),
         ({"surprise": 1}, "surprise"),
-        ({"standard": "http://example.com"}, r"parameters\[3\]"),
+        ({"standard": "http://example.com"}, ROW),
     ],
 )
 def test_malformed_rows(changes: dict[str, Any], words: str) -> None:

@@ -57,6 +57,7 @@ def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
         named=choice.get("name"),
         parallel=choice.get("disable_parallel_tool_use") is not True,
         instruction=instruction,
+        forbidden=choice.get("type") == "none",
     )
 
 

@@ -66,6 +66,7 @@ def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
         named=named.get("name") if isinstance(named, dict) else None,
         parallel=body.get("parallel_tool_calls") is not False,
         instruction=instruction,
+        forbidden=choice == "none",
     )
 
 

@@ -217,9 +217,13 @@ def example(schema: object, depth: int = 8) -> Any:
 _SCALARS: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}
 
 
-def called(tools: list[Tool], forced: bool, named: str | None, parallel: bool, instruction: str) -> tuple[Tool, ...]:
-    """The tools an answer calls: none unless forced, the named one, or two where two things are asked."""
-    if not forced or not tools:
+def called(
+    tools: list[Tool], forced: bool, named: str | None, parallel: bool, instruction: str, *, forbidden: bool = False
+) -> tuple[Tool, ...]:
+    """The tools an answer calls: none unless forced or asked for by name; two where two things are asked."""
+    if not forced:
+        tools = [] if forbidden else [tool for tool in tools if tool.name and tool.name in instruction.lower()]
+    if not tools:
         return ()
     if named is not None:
         return tuple(tool for tool in tools if tool.name == named)[:1] or tuple(tools[:1])

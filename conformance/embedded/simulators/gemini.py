@@ -81,6 +81,7 @@ def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
         named=str(allowed[0]) if isinstance(allowed, list) and allowed else None,
         parallel=True,
         instruction=instruction,
+        forbidden=str(config.get("mode", "")).upper() == "NONE",
     )
 
 

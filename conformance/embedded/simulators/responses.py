@@ -82,6 +82,7 @@ def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
         named=_object(choice).get("name"),
         parallel=body.get("parallel_tool_calls") is not False,
         instruction=instruction,
+        forbidden=choice == "none",
     )
 
 

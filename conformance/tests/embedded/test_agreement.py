@@ -5,108 +5,155 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from conformance.discovery import discover
 from conformance.embedded import EmbeddedGateway, Received
 from conformance.exchange import Sender
-from conformance.judge import Judge
+from conformance.judge import Outcome
 from conformance.parameters import load_registry
-from conformance.plan import Plan, make_plan
+from conformance.plan import Group, Plan, make_plan
+from conformance.probing import Found, settle
 from conformance.provider.target import Target
-from conformance.types import Endpoint, Exchange, Judgement, PlannedCell, RejectedBy, Request, Verdict
+from conformance.types import Endpoint, Exchange, Parameter, RejectedBy, Verdict
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A plan, its exchanges, and what each of its requests made reach the upstreams."""
+    """A plan, what was found of each of its groups, and what each request made reach the upstreams."""
 
     plan: Plan
-    exchanges: Mapping[str, Exchange]
-    reached: Mapping[str, list[Received]]
+    found: Mapping[int, Found]
+    together: Mapping[int, Found]
+    reached: Mapping[tuple[str, str], list[Received]]
+    requests: int
 
-    def judge(self, cell: PlannedCell) -> Judgement:
-        """The verdict that the suite draws, knowing nothing of the upstreams."""
-        return Judge(lambda request: self.exchanges.get(request.digest)).judge(cell)
+    def cells(self) -> list[tuple[Group, Parameter, Outcome]]:
+        """Every parameter of every group, with its outcome when it was asked for alone."""
+        return [(g, p, self.found[id(g)][p.id]) for g in self.plan.groups for p in g.parameters]
+
+    def upstream(self, group: Group, digest: str) -> list[Received]:
+        """What one request made reach an upstream."""
+        return self.reached[group.model.id, digest]
 
 
 @pytest.fixture(scope="module")
 def measured(gateway: EmbeddedGateway) -> Measured:
-    """Every exchange of a core run, one after another, so that what reached an upstream has one cause."""
+    """Every cell of the `all` set, one request after another, so that what reached an upstream has one cause."""
     registry, target = load_registry(), Target(gateway.base_url, gateway.api_key)
-    models = discover(target).models
-    plan = make_plan(models, registry, registry.select("core"), tuple(Endpoint))
-    exchanges: dict[str, Exchange] = {}
-    reached: dict[str, list[Received]] = {}
+    plan = make_plan(discover(target).models, registry, registry.select("all"), tuple(Endpoint))
+    exchanges: dict[tuple[str, str], Exchange] = {}
+    reached: dict[tuple[str, str], list[Received]] = {}
 
-    async def send(request: Request, sender: Sender) -> None:
-        gateway.clear_received()
-        exchanges[request.digest] = await sender.exchange(request)
-        reached[request.digest] = gateway.received()
+    async def hold(group: Group, sender: Sender, *, exhaustive: bool) -> Found:
+        dialogue = settle(group, exhaustive=exhaustive, litellm=True)
+        try:
+            asked = next(dialogue)
+            while True:
+                answers = []
+                for request in asked:
+                    key = group.model.id, request.digest
+                    if key not in exchanges:
+                        gateway.clear_received()
+                        exchanges[key] = await sender.exchange(request)
+                        reached[key] = gateway.received()
+                    answers.append(exchanges[key])
+                asked = dialogue.send(tuple(answers))
+        except StopIteration as end:
+            found: Found = end.value
+            return found
 
-    async def send_all() -> None:
+    async def hold_all(*, exhaustive: bool) -> dict[int, Found]:
         async with Sender(target, registry.paths, concurrency=1).open() as sender:
-            for group in plan.groups:
-                for request in (*group.baselines, *group.others):
-                    await send(request, sender)
+            return {id(group): await hold(group, sender, exhaustive=exhaustive) for group in plan.groups}
 
-    asyncio.run(send_all())
-    return Measured(plan, exchanges, reached)
+    together = asyncio.run(hold_all(exhaustive=False))
+    requests = len(exchanges)
+    return Measured(plan, asyncio.run(hold_all(exhaustive=True)), together, reached, requests)
 
 
-def contradictions(judgement: Judgement, received: list[Received], field: str) -> list[str]:
-    """How a verdict contradicts what one probe made reach an upstream."""
-    forwarded = [request for request in received if field in request.body]
+#: What the gateway does itself, so that its effect shows though no upstream hears of it.
+BY_THE_GATEWAY = {
+    "stream_options.include_usage": "LiteLLM counts the tokens itself and adds the usage chunk",
+}
+
+
+def contradictions(measured: Measured, group: Group, parameter: Parameter, outcome: Outcome) -> list[str]:
+    """How an outcome contradicts what its probe made reach an upstream."""
+    if outcome.verdict is Verdict.INCONCLUSIVE:
+        return []
+    probe, *others = outcome.evidence
+    received = measured.upstream(group, probe)
     refused = [request for request in received if request.status >= 400]
-    match judgement.verdict, judgement.rejected_by:
-        case Verdict.HONOURED, _:
-            return [] if forwarded and not refused else ["honoured, but it never reached the upstream, or was refused"]
-        case Verdict.ACCEPTED | Verdict.IGNORED, _:
-            return [] if received and not refused else ["a success that the upstream did not answer with one"]
+    match outcome.verdict, outcome.rejected_by:
         case Verdict.REJECTED, RejectedBy.GATEWAY:
-            return ["blamed on the gateway, but the upstream saw it"] if forwarded else []
+            return ["blamed on the gateway, but an upstream heard of it"] if received else []
         case Verdict.REJECTED, RejectedBy.BACKEND:
-            return [] if forwarded and refused else ["blamed on the backend, which never refused it"]
+            return [] if refused else ["blamed on the backend, which never refused it"]
         case Verdict.REJECTED, _:
             return ["nobody is blamed, where the gateway is LiteLLM"]
+        case _ if refused or not received:
+            return ["a success that no upstream answered with one"]
+        case Verdict.HONOURED, _ if parameter.id not in BY_THE_GATEWAY:
+            [baseline] = measured.upstream(group, others[-1])
+            heard: Any = received[0].body
+            return [] if heard != baseline.body else ["honoured, but the upstream heard the same as without it"]
     return []
 
 
 def test_every_verdict_agrees_with_what_the_upstream_saw(measured: Measured) -> None:
-    """Given every cell of a core run, when it is judged from outside, then no verdict contradicts the upstream."""
+    """Given every cell of an `all` run, when it is judged from outside, then no verdict contradicts the upstream."""
+    cells = measured.cells()
     wrong = [
-        f"{cell!r}: {contradiction}"
-        for cell in measured.plan.cells
-        for probe in cell.probes
-        for contradiction in contradictions(measured.judge(cell), measured.reached[probe.digest], cell.parameter.path)
+        f"{group.model.id} {group.endpoint} {group.mode} {parameter.id}: {outcome.verdict}: {contradiction}"
+        for group, parameter, outcome in cells
+        for contradiction in contradictions(measured, group, parameter, outcome)
     ]
-    told = len(measured.plan.cells)
-    print(f"{told - len(wrong)} of {told} verdicts agree with what the upstream saw")  # noqa: T201  the figure is the point
+    print(f"{len(cells) - len(wrong)} of {len(cells)} verdicts agree with what the upstream saw")  # noqa: T201  the figure is the point
     assert wrong == []
 
 
-def test_only_the_split_alias_stays_unclear(measured: Measured) -> None:
-    """Given the fleet, when it is judged, then only the alias over two unlike routes is inconclusive."""
-    unclear = {cell.key.model for cell in measured.plan.cells if measured.judge(cell).verdict is Verdict.INCONCLUSIVE}
-    assert unclear == {"team-default"}
+def test_together_and_alone_give_the_same_verdicts(measured: Measured) -> None:
+    """Given every cell, when it is settled among others and alone, then the verdict and who refused are the same."""
+    differing = [
+        f"{group.model.id} {group.endpoint} {group.mode} {parameter.id}: "
+        f"{together.verdict} together ({together.reason}), {alone.verdict} alone ({alone.reason})"
+        for group, parameter, alone in measured.cells()
+        for together in [measured.together[id(group)][parameter.id]]
+        if (together.verdict, together.rejected_by) != (alone.verdict, alone.rejected_by)
+    ]
+    cells = len(measured.cells())
+    print(f"{measured.requests} requests for {cells} cells: {measured.requests / cells:.2f}")  # noqa: T201
+    assert differing == []
+
+
+def test_nothing_stays_unclear_but_what_needs_something_refused(measured: Measured) -> None:
+    """Given the fleet, when it is judged, then a cell is inconclusive only where its prerequisite was refused."""
+    unclear = [
+        f"{group.model.id} {group.endpoint} {group.mode} {parameter.id}: {outcome.reason}"
+        for group, parameter, outcome in measured.cells()
+        if outcome.verdict is Verdict.INCONCLUSIVE and "prerequisite" not in outcome.reason
+    ]
+    assert unclear == []
 
 
 def test_every_kind_of_answer_occurs(measured: Measured) -> None:
     """Given the fleet, when it is judged, then each verdict and each refuser is there to be tested."""
-    judged = [measured.judge(cell) for cell in measured.plan.cells]
-    assert {judgement.verdict for judgement in judged} == set(Verdict) - {Verdict.NOT_APPLICABLE}
-    refusers = {judgement.rejected_by for judgement in judged if judgement.verdict is Verdict.REJECTED}
+    outcomes = [outcome for _, _, outcome in measured.cells()]
+    assert {outcome.verdict for outcome in outcomes} == set(Verdict) - {Verdict.NOT_APPLICABLE}
+    refusers = {outcome.rejected_by for outcome in outcomes if outcome.verdict is Verdict.REJECTED}
     assert refusers == {RejectedBy.GATEWAY, RejectedBy.BACKEND}
 
 
 def test_the_missions_refusal_comes_from_the_backend(measured: Measured) -> None:
     """Given Claude behind Databricks, when prompt_cache_key is let through, then the vendor's own words say no."""
     judged = [
-        measured.judge(cell)
-        for cell in measured.plan.cells
-        if cell.key.model == "claude-sonnet-4-5" and cell.key.parameter == "prompt_cache_key"
+        outcome
+        for group, parameter, outcome in measured.cells()
+        if group.model.id == "claude-sonnet-4-5" and parameter.id == "prompt_cache_key"
     ]
     assert len(judged) == 4
-    assert {judgement.rejected_by for judgement in judged} == {RejectedBy.BACKEND}
-    assert all("prompt_cache_key: Extra inputs are not permitted" in judgement.reason for judgement in judged)
+    assert {outcome.rejected_by for outcome in judged} == {RejectedBy.BACKEND}
+    assert all("prompt_cache_key: Extra inputs are not permitted" in outcome.reason for outcome in judged)

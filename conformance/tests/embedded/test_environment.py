@@ -150,8 +150,9 @@ def test_can_be_imported_without_the_extra() -> None:
 def test_uv_is_told_what_pip_knows() -> None:
     """Given pip's variables for a private index, when uv is run, then it has them under its own names, once."""
     pip = {"PIP_INDEX_URL": "https://index.example/simple", "PIP_CERT": "/ca.pem", "SSL_CERT_FILE": "/mine.pem"}
-    assert environment._from_pip(pip) == {"UV_DEFAULT_INDEX": "https://index.example/simple"}
-    assert environment._from_pip({"PIP_CERT": "/ca.pem"}) == {"SSL_CERT_FILE": "/ca.pem"}
+    unwrapped = {"UV_NO_WRAP": "1"}
+    assert environment._from_pip(pip) == {**unwrapped, "UV_DEFAULT_INDEX": "https://index.example/simple"}
+    assert environment._from_pip({"PIP_CERT": "/ca.pem"}) == {**unwrapped, "SSL_CERT_FILE": "/ca.pem"}
 
 
 def test_unknown_certificates_are_tried_with_those_of_the_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

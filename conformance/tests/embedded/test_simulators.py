@@ -255,6 +255,40 @@ def test_chat_calls_a_forced_tool_and_writes_asked_for_json(simulators: Simulato
     assert json.loads(written["message"]["content"]) == {"city": "text"}
 
 
+ASKED = "Call weather for Rome and Oslo."
+FUNCTION = {"name": "weather", "parameters": TOOL}
+ASKING: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    OPENAI_CHAT: (
+        {"messages": [{"role": "user", "content": ASKED}], "tools": [{"type": "function", "function": FUNCTION}]},
+        {"tool_choice": "none"},
+    ),
+    OPENAI_RESPONSES: (
+        {"input": ASKED, "tools": [{"type": "function", "strict": False, **FUNCTION}]},
+        {"tool_choice": "none"},
+    ),
+    ANTHROPIC: (
+        {"messages": [{"role": "user", "content": ASKED}], "tools": [{"name": "weather", "input_schema": TOOL}]},
+        {"tool_choice": {"type": "none"}},
+    ),
+    GEMINI: (
+        {"contents": [{"parts": [{"text": ASKED}]}], "tools": [{"functionDeclarations": [{"name": "weather"}]}]},
+        {"toolConfig": {"functionCallingConfig": {"mode": "NONE"}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ASKING)
+def test_a_tool_asked_for_by_name_is_called(simulators: Simulators, path: str) -> None:
+    """A prompt that names an offered tool gets it called, once for each thing asked, unless calls are forbidden."""
+    asking, forbidding = ASKING[path]
+    called = simulators.post(*base(path, **asking))
+    silent = simulators.post(*base(path, **asking, **forbidding))
+    idle = simulators.post(*base(path, tools=asking["tools"]))
+    assert [each.status_code for each in (called, silent, idle)] == [200] * 3, called.text
+    assert called.text.count('"weather"') - idle.text.count('"weather"') == 2
+    assert silent.text.count('"weather"') == idle.text.count('"weather"')
+
+
 def test_parallel_tool_calls_false_makes_one_call(simulators: Simulators) -> None:
     """A request for two things gives two calls, unless calls must not be parallel."""
     more = {

@@ -1,0 +1,269 @@
+"""What is asked to settle a group of cells, against gateways whose every policy is known. No network."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from conformance.parameters import EndpointEntry
+from conformance.plan import Group, Lane
+from conformance.probing import Found, fewest_requests, settle
+from conformance.types import Endpoint, Exchange, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
+
+CHAT = Endpoint.CHAT_COMPLETIONS
+ENTRY = EndpointEntry(
+    path="/chat/completions",
+    body={"messages": []},
+    caps=({"max_completion_tokens": 64}, {"max_tokens": 64}, {}),
+    bogus={"bogus_key": "x"},
+    channel={"store": "wrong type"},
+)
+CONTEXTS = {"tools": {CHAT: {"tools": [{"type": "function"}]}}}
+
+
+def parameter(name: str, value: Any = 1, *, context: str = "", touches: tuple[str, ...] = ()) -> Parameter:
+    """A parameter that no answer shows; a value that is a text stands in its id."""
+    path, body = name, {name: value}
+    return Parameter(
+        id=f"{path}:{value}" if isinstance(value, str) else path,
+        group="g",
+        bodies={CHAT: body},
+        modes=tuple(Mode),
+        sets=("all",),
+        standard="https://example.org",
+        why="a test",
+        context=context,
+        touches=touches,
+        unobservable="nobody can see it",
+    )
+
+
+PARAMETERS = (
+    *(parameter(name) for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")),
+    *(parameter("effort", level) for level in ("low", "medium", "high")),
+    parameter("warm", touches=("sampling",)),
+    parameter("nucleus", touches=("sampling",)),
+    *(parameter(name, context="tools") for name in ("parallel", "choice", "strict")),
+)
+
+
+def group(parameters: Iterable[Parameter] = PARAMETERS, mode: Mode = Mode.WHOLE) -> Group:
+    """One group of a model that is served by one deployment."""
+    return Group(Model(id="m"), CHAT, mode, Lane("m"), tuple(parameters), ENTRY, CONTEXTS)
+
+
+OK = {"choices": [{"finish_reason": "stop", "message": {"content": "OK"}}]}
+
+
+def ok(request: Request) -> Response:
+    """A success in the mode that is asked for."""
+    if request.mode is Mode.STREAM:
+        return Response(status=200, body=f"data: {json.dumps(OK)}\n\ndata: [DONE]\n\n".encode())
+    return Response(status=200, body=json.dumps(OK).encode())
+
+
+def refusal(message: str, status: int = 400, **headers: str) -> Response:
+    """An error in OpenAI's shape."""
+    return Response(status=status, headers=headers, body=json.dumps({"error": {"message": message}}).encode())
+
+
+#: How a backend names what it refuses: all offenders, the first, or none.
+VOICES: tuple[Callable[[list[str]], str], ...] = (
+    lambda names: f"litellm.UnsupportedParamsError: x does not support parameters: {names}, for model=m",
+    lambda names: f"litellm.BadRequestError: XException - {names[0]}: Extra inputs are not permitted",
+    lambda names: f"litellm.BadRequestError: XException - Unknown parameter: '{names[0]}'.",
+    lambda names: f'litellm.BadRequestError: XException - json: unknown field "{names[0]}"',
+    lambda names: "litellm.BadRequestError: XException - Bad Request",
+)
+
+FAULTS: tuple[Callable[[Request], Response], ...] = (
+    lambda _: refusal("No deployments available for selected model", 429),
+    lambda _: refusal("Internal Server Error", 500),
+    lambda _: refusal("upstream_error", 502),
+    lambda _: Response(status=None, error="the connection broke off before the answer was whole"),
+    lambda _: Response(status=200, body=b'{"choices": [{"mess', error="the connection broke"),
+    lambda _: Response(status=200, body=b"<html>"),
+)
+
+
+@dataclass
+class Policy:
+    """A gateway whose mind is known: what it refuses and in which words, and how often it stumbles."""
+
+    refused: frozenset[str] = frozenset()
+    refused_values: frozenset[tuple[str, str]] = frozenset()
+    together: frozenset[str] = frozenset()
+    voice: Callable[[list[str]], str] = VOICES[0]
+    stumbles: float = 0.0
+    dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  no secret
+    asked: list[Request] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer as the exchange layer would: faults are tried three times before they count."""
+        self.asked.append(request)
+        if all(self.dice.random() < self.stumbles for _ in range(3)):
+            return self.dice.choice(FAULTS)(request)
+        body = request.body
+        if "bogus_key" in body:
+            return refusal("XException - bogus_key: Extra inputs are not permitted")
+        if names := [name for name in body if name in self.refused]:
+            return refusal(self.voice(names))
+        for name, value in self.refused_values:
+            if body.get(name) == value:
+                return refusal(f"XException - Unsupported value: '{name}' does not support '{value}'.")
+        if self.together and self.together <= set(body):
+            return refusal("XException - these cannot both be specified")
+        return ok(request)
+
+    def rejects(self, parameter: Parameter) -> bool:
+        """The truth about one parameter."""
+        body = parameter.bodies[CHAT]
+        return bool(set(body) & self.refused or set(body.items()) & self.refused_values)
+
+
+def held(policy: Policy, of: Group, *, exhaustive: bool = False, litellm: bool = False) -> Found:
+    """Hold a group's dialogue with a policy."""
+    dialogue = settle(of, exhaustive=exhaustive, litellm=litellm)
+    try:
+        asked = next(dialogue)
+        while True:
+            asked = dialogue.send(tuple(Exchange(request, policy(request)) for request in asked))
+    except StopIteration as end:
+        found: Found = end.value
+        return found
+
+
+def random_policy(seed: int, stumbles: float) -> Policy:
+    """A policy drawn by chance."""
+    dice = random.Random(seed)  # noqa: S311  no secret
+    fields = sorted({name for p in PARAMETERS for name in p.bodies[CHAT]})
+    return Policy(
+        refused=frozenset(name for name in fields if dice.random() < 0.3),
+        refused_values=frozenset(("effort", level) for level in ("low", "medium", "high") if dice.random() < 0.3),
+        together=frozenset(dice.sample(fields, 2)),
+        voice=dice.choice(VOICES),
+        stumbles=stumbles,
+        dice=dice,
+    )
+
+
+@pytest.mark.parametrize("exhaustive", [False, True], ids=["together", "alone"])
+def test_no_wrong_verdict_among_faults(exhaustive: bool) -> None:
+    """Given 300 random policies and a fault in every fifth answer, when cells are settled, then none is wrong."""
+    cells = unclear = 0
+    for seed in range(300):
+        policy = random_policy(seed, stumbles=0.2)
+        found = held(policy, group(mode=random.Random(seed).choice(list(Mode))), exhaustive=exhaustive)  # noqa: S311
+        for p in PARAMETERS:
+            cells += 1
+            verdict = found[p.id].verdict
+            if verdict is Verdict.INCONCLUSIVE:
+                unclear += 1
+            else:
+                assert (verdict is Verdict.REJECTED) is policy.rejects(p), (seed, p.id, found[p.id])
+    assert unclear / cells < 0.01
+
+
+def test_together_and_alone_give_the_same_verdicts() -> None:
+    """Given random policies without faults, when cells are settled together and alone, then verdicts are the same."""
+    saved = 0
+    for seed in range(300):
+        one, other = random_policy(seed, 0.0), random_policy(seed, 0.0)
+        together, alone = held(one, group()), held(other, group(), exhaustive=True)
+        assert {i: o.verdict for i, o in together.items()} == {i: o.verdict for i, o in alone.items()}, seed
+        saved += len(other.asked) - len(one.asked)
+    assert saved > 0
+
+
+def test_all_successes_take_few_requests() -> None:
+    """Given a gateway that takes everything, when cells are settled, then far fewer requests than cells are made."""
+    policy = Policy()
+    found = held(policy, group())
+    assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED}
+    assert len(policy.asked) == fewest_requests(group()) <= len(PARAMETERS) // 2
+    assert len({request.digest for request in policy.asked}) == len(policy.asked)
+
+
+def test_cap_is_negotiated() -> None:
+    """Given a model that refuses max_completion_tokens, when its baseline is sought, then max_tokens is taken."""
+    policy = Policy(refused=frozenset({"max_completion_tokens"}))
+    found = held(policy, group())
+    assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED}
+    assert all("max_tokens" in request.body for request in policy.asked[1:])
+
+
+def test_model_that_fails_leaves_its_cells_inconclusive() -> None:
+    """Given a model that refuses every baseline, when cells are settled, then each says so, and no more is asked."""
+    policy = Policy(refused=frozenset({"messages"}), voice=VOICES[4])
+    found = held(policy, group())
+    assert {outcome.verdict for outcome in found.values()} == {Verdict.INCONCLUSIVE}
+    assert all(outcome.reason.startswith("the baseline failed") for outcome in found.values())
+    assert len(policy.asked) == len(ENTRY.caps)
+
+
+def test_refused_prerequisite_is_no_verdict_on_its_dependents() -> None:
+    """Given a model without tools, when cells are settled, then what needs tools is inconclusive, and says why."""
+    found = held(Policy(refused=frozenset({"tools"})), group())
+    dependents = [found[p.id] for p in PARAMETERS if p.context]
+    assert {outcome.verdict for outcome in dependents} == {Verdict.INCONCLUSIVE}
+    assert all("its prerequisite was not accepted" in outcome.reason for outcome in dependents)
+
+
+def test_refusal_that_names_nothing_counts_when_it_repeats() -> None:
+    """Given a refusal in no words, when it repeats between passing baselines, then it is a rejection."""
+    found = held(Policy(refused=frozenset({"beta"}), voice=VOICES[4]), group())
+    assert found["beta"].verdict is Verdict.REJECTED
+    assert found["alpha"].verdict is Verdict.ACCEPTED
+    assert len(found["beta"].evidence) == 4  # twice the probe, the baseline before and after
+
+
+def test_server_error_that_names_the_parameter_counts_when_it_repeats() -> None:
+    """Given a 500 that names the parameter each time, when it repeats, then it is a rejection."""
+
+    class Fails(Policy):
+        def __call__(self, request: Request) -> Response:
+            if "beta" in request.body:
+                return refusal("beta: Extra inputs are not permitted", 500)
+            return super().__call__(request)
+
+    assert held(Fails(), group([PARAMETERS[1]]))["beta"].verdict is Verdict.REJECTED
+
+
+def test_server_error_that_names_nothing_stays_inconclusive() -> None:
+    """Given a 500 in no words each time, when it repeats, then nothing is concluded."""
+
+    class Fails(Policy):
+        def __call__(self, request: Request) -> Response:
+            return refusal("oops", 500) if "beta" in request.body else super().__call__(request)
+
+    outcome = held(Fails(), group())["beta"]
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert "server error 500" in outcome.reason
+
+
+@pytest.mark.parametrize(("drops", "by"), [(True, RejectedBy.GATEWAY), (False, RejectedBy.BACKEND)])
+def test_who_refused_is_settled_by_experiment(drops: bool, by: RejectedBy) -> None:
+    """Given a refusal by nobody in particular, when LiteLLM is told to drop, then its success tells who it was."""
+
+    class Nameless(Policy):
+        def __call__(self, request: Request) -> Response:
+            if "beta" in request.body and not (drops and request.body.get("drop_params")):
+                return refusal("beta: Extra inputs are not permitted")
+            return super().__call__(request)
+
+    assert held(Nameless(), group(), litellm=True)["beta"].rejected_by is by
+    assert held(Nameless(), group(), litellm=False)["beta"].rejected_by is RejectedBy.UNKNOWN
+
+
+def test_what_was_never_recorded_is_not_judged() -> None:
+    """Given no recording at all, when a dialogue is held with it, then every cell says that it was not recorded."""
+    dialogue = settle(group())
+    asked = next(dialogue)
+    with pytest.raises(StopIteration) as end:  # the very first baseline is missing, and there is nothing more to ask
+        dialogue.send((None,) * len(asked))
+    assert all(not outcome.recorded for outcome in end.value.value.values())
