@@ -13,7 +13,7 @@ from conformance.cassette_format import cassette_name
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered
 from conformance.errors import CassetteError
-from conformance.judge import Outcome, combined, inconclusive
+from conformance.judge import Outcome, combined, inconclusive, not_recorded
 from conformance.matrix import Matrix, gateway_from, gateway_row, make_matrix, model_from, model_row
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
@@ -78,6 +78,10 @@ class Replay:
         if not selection:
             chosen = tuple(m for m in listed if m in chosen or folder.has_model(m.id))
         self.plan: Plan = make_plan(chosen, registry, parameters, endpoints)
+        # What was asked together depends on all that was asked for: the dialogue is held as it was recorded.
+        recorded = registry.known(self._run["parameters"])
+        same = recorded == tuple(parameters)
+        self._dialogues = self.plan if same else make_plan(chosen, registry, recorded, endpoints)
         self.routes = {model.id: model.route for model in chosen}
         self._judged: dict[CellKey, Judgement] = {}
         self._exchanges = 0
@@ -96,17 +100,18 @@ class Replay:
         self._times.update(exchange.recorded_at for exchange in recorded.values())
         stale = self._stale(recorded.values())
         outcomes: dict[CellKey, list[Outcome]] = {}
-        parameters: dict[CellKey, Parameter] = {}
-        groups = self.plan.groups_of[model]
+        groups = self._dialogues.groups_of[model]
         for group in groups:
             dialogue = settle(group, exhaustive=self._run["exhaustive"], litellm=self._litellm)
             found = dict.fromkeys((p.id for p in group.parameters), stale) if stale else answered(dialogue, recorded)
             for parameter in group.parameters:
                 outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
-                parameters[group.key(parameter)] = parameter
-        for key, each in outcomes.items():
-            fields = tuple(parameters[key].bodies[key.endpoint])
-            self._judged[key] = combined(key, fields, each, groups[0].model.deployments)
+        for group in self.plan.groups_of[model]:
+            for parameter in group.parameters:
+                key = group.key(parameter)
+                each = outcomes.get(key, [not_recorded()])
+                fields = tuple(parameter.bodies[key.endpoint])
+                self._judged[key] = combined(key, fields, each, group.model.deployments)
 
     def _stale(self, exchanges: Iterable[Exchange]) -> Outcome | None:
         """What to say of a cassette that another version of the gateway answered; None for one of this."""

@@ -80,7 +80,7 @@ def _below(matrix: Matrix, models: int) -> list[Text]:
         sign, style = SIGNS[verdict]
         legend.append(f"{sign} ", style).append(f"{count} {verdict.replace('_', ' ')}   ")
     lines.append(legend)
-    if matrix["cells"]:
+    if matrix["cells"] and matrix["run"]["mode"] == "live":
         per_cell = matrix["run"]["requests"] / len(matrix["cells"])
         lines.append(Text(f"{matrix['run']['requests']} requests, {per_cell:.2f} for each cell"))
     if differing := disagreements(matrix):

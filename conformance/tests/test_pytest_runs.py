@@ -139,6 +139,19 @@ def test_narrowed_run_is_replayed_as_narrow_as_it_was(place: Workplace) -> None:
     assert place.matrix["run"]["selection"] == "gpt*"
 
 
+def test_replay_of_fewer_parameters_has_the_same_verdicts(place: Workplace) -> None:
+    """Given a recording of several parameters, when fewer are replayed, then their verdicts are what they were."""
+    recorded(place)
+    before = {json.dumps(cell) for cell in place.matrix["cells"]}
+    ended = run_pytest("--parameters=prompt_cache_key,seed", *place.options)
+    assert ended.code in (0, 1), ended.all
+    told = [cell for cell in place.matrix["cells"] if cell["parameter"] == "prompt_cache_key"]
+    assert len(told) == 2 * 2 * 2
+    assert {json.dumps(cell) for cell in told} <= before
+    never = {cell["reason"] for cell in place.matrix["cells"] if cell["parameter"] == "seed"}
+    assert never == {"not recorded; measure it with --live."}
+
+
 def test_recording_of_another_version_says_nothing_of_this_one(place: Workplace) -> None:
     """Given a gateway that was updated, when one model is measured anew, then the rest is not taken for its own."""
 
