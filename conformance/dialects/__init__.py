@@ -52,6 +52,7 @@ class _Tables:
     refusals: tuple[Pattern, ...]
     speakers: tuple[tuple[re.Pattern[str], RejectedBy], ...]
     bridged: Mapping[str, str]
+    wholly_bridged: frozenset[str]
 
 
 @functools.cache
@@ -64,6 +65,7 @@ def _tables() -> _Tables:
         ),
         speakers=tuple((re.compile(row["pattern"]), RejectedBy(row["by"])) for row in data["speakers"]),
         bridged=data["bridged"],
+        wholly_bridged=frozenset(data["wholly_bridged"]),
     )
 
 
@@ -99,7 +101,8 @@ def refuses_field(text: str) -> bool:
 def whole_fields(text: str) -> frozenset[str]:
     """Of the offenders that a refusal blames, those that are whole request fields, and no part of one."""
     whole = {_snake(name) for name in offenders(text) if name.isidentifier()}
-    return frozenset(whole | {_tables().bridged[name] for name in whole & {"reasoning_effort"}})
+    tables = _tables()
+    return frozenset(whole | {tables.bridged[name] for name in whole & tables.wholly_bridged})
 
 
 def _is_coded(value: object) -> TypeGuard[Mapping[str, Any]]:
