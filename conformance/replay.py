@@ -76,7 +76,8 @@ class Replay:
                 f"the cassette {folder.cassette_path(missing[0].id)} is missing; restore it, or record it with --live"
             )
         if not selection:
-            chosen = tuple(m for m in listed if m in chosen or folder.has_model(m.id))
+            ids = {model.id for model in chosen}
+            chosen = tuple(m for m in listed if m.id in ids or folder.has_model(m.id))
         self.plan: Plan = make_plan(chosen, registry, parameters, endpoints)
         # What was asked together depends on all that was asked for: the dialogue is held as it was recorded.
         recorded = registry.known(self._run["parameters"])
