@@ -39,7 +39,7 @@ def read_answer(request: Request, response: Response) -> Answer:
     text = response.body.decode("utf-8", "replace")
     if response.status is None or not 200 <= response.status < 300:
         return Answer(status=response.status, refusal=text)
-    if request.mode is Mode.STREAM and not text.lstrip().startswith(("{", "[")):
+    if not request.fetch and request.mode is Mode.STREAM and not text.lstrip().startswith(("{", "[")):
         events = list(_events(text))
         read = _read_chat_stream if request.endpoint is Endpoint.CHAT_COMPLETIONS else _read_responses_stream
         return read(response.status, events)

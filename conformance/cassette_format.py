@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.schemas import first_error
-from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
+from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
 #: The file beside the cassettes that holds the gateway, its models and the run.
 GATEWAY_FILE = "gateway.json"
@@ -72,9 +72,10 @@ def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
     response = interaction["response"]
     told = response["conformance"]
     sent = interaction["request"]["body"]
-    body = sent["json"] if "json" in sent else json.loads(_restored(sent))
-    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"])
-    if digest_of(request.endpoint, body, request.repeat) != told["digest"]:
+    fetch = told.get("fetch", "")
+    body = sent["json"] if "json" in sent else json.loads(_restored(sent) or "{}")
+    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"], fetch)
+    if request.digest != told["digest"]:
         raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
     received = _restored(response["body"])
     return Exchange(

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from conformance import cassette_format
 from conformance.cassette_format import GATEWAY_FILE, cassette_name
@@ -60,8 +61,14 @@ class Folder:
 
         cassette = Cassette(str(self.cassette_path(model)))
         for exchange in sorted(exchanges, key=lambda e: (e.request.endpoint, e.request.mode, e.request.digest)):
-            uri, headers = f"{RECORDED_BASE}{paths[exchange.request.endpoint]}", {"content-type": "application/json"}
-            cassette.append(Request("POST", uri, exchange.request.content, headers), self._response(exchange))
+            asked, headers = exchange.request, {"content-type": "application/json"}
+            uri = f"{RECORDED_BASE}{paths[asked.endpoint]}"
+            recorded = (
+                Request("GET", f"{uri}/{quote(asked.fetch, safe='')}", asked.content, headers)
+                if asked.fetch
+                else Request("POST", uri, asked.content, headers)
+            )
+            cassette.append(recorded, self._response(exchange))
         document = {
             "requests": cassette.requests,
             "responses": cassette.responses,
@@ -123,6 +130,7 @@ class Folder:
                 "endpoint": request.endpoint.value,
                 "mode": request.mode.value,
                 "repeat": request.repeat,
+                **({"fetch": request.fetch} if request.fetch else {}),
                 "recorded_at": exchange.recorded_at,
                 "elapsed_ms": response.elapsed_ms,
                 "chunks": [list(chunk) for chunk in response.chunks],

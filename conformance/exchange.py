@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
@@ -116,8 +116,9 @@ class Sender:
         received = _Received()
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
-                url = self._target.url(self.paths[request.endpoint])
-                async with client.stream("POST", url, content=request.content) as answer:
+                method, path = ("GET", f"/{quote(request.fetch, safe='')}") if request.fetch else ("POST", "")
+                url = self._target.url(self.paths[request.endpoint] + path)
+                async with client.stream(method, url, content=request.content) as answer:
                     await received.read(answer)
         except TimeoutError:
             received.error = f"no whole answer within {TOTAL_TIMEOUT:g} s"
@@ -192,7 +193,10 @@ def retry_after(response: Response) -> float | None:
 
 def _may_pass(request: Request, response: Response) -> bool:
     """True for a failure that may be gone a little later, also where it comes inside a 200."""
-    return response.error is not None or read_answer(request, response).status in _RETRIED_STATUS
+    status = read_answer(request, response).status
+    if request.fetch and status != 429:  # gateways without stored answers say so with a 500
+        return False
+    return response.error is not None or status in _RETRIED_STATUS
 
 
 def _wait(state: RetryCallState) -> float:

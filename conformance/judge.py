@@ -12,7 +12,8 @@ from typing import Any
 
 from conformance import dialects
 from conformance.answers import Answer, read_answer
-from conformance.parameters.effects import OBSERVERS, Echoed, Observation
+from conformance.parameters import EndpointEntry
+from conformance.parameters.effects import FETCHED, OBSERVERS, Echoed, Observation
 from conformance.types import (
     CellKey,
     Endpoint,
@@ -50,12 +51,30 @@ class Channel:
     """What a group's controls say of successes there.
 
     `read` tells whether somebody behind the gateway reads what is sent: they refuse a known field
-    with a value of a wrong type. None where that could not be told.
+    with a value of a wrong type. None where that could not be told. `swallows` is true where a
+    bogus key passes: then acceptance is worth what a wrong type of the field itself says.
     """
 
     read: bool | None
     worth: str
     shown_by: tuple[Exchange, ...] = ()
+    swallows: bool = False
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A parameter's success: the probe, its baseline, and what else was asked about it.
+
+    `fetched` are the probe's answer and the baseline's, fetched once more by their ids; `wrong` is
+    the field with a value of a wrong type, and `wrong_passes` whether that was taken as well.
+    """
+
+    probe: Exchange
+    baseline: Exchange
+    fetched: tuple[Exchange, Exchange] | None = None
+    wrong: Exchange | None = None
+    wrong_passes: bool | None = None
 
 
 def not_recorded() -> Outcome:
@@ -91,35 +110,60 @@ def rejected(answer: Answer, response: Response) -> Outcome:
     return Outcome(Verdict.REJECTED, f"refused with {answer.status}: {dialects.summary(text)}", by)
 
 
-def accepted(parameter: Parameter, endpoint: Endpoint, probe: Answer, baseline: Answer, channel: Channel) -> Outcome:
+def accepted(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
     """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
 
     An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.
     """
-    observer = parameter.effects.get(endpoint)
-    seen = Observation(None, parameter.unobservable or "the answer cannot show it")
-    if observer is not None:
-        seen = OBSERVERS[observer](parameter.bodies[endpoint], probe, baseline)
+    seen = _seen(parameter, endpoint, passed)
+    shown = [passed.probe, passed.baseline, *(passed.fetched or ()), passed.wrong, *channel.shown_by]
     if seen.seen is False:
-        return Outcome(Verdict.IGNORED, f"{seen.what}.")
-    if seen.seen and (channel.read or not isinstance(seen, Echoed)):
-        return Outcome(Verdict.HONOURED, f"{seen.what}.")
-    return Outcome(Verdict.ACCEPTED, f"{seen.what}; {channel.worth}.")
+        outcome = Outcome(Verdict.IGNORED, f"{seen.what}.")
+    elif seen.seen and (channel.read or not isinstance(seen, Echoed)):
+        outcome = Outcome(Verdict.HONOURED, f"{seen.what}.")
+    else:
+        outcome = Outcome(Verdict.ACCEPTED, f"{seen.what}; {_WORTH.get(passed.wrong_passes, channel.worth)}.")
+    return outcome.shown_by(*shown)
 
 
-def channel_of(bogus: Exchange | None, wrong: Exchange | None, fields: Mapping[str, Any]) -> Channel:
-    """What the two controls of a group say: the bogus key, and `fields` with a value of a wrong type."""
+_WORTH: Mapping[bool | None, str] = {
+    True: "this field with a value of a wrong type passes just as gladly, so acceptance proves nothing",
+    False: "this field with a value of a wrong type is refused, so it is read",
+}
+
+
+def _seen(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> Observation:
+    observer, sent = parameter.effects.get(endpoint), parameter.bodies[endpoint]
+    if observer is None:
+        return Observation(None, parameter.unobservable or "the answer cannot show it")
+    if passed.fetched:
+        probe, baseline = (answer_of(exchange) for exchange in passed.fetched)
+        found = FETCHED[observer](sent, probe, baseline)
+        if found.seen is not None:
+            return found
+    return OBSERVERS[observer](sent, answer_of(passed.probe), answer_of(passed.baseline))
+
+
+def invisible(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
+    """True for a success of which nothing shows, either way."""
+    return _seen(parameter, endpoint, passed).seen is None
+
+
+def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEntry) -> Channel:
+    """What the controls of a group say: the bogus key, and a known field with a value of a wrong type."""
     shown = tuple(exchange for exchange in (wrong, bogus) if exchange is not None)
-    read = _read(answer_of(wrong), wrong, fields) if wrong is not None else None
-    if read is False:
-        return Channel(read, "a known field with a value of a wrong type passes just as gladly here", shown)
+    read = _read(answer_of(wrong), wrong, entry.channel) if wrong is not None else None
     answer = answer_of(bogus) if bogus is not None else Answer()
-    if answer.ok:
-        return Channel(read, "a bogus key is swallowed just as gladly, so acceptance proves nothing", shown)
-    own = set(bogus.request.body) - set(wrong.request.body) if bogus is not None and wrong is not None else set()
-    if is_refusal(answer) and dialects.mentions(answer.refusal or "", own):
-        return Channel(read, "a bogus key is refused here, so the parameter is known", shown)
-    return Channel(read, "the controls tell nothing, so acceptance proves little", shown)
+    if read is False:
+        worth = "a known field with a value of a wrong type passes just as gladly here"
+    elif answer.ok:
+        worth = "a bogus key is swallowed just as gladly, so acceptance proves nothing"
+    elif is_refusal(answer) and dialects.mentions(answer.refusal or "", entry.bogus):
+        worth = "a bogus key is refused here, so the parameter is known"
+    else:
+        worth = "the controls tell nothing, so acceptance proves little"
+    recorded = bogus is not None and (wrong is not None or not entry.channel)
+    return Channel(read, worth, shown, swallows=answer.ok, recorded=recorded)
 
 
 def _read(answer: Answer, exchange: Exchange, fields: Mapping[str, Any]) -> bool | None:

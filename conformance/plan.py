@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 from conformance.errors import DiscoveryError, RegistryError
-from conformance.parameters import EndpointEntry, Registry
+from conformance.parameters import Context, EndpointEntry, Registry
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
 #: A model whose deployments cannot be asked one by one is asked this often for each, so that all are likely reached.
@@ -34,27 +34,48 @@ class Group:
     mode: Mode
     lane: Lane
     parameters: tuple[Parameter, ...]
-    entry: EndpointEntry
-    contexts: Mapping[str, Mapping[Endpoint, Mapping[str, Any]]]
+    registry: Registry = field(repr=False)
+
+    @property
+    def entry(self) -> EndpointEntry:
+        """What every request of the group has."""
+        return self.registry.endpoints[self.endpoint]
+
+    def context(self, name: str) -> Context:
+        """A context as it is on the group's endpoint; the empty name is the plain one's."""
+        return self.registry.contexts[name][self.endpoint] if name else Context()
+
+    def by_name(self) -> Group | None:
+        """The same group, asked for by the model's name; None where it is already."""
+        if self.lane.asked == self.model.id:
+            return None
+        return replace(self, lane=Lane(self.model.id, 1 + lanes(self.model).index(self.lane)))
 
     def key(self, parameter: Parameter) -> CellKey:
         """The cell of one of the group's parameters."""
         return CellKey(self.model.id, self.endpoint, self.mode, parameter.id)
 
     def request(
-        self, *parts: Mapping[str, Any], context: str = "", without: Iterable[str] = (), again: int = 0
+        self, *parts: Mapping[str, Any], contexts: Iterable[str] = (), without: Iterable[str] = (), again: int = 0
     ) -> Request:
-        """The request that a context's baseline becomes with these parts added, for the n-th time."""
+        """The request that the baseline of these contexts becomes with these parts added, for the n-th time."""
         cap, *probes = parts or ({},)
-        company = self.contexts[context][self.endpoint] if context else {}
-        body: dict[str, Any] = {"model": self.lane.asked, **self.entry.body, **cap, **company}
+        company = [self.context(name) for name in contexts]
+        body: dict[str, Any] = {"model": self.lane.asked, **self.entry.body, **cap}
         if self.mode is Mode.STREAM:
             body["stream"] = True
-        body = {name: value for name, value in body.items() if name not in set(without)}
-        for part in probes:
+        left_out = {*without, *(name for context in company for name in context.without)}
+        body = {name: value for name, value in body.items() if name not in left_out}
+        for part in (*(context.body for context in company), *probes):
             body |= part
-        repeat = self.lane.repeat * 10 + again
-        return Request(self.model.id, self.endpoint, self.mode, body, repeat)
+        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again))
+
+    def fetch(self, answer: str) -> Request:
+        """The request that fetches a stored answer by its id."""
+        return Request(self.model.id, self.endpoint, self.mode, {}, self._repeat(0), answer)
+
+    def _repeat(self, again: int) -> int:
+        return self.lane.repeat * 10 + again
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,7 @@ def _groups(
         for mode in Mode:
             chosen = tuple(p for p in parameters if endpoint in p.bodies and mode in p.modes)
             for lane in lanes(model) if chosen else ():
-                yield Group(model, endpoint, mode, lane, chosen, registry.endpoints[endpoint], registry.contexts)
+                yield Group(model, endpoint, mode, lane, chosen, registry)
 
 
 def lanes(model: Model) -> tuple[Lane, ...]:

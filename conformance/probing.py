@@ -17,26 +17,29 @@ from conformance.answers import Answer
 from conformance.judge import (
     Channel,
     Outcome,
+    Passed,
     accepted,
     answer_of,
     blamed,
     channel_of,
     inconclusive,
+    invisible,
     is_refusal,
     not_recorded,
     rejected,
     trouble,
 )
+from conformance.parameters import BASELINE, Context
+from conformance.parameters.effects import FETCHED, NOT_FOUND
+from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan import Group
-from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response
+from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
 
 T = TypeVar("T")
 
 #: Yields requests to send at once; is sent their exchanges, None for each that was never made.
 Ask = Generator[tuple[Request, ...], tuple[Exchange | None, ...], T]
 
-#: How many controls a group has: a bogus key, and a wrong type.
-CONTROLS = 2
 #: How often a request is made that gets neither a yes nor a no.
 PATIENCE = 3
 
@@ -50,6 +53,10 @@ def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> 
     `litellm` says that the gateway takes LiteLLM's own switches, which settle who refused.
     """
     cap, baseline = yield from _negotiate(group)
+    by_name = group.by_name()
+    if by_name and baseline and is_refusal(answer_of(baseline)):  # not every key may ask for a deployment by its id
+        group = by_name
+        cap, baseline = yield from _negotiate(group)
     if baseline is None or not answer_of(baseline).ok:
         return dict.fromkeys((p.id for p in group.parameters), _no_baseline(baseline))
     return (yield from _Prober(group, cap, baseline, exhaustive, litellm).run())
@@ -81,15 +88,36 @@ class _Prober:
     exhaustive: bool
     litellm: bool
     found: Found = field(default_factory=dict)
-    refused: Found = field(default_factory=dict)  # by top-level field
+    passed: dict[str, Passed] = field(default_factory=dict)
+    refused: Found = field(default_factory=dict)  # by the path of a field, whatever its value
     channel: Channel = field(default_factory=lambda: Channel(None, ""))
 
     def run(self) -> Ask[Found]:
-        group = self.group
-        yield from self._controls()
-        contexts = dict.fromkeys(p.context for p in group.parameters)
-        yield from _together(self._context(name) for name in contexts)
-        return self.found
+        yield from _together([self._controls(), self._rounds()])
+        yield from _together([self._fetch(), self._wrong_types()])
+        for parameter in self.group.parameters:
+            if passed := self.passed.get(parameter.id):
+                outcome = accepted(parameter, self.group.endpoint, passed, self.channel)
+                self.found[parameter.id] = replace(outcome, recorded=self.channel.recorded)
+        return {p.id: self.found[p.id] for p in self.group.parameters}
+
+    def _parameters(self) -> list[Parameter]:
+        """What is asked about: the group's parameters, and those that they build on."""
+        asked = list(self.group.parameters)
+        for parameter in asked:  # which grows: what one builds on may build on another
+            named = (self._prerequisite(parameter), self.group.registry.by_id.get(parameter.against))
+            asked += [needed for needed in named if needed and needed not in asked]
+        return asked
+
+    def _prerequisite(self, parameter: Parameter) -> Parameter | None:
+        """The parameter that has to be accepted before this one can be asked about."""
+        after = "" if parameter.after == BASELINE else parameter.after
+        return self.group.registry.by_id.get(after or self.group.context(parameter.context).parameter)
+
+    def _baseline(self, parameter: Parameter) -> Exchange:
+        """What a parameter's answer is held against: the plain baseline, or a success of another parameter."""
+        names = (parameter.against, self.group.context(parameter.context).parameter)
+        return next((self.passed[name].probe for name in names if name in self.passed), self.baseline)
 
     def _controls(self) -> Ask[None]:
         """Ask what successes are worth here."""
@@ -99,46 +127,64 @@ class _Prober:
             asked[name] = yield from _patiently(lambda again: self.group.request(self.cap, part, again=again))
 
         entry = self.group.entry
-        yield from _together([control("bogus", entry.bogus), control("channel", entry.channel)])
-        self.channel = channel_of(asked["bogus"], asked["channel"], entry.channel)
+        controls = {"bogus": entry.bogus, "channel": entry.channel}
+        yield from _together(control(name, part) for name, part in controls.items() if part)
+        self.channel = channel_of(asked["bogus"], asked.get("channel"), entry)
 
-    def _context(self, name: str) -> Ask[None]:
-        """Settle the parameters that share a context, whose baseline has to pass on its own."""
-        parameters = [p for p in self.group.parameters if p.context == name]
-        baseline: Exchange | None = self.baseline
-        if name:
-            baseline = yield from _patiently(lambda again: self.group.request(self.cap, context=name, again=again))
-        if baseline is None or not answer_of(baseline).ok:
-            cause = (
-                not_recorded()
-                if baseline is None
-                else inconclusive(f"its prerequisite was not accepted: {trouble(answer_of(baseline))}").shown_by(
-                    baseline
-                )
-            )
-            self.found |= dict.fromkeys((p.id for p in parameters), cause)
-            return
-        if self.exhaustive:
-            yield from _together(self._alone(parameter, baseline) for parameter in parameters)
-            return
-        first, *rounds = _rounds(parameters, self.group)
-        yield from self._batch(first, baseline)
-        # A field that is refused whatever its value needs not be asked about with each value.
-        yield from _together(self._batch(self._still_open(batch), baseline) for batch in rounds)
+    def _rounds(self) -> Ask[None]:
+        """Settle all parameters: each alone, or as many at once as can travel together."""
+        parameters = self._parameters()
+        needed = {one.id for p in parameters if (one := self._prerequisite(p))} | {p.against for p in parameters}
+        while ready := self._ready(parameters):
+            if self.exhaustive:
+                yield from _together(self._alone(parameter) for parameter in ready)
+                continue
+            # A field's second value waits until it is known whether the field is taken at all.
+            known = {p.path for p in parameters if self._settled(p)}
+            firsts = {p.path: p for p in reversed(ready) if p.path not in known}
+            leads = [p for p in ready if firsts.get(p.path) is p]
+            leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
+            batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
+            yield from _together(self._batch(batch) for batch in (batches[:1] if leads else batches))
 
-    def _still_open(self, batch: Sequence[Parameter]) -> list[Parameter]:
-        for parameter in batch:
-            refusals = [self.refused[f] for f in parameter.bodies[self.group.endpoint] if f in self.refused]
-            if refusals and not parameter.context:
-                self._all([parameter], refusals[0])
-        return [p for p in batch if p.id not in self.found]
+    def _settled(self, parameter: Parameter) -> bool:
+        return parameter.id in self.found or parameter.id in self.passed
 
-    def _batch(self, batch: Sequence[Parameter], baseline: Exchange) -> Ask[None]:
-        """Settle parameters that can travel together: all at once, then without what is refused."""
-        if not batch:
-            return
+    def _ready(self, parameters: Iterable[Parameter]) -> list[Parameter]:
+        """What can be asked about now, filled from earlier answers; what never can be is settled."""
+        open_now = []
+        for parameter in parameters:
+            if self._settled(parameter):
+                continue
+            needed = self._prerequisite(parameter)
+            if outcome := self._unasked(parameter, needed):
+                self._all([parameter], outcome)
+            elif self._due(parameter, needed):
+                source = self.passed[needed.id].probe if parameter.after and needed else self.baseline
+                body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
+                if body is None:
+                    words = "no answer of it holds what would be sent back."
+                    self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
+                else:
+                    open_now.append(replace(parameter, bodies={self.group.endpoint: body}))
+        return open_now
+
+    def _due(self, parameter: Parameter, needed: Parameter | None) -> bool:
+        against = self.group.registry.by_id.get(parameter.against)
+        return (needed is None or needed.id in self.passed) and (against is None or self._settled(against))
+
+    def _unasked(self, parameter: Parameter, needed: Parameter | None) -> Outcome | None:
+        """The outcome of what needs not be asked: its field is refused whatever its value, or what it builds on is."""
+        if unmet := self.found.get(needed.id) if needed else None:
+            return replace(_unmet(unmet.reason), evidence=unmet.evidence, recorded=unmet.recorded)
+        named = (parameter.path, *parameter.bodies[self.group.endpoint])
+        refusals = [self.refused[name] for name in named if name in self.refused]
+        return refusals[0] if refusals and not self.exhaustive else None
+
+    def _batch(self, batch: Sequence[Parameter]) -> Ask[None]:
+        """Ask for parameters at once; what is refused is settled, and its company waits for the next round."""
         if len(batch) == 1:
-            yield from self._alone(batch[0], baseline)
+            yield from self._alone(batch[0])
             return
         exchange = yield from _patiently(lambda again: self._probe(batch, again=again))
         if exchange is None:
@@ -146,46 +192,46 @@ class _Prober:
             return
         answer = answer_of(exchange)
         if answer.ok:
-            self._accept(batch, exchange, baseline)
+            self._pass(batch, exchange)
             return
         named = blamed(batch, self.group.endpoint, answer) if is_refusal(answer) else []
         if not named:
             middle = len(batch) // 2
-            yield from _together([self._batch(batch[:middle], baseline), self._batch(batch[middle:], baseline)])
+            yield from _together([self._batch(batch[:middle]), self._batch(batch[middle:])])
             return
-        rest = [p for p in batch if p not in named]
-        outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
+        outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
         unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
-        if dialects.refuses_field(answer.refusal or "") and not unclear:
-            self._all(named, outcome)
-            self.refused |= dict.fromkeys(dialects.whole_fields(answer.refusal or ""), outcome)
-            yield from self._batch(rest, baseline)
+        whatever = dialects.refuses_field(answer.refusal or "")
+        by_itself = len(named) == 1 and dialects.names_all(answer.refusal or "", named[0].bodies[self.group.endpoint])
+        if (whatever or by_itself) and not unclear:
+            self._refuse(named, answer, outcome)
         else:  # it may be the company that is refused
-            yield from _together([*(self._alone(p, baseline) for p in named), self._batch(rest, baseline)])
+            yield from _together(self._alone(parameter) for parameter in named)
 
-    def _alone(self, parameter: Parameter, baseline: Exchange) -> Ask[None]:
+    def _alone(self, parameter: Parameter) -> Ask[None]:
         """Settle one parameter by itself; what is unclear is asked once more."""
+        baseline = self._baseline(parameter)
         exchange = yield from _patiently(lambda again: self._probe([parameter], again=again))
         if exchange is None:
             self._all([parameter], not_recorded())
             return
         answer = answer_of(exchange)
         if answer.ok:
-            self._accept([parameter], exchange, baseline)
+            self._pass([parameter], exchange)
         elif is_refusal(answer) and blamed([parameter], self.group.endpoint, answer):
             outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
             if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
                 outcome = yield from self._who(parameter, exchange, baseline)
-            self._all([parameter], outcome)
+            self._refuse([parameter], answer, outcome)
         else:
             yield from self._again(parameter, exchange, answer, baseline)
 
     def _again(self, parameter: Parameter, first: Exchange, before: Answer, baseline: Exchange) -> Ask[None]:
         """Ask once more, with a baseline after it: only what repeats between passing baselines counts."""
-        context = parameter.context
+        contexts = [parameter.context] if parameter.context else []
         second, after = yield (
             self._probe([parameter], again=PATIENCE),
-            self.group.request(self.cap, context=context, again=PATIENCE),
+            self.group.request(self.cap, contexts=contexts, again=PATIENCE),
         )
         shown = [e for e in (first, second, baseline, after) if e is not None]
         if second is None or after is None:
@@ -193,7 +239,7 @@ class _Prober:
             return
         answer = answer_of(second)
         if answer.ok:
-            self._accept([parameter], second, baseline)
+            self._pass([parameter], second)
             return
         # The parameter is all that these two have and the passing baselines have not.
         refused_twice = is_refusal(before) and is_refusal(answer)
@@ -217,33 +263,81 @@ class _Prober:
             by = RejectedBy.BACKEND
         return Outcome(outcome.verdict, outcome.reason, by).shown_by(refusal, exchange, baseline)
 
+    def _fetch(self) -> Ask[None]:
+        """Fetch the answers of parameters whose effect shows only there, and the baseline's to compare."""
+        endpoint = self.group.endpoint
+        asked = [p for p in self.group.parameters if p.id in self.passed and p.effects.get(endpoint) in FETCHED]
+        if not self.channel.read or not asked or (unasked := answer_id(answer_of(self.baseline))) is None:
+            return
+        before = yield from _one(self.group.fetch(unasked))
+        if before is None or not (answer_of(before).ok or answer_of(before).status == NOT_FOUND):
+            return  # nothing is told here of what is stored
+        for parameter in asked:
+            passed = self.passed[parameter.id]
+            if bool(parameter.bodies[endpoint].get("store")) is answer_of(before).ok:
+                continue  # as it is unasked: that would prove nothing
+            name = answer_id(answer_of(passed.probe))
+            exchange = (yield from _one(self.group.fetch(name))) if name else None
+            if exchange is not None:
+                self.passed[parameter.id] = replace(passed, fetched=(exchange, before))
+
+    def _wrong_types(self) -> Ask[None]:
+        """Where a bogus key is swallowed: are the fields read whose acceptance shows nothing?"""
+        endpoint = self.group.endpoint
+        wrong: dict[str, Any] = {}
+        for parameter in self.group.parameters if self.channel.swallows else ():
+            passed = self.passed.get(parameter.id)
+            if passed and not parameter.context and invisible(parameter, endpoint, passed):
+                wrong |= wrong_types(parameter.bodies[endpoint])
+        alone = [{name: value} for name, value in wrong.items()]
+        yield from _together(self._wrong(fields) for fields in (alone if self.exhaustive else [wrong]) if fields)
+
+    def _wrong(self, fields: Mapping[str, Any]) -> Ask[None]:
+        """Send fields with values of wrong types: all pass, or those that are named are read."""
+        exchange = yield from _one(self.group.request(self.cap, fields))
+        if exchange is None:
+            return
+        answer = answer_of(exchange)
+        told = {n for n in fields if answer.ok or (is_refusal(answer) and dialects.mentions(answer.refusal or "", [n]))}
+        for parameter in self.group.parameters:
+            passed = self.passed.get(parameter.id)
+            if passed and told & set(parameter.bodies[self.group.endpoint]):
+                self.passed[parameter.id] = replace(passed, wrong=exchange, wrong_passes=answer.ok)
+
     def _probe(self, batch: Sequence[Parameter], *extra: dict[str, Any], again: int = 0) -> Request:
         bodies = [p.bodies[self.group.endpoint] for p in batch]
         without = [name for p in batch for name in p.without]
-        return self.group.request(self.cap, *bodies, *extra, context=batch[0].context, without=without, again=again)
+        contexts = dict.fromkeys(p.context for p in batch if p.context)
+        return self.group.request(self.cap, *bodies, *extra, contexts=contexts, without=without, again=again)
 
-    def _accept(self, batch: Sequence[Parameter], exchange: Exchange, baseline: Exchange) -> None:
-        answer, before = answer_of(exchange), answer_of(baseline)
-        for parameter in batch:
-            outcome = accepted(parameter, self.group.endpoint, answer, before, self.channel)
-            self.found[parameter.id] = replace(
-                outcome.shown_by(exchange, baseline, *self.channel.shown_by),
-                recorded=len(self.channel.shown_by) == CONTROLS,
-            )
+    def _pass(self, batch: Iterable[Parameter], exchange: Exchange) -> None:
+        self.passed |= {p.id: Passed(exchange, self._baseline(p)) for p in batch}
+
+    def _refuse(self, parameters: Iterable[Parameter], answer: Answer, outcome: Outcome) -> None:
+        """Settle parameters by a refusal, and remember what is refused whatever its value."""
+        self._all(parameters, outcome)
+        text = answer.refusal or ""
+        if dialects.refuses_field(text):
+            self.refused |= dict.fromkeys(dialects.whole_fields(text), outcome)
 
     def _all(self, parameters: Iterable[Parameter], outcome: Outcome) -> None:
         self.found |= dict.fromkeys((p.id for p in parameters), outcome)
 
 
+def _unmet(cause: str) -> Outcome:
+    return inconclusive(f"its prerequisite was not accepted: {cause}")
+
+
 def fewest_requests(group: Group, *, exhaustive: bool = False) -> int:
     """How many requests settle a group where every one of them succeeds."""
     dialogue, count = settle(group, exhaustive=exhaustive), 0
-    response = Response(status=200, body=_IMAGINED[group.endpoint, group.mode])
+    yes, no = Response(status=200, body=_IMAGINED[group.endpoint, group.mode]), Response(status=400)
     asked: tuple[Request, ...] = next(dialogue)
     with contextlib.suppress(StopIteration):
         while True:
             count += len(asked)
-            asked = dialogue.send(tuple(Exchange(request, response) for request in asked))
+            # A bogus key that is refused needs no question about wrong types.
+            asked = dialogue.send(tuple(Exchange(r, no if {*group.entry.bogus} & {*r.body} else yes) for r in asked))
     return count
 
 
@@ -255,19 +349,29 @@ _IMAGINED = {
 }
 
 
-def _rounds(parameters: Sequence[Parameter], group: Group) -> Iterable[list[Parameter]]:
-    """Put parameters that neither share a field nor touch the same part of an answer into one round."""
-    rounds: list[tuple[set[str], list[Parameter]]] = []
+def _batches(parameters: Sequence[Parameter], group: Group) -> list[list[Parameter]]:
+    """Put parameters that do not get in each other's way into one batch each."""
+    batches: list[list[Parameter]] = []
     for parameter in parameters:
-        taken = {*parameter.bodies[group.endpoint], *parameter.without, *parameter.touches}
-        for occupied, batch in rounds:
-            if occupied.isdisjoint(taken):
-                occupied |= taken
+        for batch in batches:
+            if not any(_clash(parameter, other, group) for other in batch):
                 batch.append(parameter)
                 break
         else:
-            rounds.append((taken, [parameter]))
-    return (batch for _, batch in rounds)
+            batches.append([parameter])
+    return batches
+
+
+def _clash(one: Parameter, other: Parameter, group: Group) -> bool:
+    """Whether two parameters share a field or touch the same part of an answer, themselves or by their contexts."""
+    shared = one.context == other.context  # what both stand in is in neither's way
+
+    def taken(parameter: Parameter) -> set[str]:
+        around = Context() if shared else group.context(parameter.context)
+        fields = {*parameter.bodies[group.endpoint], *around.body}
+        return {*fields, *parameter.without, *around.without, *parameter.touches, *around.touches}
+
+    return not taken(one).isdisjoint(taken(other))
 
 
 def _one(request: Request) -> Ask[Exchange | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -83,13 +84,33 @@ def _below(matrix: Matrix, models: int) -> list[Text]:
     if matrix["cells"] and matrix["run"]["mode"] == "live":
         per_cell = matrix["run"]["requests"] / len(matrix["cells"])
         lines.append(Text(f"{matrix['run']['requests']} requests, {per_cell:.2f} for each cell"))
-    if differing := disagreements(matrix):
-        lines.append(Text(f"the gateway declares otherwise of {len(differing)} cells"))
+    lines += _declared_otherwise(disagreements(matrix))
     if matrix["gateway"]["simulated"]:
         lines.append(Text("The upstreams were simulators that follow the vendors' published schemas, not the vendors."))
     if not matrix["run"]["complete"]:
         lines.append(Text("Incomplete: the recording was cut short, or holds only some of these models.", "magenta"))
     return lines
+
+
+def _declared_otherwise(differing: Sequence[dict[str, Any]]) -> list[Text]:
+    """What the gateway declares and the measurement contradicts: each parameter, and of how many models."""
+    if not differing:
+        return []
+    lines = [Text(f"the gateway declares otherwise of {len(differing)} cells:")]
+    for declared, words in ((True, "declared, and refused"), (False, "not declared, and taken")):
+        models: dict[str, set[str]] = defaultdict(set)
+        for cell in differing:
+            if cell["declared"] is declared:
+                models[cell["parameter"]].add(cell["model"])
+        if models:
+            most_first = sorted(models, key=lambda parameter: (-len(models[parameter]), parameter))
+            told = ", ".join(f"{parameter} ({_of(models[parameter])})" for parameter in most_first)
+            lines.append(Text(f"  {words}: {told}"))
+    return lines
+
+
+def _of(models: Collection[str]) -> str:
+    return _printable(next(iter(models))) if len(models) == 1 else f"{len(models)} models"
 
 
 def _sign(modes: dict[str, Verdict]) -> Text:

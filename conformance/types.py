@@ -52,6 +52,8 @@ class Parameter:
     needs where that is not the plain one, `without` the fields of it that the probe leaves out.
     Two parameters that touch the same part of an answer do not travel together. `effects` names,
     for each endpoint where the answer can show it, the observer in `parameters.effects` that looks.
+    `after` names the parameter, or the `baseline`, whose answer the bodies have to be filled from;
+    `against` the one whose success is its baseline, where it has one.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Parameter:
     standard: str
     why: str
     context: str = ""
+    after: str = ""
+    against: str = ""
     without: tuple[str, ...] = ()
     touches: tuple[str, ...] = ()
     effects: Mapping[Endpoint, str] = field(default_factory=dict)
@@ -110,23 +114,27 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Request:
-    """One request of the plan, told apart from its repetitions by `repeat`."""
+    """One request of the plan, told apart from its repetitions by `repeat`.
+
+    With `fetch`, the id of a stored answer, nothing is asked: that answer is fetched.
+    """
 
     model: str
     endpoint: Endpoint
     mode: Mode
     body: Mapping[str, Any]
     repeat: int = 0
+    fetch: str = ""
 
     @property
     def content(self) -> bytes:
         """The body as it goes over the wire."""
-        return json.dumps(self.body, separators=(",", ":")).encode("ascii")
+        return b"" if self.fetch else json.dumps(self.body, separators=(",", ":")).encode("ascii")
 
     @functools.cached_property
     def digest(self) -> str:
         """What a recording is looked up by: 16 hex digits over endpoint, body and repetition."""
-        return digest_of(self.endpoint, self.body, self.repeat)
+        return digest_of(self.endpoint, {"fetch": self.fetch} if self.fetch else self.body, self.repeat)
 
 
 def digest_of(endpoint: str, body: Any, repeat: int) -> str:

@@ -99,10 +99,15 @@ def refuses_field(text: str) -> bool:
 
 
 def whole_fields(text: str) -> frozenset[str]:
-    """Of the offenders that a refusal blames, those that are whole request fields, and no part of one."""
-    whole = {_snake(name) for name in offenders(text) if name.isidentifier()}
+    """Of the offenders that a refusal blames, the request fields and paths of fields, without parts of a list."""
+    whole = {_snake(name) for name in offenders(text) if re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", name)}
     tables = _tables()
     return frozenset(whole | {tables.bridged[name] for name in whole & tables.wholly_bridged})
+
+
+def names_all(text: str, fields: Iterable[str]) -> bool:
+    """True where a refusal blames all of several fields: they do not go together."""
+    return len(set(fields)) > 1 and {_snake(name) for name in offenders(text)} >= set(fields)
 
 
 def _is_coded(value: object) -> TypeGuard[Mapping[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance.errors import RegistryError
 from conformance.parameters.effects import OBSERVERS
@@ -16,20 +16,41 @@ from conformance.types import Endpoint, Mode, Parameter
 
 Body = Mapping[str, Any]
 
+#: What `after` calls the plain baseline.
+BASELINE = "baseline"
+
 
 @dataclass(frozen=True)
 class EndpointEntry:
     """What every request to an endpoint has, and the controls that tell what a success is worth.
 
     `caps` keep answers short, and are tried in order until a baseline passes. `bogus` is a key
-    that nobody knows. `channel` is a known field with a value of a wrong type.
+    that nobody knows. `channel` is a known field with a value of a wrong type, where answers
+    repeat what was sent.
     """
 
     path: str
     body: Body
     caps: tuple[Body, ...]
     bogus: Body
-    channel: Body
+    channel: Body = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a parameter builds on: the body that it adds to, what that goes without and touches.
+
+    `parameter` is the id of the one that has to be accepted before; its success is the baseline.
+    The plain context is empty, and nobody's.
+    """
+
+    body: Body = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
+    parameter: str = ""
+
+
+_Contexts: TypeAlias = Mapping[str, Mapping[Endpoint, Context]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,12 @@ class Registry:
 
     parameters: tuple[Parameter, ...]
     endpoints: Mapping[Endpoint, EndpointEntry]
-    contexts: Mapping[str, Mapping[Endpoint, Body]]
+    contexts: _Contexts
+
+    @functools.cached_property
+    def by_id(self) -> Mapping[str, Parameter]:
+        """Every parameter by its id."""
+        return {p.id: p for p in self.parameters}
 
     @property
     def paths(self) -> Mapping[Endpoint, str]:
@@ -95,20 +121,35 @@ def parse_registry(text: str, where: str) -> Registry:
     if problem := first_error("registry", data):
         raise RegistryError(f"{where}: {problem}")
     parameters = tuple(_parameter(row) for row in data["parameters"])
-    contexts = {name: _by_endpoint(bodies) for name, bodies in data["contexts"].items()}
-    _check(parameters, contexts, where)
+    _check(parameters, data["contexts"], where)
     return Registry(
         parameters=parameters,
         endpoints={
             Endpoint(name): EndpointEntry(**{**row, "caps": tuple(row["caps"])})
             for name, row in data["endpoints"].items()
         },
-        contexts=contexts,
+        contexts=_contexts(data["contexts"], parameters),
     )
 
 
 def _by_endpoint(rows: Mapping[str, Any]) -> dict[Endpoint, Any]:
     return {Endpoint(name): value for name, value in rows.items()}
+
+
+def _contexts(rows: Mapping[str, Mapping[str, Any]], parameters: Sequence[Parameter]) -> _Contexts:
+    """Every context on each of its endpoints; one that builds on another holds that one's body too."""
+    named = {p.id: p for p in parameters}
+
+    def context(name: str, endpoint: Endpoint) -> Context:
+        row = rows[name][endpoint]
+        if not isinstance(row, str):
+            return Context(row["body"], parameter=row["needs"])
+        owner = named[row]
+        below = context(owner.context, endpoint) if owner.context else Context()
+        body = {**below.body, **owner.bodies[endpoint]}
+        return Context(body, (*below.without, *owner.without), (*below.touches, *owner.touches), owner.id)
+
+    return {name: {endpoint: context(name, endpoint) for endpoint in map(Endpoint, rows[name])} for name in rows}
 
 
 def _parameter(row: Mapping[str, Any]) -> Parameter:
@@ -121,6 +162,8 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
         standard=row["standard"],
         why=row["why"],
         context=row.get("context", ""),
+        after=row.get("after", ""),
+        against=row.get("against", ""),
         without=tuple(row.get("without", ())),
         touches=tuple(row.get("touches", ())),
         effects=_by_endpoint(row.get("effects", {})),
@@ -128,11 +171,22 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
     )
 
 
-def _check(parameters: Sequence[Parameter], contexts: Mapping[str, Mapping[Endpoint, Body]], where: str) -> None:
+def _check(parameters: Sequence[Parameter], contexts: Mapping[str, Mapping[str, Any]], where: str) -> None:
     """What the schema cannot say: names that must be known, and ids that must be unique."""
+    probes = {(p.id, endpoint) for p in parameters for endpoint in p.bodies}
+    for name, rows in contexts.items():
+        for endpoint, row in rows.items():
+            needed = row if isinstance(row, str) else row["needs"]
+            if (needed, endpoint) not in probes:
+                raise RegistryError(f"{where}: the context {name!r} needs {needed!r}, which is not asked on {endpoint}")
+            if any(p.id == needed and p.context == name for p in parameters):
+                raise RegistryError(f"{where}: the context {name!r} needs {needed!r}, which needs it in turn")
     seen: set[str] = set()
     for parameter in parameters:
         problem = _problem(parameter, contexts)
+        for named in {parameter.after, parameter.against} - {"", BASELINE}:
+            if not {(named, endpoint) for endpoint in parameter.bodies} <= probes:
+                problem = f"comes after {named!r}, which is not asked on each of its endpoints"
         if parameter.id in seen:
             problem = "is there twice"
         if problem:
@@ -140,7 +194,7 @@ def _check(parameters: Sequence[Parameter], contexts: Mapping[str, Mapping[Endpo
         seen.add(parameter.id)
 
 
-def _problem(parameter: Parameter, contexts: Mapping[str, Mapping[Endpoint, Body]]) -> str | None:
+def _problem(parameter: Parameter, contexts: Mapping[str, Mapping[str, Any]]) -> str | None:
     endpoints = set(parameter.bodies)
     if parameter.context and not endpoints <= set(contexts.get(parameter.context, {})):
         return f"needs a context {parameter.context!r} on each of its endpoints"

@@ -55,6 +55,30 @@ def echo(sent: Json, probe: Answer, baseline: Answer) -> Observation:
     return Echoed(True, what)
 
 
+def kept(sent: Json, fetched: Answer, baseline: Answer) -> Observation:
+    """What was asked to be stored can be fetched by its id, and what was asked not to be cannot."""
+    wanted, there, before = sent.get("store") is not False, fetched.ok, baseline.ok
+    if not there and fetched.status != NOT_FOUND:
+        return Observation(None, "whether it was stored cannot be told")
+    what = f"the answer can{'' if there else 'not'} be fetched by its id"
+    if there is not wanted:
+        return Observation(False if before else None, what)
+    return Observation(None, f"{what}, as it can unasked") if there is before else Observation(True, what)
+
+
+NOT_FOUND = 404
+
+
+def recalled(_sent: Json, probe: Answer, baseline: Answer) -> Observation:
+    """What was said before counts as input again."""
+    counts = [reading.count(reading.usage(answer), ("input_tokens",)) for answer in (probe, baseline)]
+    told, before = counts
+    if told is None or before is None:
+        return Observation(None, "the answer does not count its input")
+    what = f"the answer counts {told} tokens of input, and {before} without an answer before it"
+    return Observation(told > before, what)
+
+
 def strict(sent: Json, probe: Answer, baseline: Answer) -> Observation:
     """A Responses object repeats its tools, and whether their arguments have to fit the schema."""
     path = ("tools", 0, "strict")
@@ -275,10 +299,15 @@ OBSERVERS: Mapping[str, Observer] = {
     "one_call": one_call,
     "reasoning_off": reasoning_off,
     "reasoning_on": reasoning_on,
+    "recalled": recalled,
     "stop": stop,
+    "stored": echo,
     "strict": strict,
     "summary": summary,
     "tier": tier,
     "top_logprobs": top_logprobs,
     "usage": usage,
 }
+
+#: What shows only in answers that are fetched once more; where it does not, the observer above looks.
+FETCHED: Mapping[str, Observer] = {"stored": kept}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.answers import Answer
-from conformance.judge import Channel, Outcome, accepted, channel_of, combined, inconclusive, rejected
-from conformance.parameters import load_registry
+from conformance.judge import Channel, Outcome, Passed, accepted, channel_of, combined, inconclusive, rejected
+from conformance.parameters import EndpointEntry, load_registry
 from conformance.tests.building import CHAT, RESPONSES, WHOLE, exchanged, refused, said, succeeded
 from conformance.types import CellKey, Parameter, RejectedBy, Request, Response, Verdict
 
@@ -22,9 +22,13 @@ def store() -> Parameter:
     return parameter
 
 
-def answered(**shown: object) -> Answer:
-    """A successful answer that shows this."""
-    return Answer(ok=True, status=200, result={"output": [], **shown})
+def passed(shown: dict[str, object], unasked: dict[str, object]) -> Passed:
+    """A success that shows this, and a baseline that shows that."""
+    probe, baseline = (
+        exchanged(Request("m", RESPONSES, WHOLE, {"model": "m"}), said({"output": [], **each}))
+        for each in (shown, unasked)
+    )
+    return Passed(probe, baseline)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +46,12 @@ def test_an_echo_counts_where_somebody_reads(
     store: Parameter, channel: Channel, shown: dict[str, object], verdict: Verdict
 ) -> None:
     """Given a success, when it shows the setting, then that is an effect only where somebody reads what is sent."""
-    assert accepted(store, RESPONSES, answered(**shown), answered(store=True), channel).verdict is verdict
+    assert accepted(store, RESPONSES, passed(shown, {"store": True}), channel).verdict is verdict
 
 
 def test_acceptance_says_what_it_is_worth(store: Parameter) -> None:
     """Given a success that shows nothing, when it is accepted, then the reason says what the controls make of that."""
-    assert accepted(store, CHAT, answered(), answered(), UNREAD).reason.endswith("; unread.")
+    assert accepted(store, CHAT, passed({}, {}), UNREAD).reason.endswith("; unread.")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +98,12 @@ def test_controls(bogus: Response | str | None, wrong: Response | str, read: boo
         sent = request(**fields)
         return None if answer is None else exchanged(sent, succeeded(sent) if isinstance(answer, str) else answer)
 
-    channel = channel_of(control(bogus, bogus_key="x"), control(wrong, store="w"), {"store": "w"})  # type: ignore[arg-type]
+    entry = EndpointEntry(path="/x", body={}, caps=({},), bogus={"bogus_key": "x"}, channel={"store": "w"})
+    channel = channel_of(control(bogus, bogus_key="x"), control(wrong, store="w"), entry)  # type: ignore[arg-type]
     assert channel.read is read
     assert worth in channel.worth
+    assert channel.swallows is (bogus == "ok")
+    assert channel.recorded is (bogus is not None)
 
 
 def outcome(verdict: Verdict, deployment: str = "a") -> Outcome:

@@ -65,8 +65,8 @@ def test_contexts_replace_fields_of_the_body() -> None:
     group = make_plan(MODELS[:1], REGISTRY, REGISTRY.select("all"), tuple(Endpoint)).groups[0]
     for name, bodies in REGISTRY.contexts.items():
         if group.endpoint in bodies:
-            body = group.request({}, context=name).body
-            assert body == {"model": "a", **group.entry.body, **bodies[group.endpoint]}
+            body = group.request({}, contexts=[name]).body
+            assert body == {"model": "a", **group.entry.body, **bodies[group.endpoint].body}
 
 
 def test_parameters_apply_where_they_say() -> None:

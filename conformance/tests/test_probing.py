@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from conformance.parameters import EndpointEntry
-from conformance.plan import Group, Lane
+from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
+from conformance.plan import Group, Lane, lanes
 from conformance.probing import Found, fewest_requests, settle
 from conformance.types import Endpoint, Exchange, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
 
-CHAT = Endpoint.CHAT_COMPLETIONS
+CHAT, RESPONSES = Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES
 ENTRY = EndpointEntry(
     path="/chat/completions",
     body={"messages": []},
     caps=({"max_completion_tokens": 64}, {"max_tokens": 64}, {}),
     bogus={"bogus_key": "x"},
-    channel={"store": "wrong type"},
 )
-CONTEXTS = {"tools": {CHAT: {"tools": [{"type": "function"}]}}}
+TOOLS = [{"type": "function"}]
+CONTEXTS = {"tools": {CHAT: Context({"tools": TOOLS}, parameter="tools")}}
 
 
 def parameter(name: str, value: Any = 1, *, context: str = "", touches: tuple[str, ...] = ()) -> Parameter:
@@ -52,9 +52,14 @@ PARAMETERS = (
 )
 
 
-def group(parameters: Iterable[Parameter] = PARAMETERS, mode: Mode = Mode.WHOLE) -> Group:
+def registry(parameters: Iterable[Parameter] = PARAMETERS, entry: EndpointEntry = ENTRY) -> Registry:
+    """A registry of these parameters, and of the tools that some of them need."""
+    return Registry((*parameters, parameter("tools", TOOLS)), {CHAT: entry, RESPONSES: entry}, CONTEXTS)
+
+
+def group(parameters: Iterable[Parameter] = PARAMETERS, mode: Mode = Mode.WHOLE, entry: EndpointEntry = ENTRY) -> Group:
     """One group of a model that is served by one deployment."""
-    return Group(Model(id="m"), CHAT, mode, Lane("m"), tuple(parameters), ENTRY, CONTEXTS)
+    return Group(Model(id="m"), CHAT, mode, Lane("m"), tuple(parameters), registry(parameters, entry))
 
 
 OK = {"choices": [{"finish_reason": "stop", "message": {"content": "OK"}}]}
@@ -267,3 +272,172 @@ def test_what_was_never_recorded_is_not_judged() -> None:
     with pytest.raises(StopIteration) as end:  # the very first baseline is missing, and there is nothing more to ask
         dialogue.send((None,) * len(asked))
     assert all(not outcome.recorded for outcome in end.value.value.values())
+
+
+class Watched(Policy):
+    """A policy that answers some requests in words of its own."""
+
+    def __init__(self, *answers: tuple[Callable[[Request], bool], Callable[[Request], Response]]) -> None:
+        """Answer by the first row that fits the request, else as the policy does."""
+        super().__init__()
+        self.answers = answers
+
+    def __call__(self, request: Request) -> Response:
+        """Answer as the rows say."""
+        if answer := next((answer for fits, answer in self.answers if fits(request)), None):
+            self.asked.append(request)
+            return answer(request)
+        return super().__call__(request)
+
+
+def test_a_second_value_waits_for_the_first() -> None:
+    """Given a field that is refused whatever its value, when its levels are asked about, then only one of them is."""
+    policy = Policy(refused=frozenset({"effort"}))
+    found = held(policy, group())
+    levels = [request.body["effort"] for request in policy.asked if "effort" in request.body]
+
+    assert {found[f"effort:{level}"].verdict for level in ("low", "medium", "high")} == {Verdict.REJECTED}
+    assert len(set(levels)) == 1
+
+
+def test_two_that_do_not_go_together_need_no_second_refusal() -> None:
+    """Given a refusal of both fields of one parameter, when it came in company, then it is asked for no more alone."""
+    both = replace(parameter("warm"), id="warm+nucleus", bodies={CHAT: {"warm": 1, "nucleus": 1}})
+    policy = Watched(
+        (
+            lambda request: {"warm", "nucleus"} <= set(request.body),
+            lambda _: refusal("XException - `warm` and `nucleus` cannot both be specified for this model."),
+        )
+    )
+    found = held(policy, group([PARAMETERS[0], both]))
+
+    assert found["warm+nucleus"].verdict is Verdict.REJECTED
+    assert found["alpha"].verdict is Verdict.ACCEPTED
+    assert len([request for request in policy.asked if "warm" in request.body]) == 1
+
+
+def dependent(after: str, value: Any) -> Parameter:
+    """A parameter that sends back something of an earlier answer."""
+    return replace(parameter("before"), bodies={CHAT: {"before": value}}, after=after)
+
+
+def test_what_is_sent_back_comes_from_the_answer() -> None:
+    """Given a parameter that sends an answer's id back, when it is asked for, then it holds the baseline's."""
+    policy = Watched(
+        (
+            lambda request: "bogus_key" not in request.body,
+            lambda r: Response(status=200, body=json.dumps({**OK, "id": "a1"}).encode()),
+        )
+    )
+    found = held(policy, group([dependent(BASELINE, "{answer.id}")]))
+
+    assert found["before"].verdict is Verdict.ACCEPTED
+    assert [request.body["before"] for request in policy.asked if "before" in request.body] == ["a1"]
+
+
+def test_what_no_answer_holds_does_not_apply() -> None:
+    """Given answers without an id, when it would be sent back, then the parameter does not apply."""
+    policy = Policy()
+    found = held(policy, group([dependent(BASELINE, "{answer.id}")]))
+
+    assert found["before"].verdict is Verdict.NOT_APPLICABLE
+    assert not [request for request in policy.asked if "before" in request.body]
+
+
+def test_what_follows_a_refused_parameter_is_inconclusive() -> None:
+    """Given a parameter whose source is refused, when cells are settled, then it is inconclusive, and says why."""
+    found = held(Policy(refused=frozenset({"alpha"})), group([PARAMETERS[0], dependent("alpha", "{answer.id}")]))
+
+    assert found["before"].verdict is Verdict.INCONCLUSIVE
+    assert "its prerequisite was not accepted: refused with 400" in found["before"].reason
+
+
+def test_a_parameter_is_held_against_the_one_it_names() -> None:
+    """Given a parameter that is held against another, when both pass, then the other's success is its evidence."""
+    against = replace(parameter("beta"), against="alpha")
+    policy = Policy()
+    found = held(policy, group([PARAMETERS[0], against]))
+    unasked, asked = ([r for r in policy.asked if name in r.body] for name in ("alpha", "beta"))
+
+    assert found["beta"].evidence[:2] == (asked[0].digest, unasked[0].digest)
+
+
+def test_a_key_that_may_not_ask_for_a_deployment_asks_for_the_model() -> None:
+    """Given a key that knows models by name only, when a deployment's id is refused, then the name is asked for."""
+    model = Model(id="m", deployments=2, deployment_ids=("m-1", "m-2"))
+    second = replace(group(), model=model, lane=lanes(model)[1])
+    policy = Watched((lambda r: r.body["model"] != "m", lambda _: refusal("key not allowed to access model", 401)))
+    found = held(policy, second)
+
+    assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED}
+    assert {request.repeat // 10 for request in policy.asked if request.body["model"] == "m"} == {2}
+
+
+SWALLOWS = (lambda r: "bogus_key" in r.body, ok)
+
+
+def texts(*names: str) -> list[Parameter]:
+    """Parameters whose value is a text, which no answer shows."""
+    return [replace(parameter(name), bodies={CHAT: {name: "text"}}) for name in names]
+
+
+def test_wrong_types_tell_what_acceptance_is_worth() -> None:
+    """Given a gateway that swallows a bogus key, when a wrong type of one field is refused, then that one is read."""
+    policy = Watched(
+        SWALLOWS,
+        (lambda r: isinstance(r.body.get("alpha"), dict), lambda _: refusal("XException - Invalid type for 'alpha'")),
+    )
+    found = held(policy, group(texts("alpha", "beta")))
+
+    assert found["alpha"].reason.endswith("a value of a wrong type is refused, so it is read.")
+    assert "a bogus key is swallowed" in found["beta"].reason
+
+
+def test_wrong_types_that_pass_prove_that_nobody_reads() -> None:
+    """Given a gateway that swallows all, when wrong types pass as well, then each reason says so."""
+    found = held(Watched(SWALLOWS), group(texts("alpha", "beta")))
+
+    assert all("with a value of a wrong type passes just as gladly" in outcome.reason for outcome in found.values())
+
+
+@pytest.mark.parametrize(
+    ("kept", "verdicts"),
+    [
+        ({True, None}, {True: Verdict.ACCEPTED, False: Verdict.HONOURED}),
+        ({True}, {True: Verdict.HONOURED, False: Verdict.ACCEPTED}),
+        ({True, False, None}, {True: Verdict.ACCEPTED, False: Verdict.IGNORED}),
+        (set(), {True: Verdict.ACCEPTED, False: Verdict.ACCEPTED}),
+    ],
+    ids=["as documented", "only when asked", "always", "never"],
+)
+def test_what_was_stored_can_be_fetched(kept: set[bool | None], verdicts: dict[bool, Verdict]) -> None:
+    """Given a backend that stores some answers, when they are fetched by their ids, then `store` shows its effect."""
+
+    def answer(request: Request) -> Response:
+        stored = request.body.get("store")
+        result = {"output": [], "id": f"{'kept' if stored in kept else 'lost'}-{stored}"}
+        return Response(status=200, body=json.dumps(result).encode())
+
+    def fetched(request: Request) -> Response:
+        found = request.fetch.startswith("kept")
+        return Response(status=200, body=b'{"output": []}') if found else refusal("not found", 404)
+
+    entry = replace(ENTRY, channel={"store": "wrong type"})
+    stores = [
+        replace(
+            parameter(f"store:{value}".lower(), value),
+            bodies={RESPONSES: {"store": value}},
+            effects={RESPONSES: "stored"},
+        )
+        for value in (True, False)
+    ]
+    policy = Watched(
+        (lambda r: r.body.get("store") == "wrong type", lambda _: refusal("XException - Invalid type for 'store'")),
+        (lambda r: "bogus_key" in r.body, lambda _: refusal("XException - Unknown parameter: 'bogus_key'.")),
+        (lambda r: bool(r.fetch), fetched),
+        (lambda r: True, answer),
+    )
+    of = replace(group(stores, entry=entry), endpoint=RESPONSES)
+    found = held(policy, of)
+
+    assert {value: found[f"store:{value}".lower()].verdict for value in (True, False)} == verdicts

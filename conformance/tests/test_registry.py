@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from conformance.answers import Answer
 from conformance.errors import RegistryError
 from conformance.parameters import Registry, load_registry, parse_registry
+from conformance.parameters.filling import filled
 from conformance.provider.filtering import spelled
 from conformance.provider.table import split_parameter
 from conformance.types import Endpoint, Mode, Parameter
@@ -38,18 +40,18 @@ CORE = [
     "tools.strict:true",
     "tools.strict:false",
     "parallel_tool_calls",
-    "reasoning_effort:none",
-    "reasoning_effort:minimal",
     "reasoning_effort:low",
     "reasoning_effort:medium",
     "reasoning_effort:high",
+    "reasoning_effort:minimal",
     "reasoning_effort:xhigh",
-    "reasoning.effort:none",
-    "reasoning.effort:minimal",
+    "reasoning_effort:none",
     "reasoning.effort:low",
     "reasoning.effort:medium",
     "reasoning.effort:high",
+    "reasoning.effort:minimal",
     "reasoning.effort:xhigh",
+    "reasoning.effort:none",
     "reasoning.summary",
     "include:reasoning.encrypted_content",
     "temperature",
@@ -73,6 +75,7 @@ GROUPS = [
 ]
 # Values that ids name by a word, since they are too long to spell.
 NAMED = {"named", "empty"}
+ANSWER = Answer(ok=True, result={"id": "resp_1", "output": [{"type": "reasoning", "summary": []}]})
 BODIES = [(parameter, endpoint) for parameter in PARAMETERS for endpoint in parameter.bodies]
 
 
@@ -89,7 +92,7 @@ def test_shipped_id_is_its_body(parameter: Parameter, endpoint: Endpoint) -> Non
     """Given a shipped parameter, when its id is read, then its path and value are found in its body."""
     path, value = split_parameter(parameter.id)
     for part in path.split("+"):
-        found = _found(parameter.bodies[endpoint], part.split("."))
+        found = _found(filled(parameter.bodies[endpoint], ANSWER), part.split("."))
 
         assert found
         assert value is None or value in NAMED or value in {spelled(each) for each in found}
@@ -124,7 +127,7 @@ def test_shipped_probe_differs_from_its_baseline(parameter: Parameter, endpoint:
     """Given a shipped parameter, when its body is laid over its baseline, then every field of it is a change."""
     registry = load_registry()
     entry = registry.endpoints[endpoint]
-    context = registry.contexts[parameter.context][endpoint] if parameter.context else {}
+    context = registry.contexts[parameter.context][endpoint].body if parameter.context else {}
     baseline = {**entry.body, **entry.caps[0], **context}
 
     assert all(baseline.get(field) != value for field, value in parameter.bodies[endpoint].items())
@@ -150,20 +153,20 @@ def test_controls(endpoint: Endpoint) -> None:
     assert dict(entry.caps[-1]) == {}
 
 
-@pytest.mark.parametrize("endpoint", Endpoint)
-@pytest.mark.parametrize("context", ["", *load_registry().contexts])
-def test_shared_answers(endpoint: Endpoint, context: str) -> None:
-    """Given parameters that share a context, when their effects are read off one answer, then no two disturb it."""
-    together = [p for p, at in BODIES if at is endpoint and p.context == context]
-    text = {"cap", "stop", "json", "logprobs"}
-    reasoning = {"reasoning_on", "reasoning_off", "effort"}
-    calls = {"call", "call_unasked", "one_call"}
-    for parameter in together:
-        effect = parameter.effects.get(endpoint, "")
+@pytest.mark.parametrize(("parameter", "endpoint"), BODIES, ids=lambda value: getattr(value, "id", value))
+def test_effects_are_left_alone(parameter: Parameter, endpoint: Endpoint) -> None:
+    """Given a parameter with an effect, when others travel with it, then none of them touches what shows it."""
+    shown_by = {
+        "words": {"cap", "stop", "json"},
+        "tokens": {"logprobs"},
+        "reasoning": {"reasoning_on", "reasoning_off", "effort"},
+        "usage": {"reasoning_on", "reasoning_off", "effort", "usage"},
+        "calls": {"call", "call_unasked", "one_call"},
+        "input": {"recalled"},
+    }
+    effect = parameter.effects.get(endpoint)
 
-        assert effect not in text or "text" in parameter.touches
-        assert effect not in reasoning or {"reasoning", "usage"} <= set(parameter.touches)
-        assert effect not in calls or "tools" in parameter.touches
+    assert {touched for touched, effects in shown_by.items() if effect in effects} <= set(parameter.touches)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ def parse(text: str) -> Registry:
 
 def test_one_more_row() -> None:
     """Given a registry with one more row, when it is parsed, then the row is a parameter as it stands."""
-    changes = {"context": "counting", "without": ["user"], "touches": ["text"], "unobservable": "a test"}
+    changes = {"context": "tools", "without": ["user"], "touches": ["text"], "unobservable": "a test"}
     parameter = parse(_changed(**changes)).parameters[-1]
 
     assert parameter == Parameter(
@@ -238,7 +241,7 @@ def test_one_more_row() -> None:
         sets=("all",),
         standard="https://example.com",
         why="A test.",
-        context="counting",
+        context="tools",
         without=("user",),
         touches=("text",),
         effects={Endpoint.RESPONSES: "echo"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -41,6 +42,7 @@ class Simulators:
         self.journal = Journal()
         self.cache = PromptCache()
         self.stored: dict[tuple[str, str], Json] = {}
+        self.said: dict[tuple[str, str], str] = {}  # up to and with each stored response
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -67,13 +69,18 @@ class Simulators:
 
     def _answer(self, operation: Operation, request: Request, model: str, body: Any) -> Response:
         ask = operation.wire.read(operation.vendor, model, body)
-        done = answer(ask, self.cache.cached_tokens(ask))
         if operation.name == "responses":
             unknown = self._unknown_previous(operation.vendor, body)
             if unknown is not None:
                 return self._say_no(unknown, operation.vendor, model, request, body)
-            if operation.vendor in vendors.STORED_RESPONSES and body.get("store") is not False:
-                self.stored[operation.vendor, response_id(done)] = operation.wire.whole(done, body)
+            before = self.said.get((operation.vendor, str(body.get("previous_response_id"))))
+            ask = replace(ask, prompt=f"{before}\n{ask.prompt}") if before else ask
+        done = answer(ask, self.cache.cached_tokens(ask))
+        keeps = operation.name == "responses" and operation.vendor in vendors.STORED_RESPONSES
+        if keeps and body.get("store") is not False:
+            name = operation.vendor, response_id(done)
+            self.stored[name] = operation.wire.whole(done, body)
+            self.said[name] = f"{ask.prompt}\n{done.first.text}"
         self._remember(operation.vendor, model, request, body, 200)
         if operation.streams(body):
             return StreamingResponse(operation.wire.stream(done, body), media_type=operation.wire.media_type)

@@ -171,7 +171,9 @@ class Schema:
 
     def _tagged(self, member: Mapping[str, Any], tag: str, value: object) -> bool:
         node = member["properties"].get(tag)
-        return node is not None and not self._check(node, value, ())
+        if node is None:
+            return bool(member["union"])  # its members have tags of their own
+        return not self._check(node, value, ())
 
     def _among(self, value: object, allowed: tuple[Any, ...]) -> bool:
         if not self.reading.enum_case and isinstance(value, str):
