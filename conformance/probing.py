@@ -8,12 +8,13 @@ travel together is asked together; what is refused is taken out, or halved until
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from conformance import dialects
 from conformance.answers import Answer
+from conformance.dialogue import PATIENCE, Ask, one, patiently, together
 from conformance.judge import (
     Channel,
     Outcome,
@@ -34,14 +35,6 @@ from conformance.parameters.effects import FETCHED, NOT_FOUND
 from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan import Group
 from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
-
-T = TypeVar("T")
-
-#: Yields requests to send at once; is sent their exchanges, None for each that was never made.
-Ask = Generator[tuple[Request, ...], tuple[Exchange | None, ...], T]
-
-#: How often a request is made that gets neither a yes nor a no.
-PATIENCE = 3
 
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
@@ -66,7 +59,7 @@ def _negotiate(group: Group) -> Ask[tuple[dict[str, Any], Exchange | None]]:
     """The first cap on the answer's length that the model takes, and the baseline that shows it."""
     exchange: Exchange | None = None
     for cap in group.entry.caps:
-        exchange = yield from _patiently(lambda again, cap=cap: group.request(cap, again=again))  # type: ignore[misc]
+        exchange = yield from patiently(lambda again, cap=cap: group.request(cap, again=again))  # type: ignore[misc]
         if exchange is None or not is_refusal(answer_of(exchange)):
             return dict(cap), exchange
     return {}, exchange
@@ -93,8 +86,8 @@ class _Prober:
     channel: Channel = field(default_factory=lambda: Channel(None, ""))
 
     def run(self) -> Ask[Found]:
-        yield from _together([self._controls(), self._rounds()])
-        yield from _together([self._fetch(), self._wrong_types()])
+        yield from together([self._controls(), self._rounds()])
+        yield from together([self._fetch(), self._wrong_types()])
         for parameter in self.group.parameters:
             if passed := self.passed.get(parameter.id):
                 outcome = accepted(parameter, self.group.endpoint, passed, self.channel)
@@ -124,11 +117,11 @@ class _Prober:
         asked: dict[str, Exchange | None] = {}
 
         def control(name: str, part: Mapping[str, Any]) -> Ask[None]:
-            asked[name] = yield from _patiently(lambda again: self.group.request(self.cap, part, again=again))
+            asked[name] = yield from patiently(lambda again: self.group.request(self.cap, part, again=again))
 
         entry = self.group.entry
         controls = {"bogus": entry.bogus, "channel": entry.channel}
-        yield from _together(control(name, part) for name, part in controls.items() if part)
+        yield from together(control(name, part) for name, part in controls.items() if part)
         self.channel = channel_of(asked["bogus"], asked.get("channel"), entry)
 
     def _rounds(self) -> Ask[None]:
@@ -137,7 +130,7 @@ class _Prober:
         needed = {one.id for p in parameters if (one := self._prerequisite(p))} | {p.against for p in parameters}
         while ready := self._ready(parameters):
             if self.exhaustive:
-                yield from _together(self._alone(parameter) for parameter in ready)
+                yield from together(self._alone(parameter) for parameter in ready)
                 continue
             # A field's second value waits until it is known whether the field is taken at all.
             known = {p.path for p in parameters if self._settled(p)}
@@ -145,7 +138,7 @@ class _Prober:
             leads = [p for p in ready if firsts.get(p.path) is p]
             leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
             batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
-            yield from _together(self._batch(batch) for batch in (batches[:1] if leads else batches))
+            yield from together(self._batch(batch) for batch in (batches[:1] if leads else batches))
 
     def _settled(self, parameter: Parameter) -> bool:
         return parameter.id in self.found or parameter.id in self.passed
@@ -186,7 +179,7 @@ class _Prober:
         if len(batch) == 1:
             yield from self._alone(batch[0])
             return
-        exchange = yield from _patiently(lambda again: self._probe(batch, again=again))
+        exchange = yield from patiently(lambda again: self._probe(batch, again=again))
         if exchange is None:
             self._all(batch, not_recorded())
             return
@@ -197,7 +190,7 @@ class _Prober:
         named = blamed(batch, self.group.endpoint, answer) if is_refusal(answer) else []
         if not named:
             middle = len(batch) // 2
-            yield from _together([self._batch(batch[:middle]), self._batch(batch[middle:])])
+            yield from together([self._batch(batch[:middle]), self._batch(batch[middle:])])
             return
         outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
         unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
@@ -206,12 +199,12 @@ class _Prober:
         if (whatever or by_itself) and not unclear:
             self._refuse(named, answer, outcome)
         else:  # it may be the company that is refused
-            yield from _together(self._alone(parameter) for parameter in named)
+            yield from together(self._alone(parameter) for parameter in named)
 
     def _alone(self, parameter: Parameter) -> Ask[None]:
         """Settle one parameter by itself; what is unclear is asked once more."""
         baseline = self._baseline(parameter)
-        exchange = yield from _patiently(lambda again: self._probe([parameter], again=again))
+        exchange = yield from patiently(lambda again: self._probe([parameter], again=again))
         if exchange is None:
             self._all([parameter], not_recorded())
             return
@@ -252,7 +245,7 @@ class _Prober:
     def _who(self, parameter: Parameter, refusal: Exchange, baseline: Exchange) -> Ask[Outcome]:
         """Who refused, where neither words nor headers tell: LiteLLM leaves out only what itself refuses."""
         outcome = rejected(answer_of(refusal), refusal.response)
-        exchange = yield from _one(self._probe([parameter], {"drop_params": True}))
+        exchange = yield from one(self._probe([parameter], {"drop_params": True}))
         if exchange is None:
             return outcome.shown_by(refusal, baseline)
         answer = answer_of(exchange)
@@ -269,7 +262,7 @@ class _Prober:
         asked = [p for p in self.group.parameters if p.id in self.passed and p.effects.get(endpoint) in FETCHED]
         if not self.channel.read or not asked or (unasked := answer_id(answer_of(self.baseline))) is None:
             return
-        before = yield from _one(self.group.fetch(unasked))
+        before = yield from one(self.group.fetch(unasked))
         if before is None or not (answer_of(before).ok or answer_of(before).status == NOT_FOUND):
             return  # nothing is told here of what is stored
         for parameter in asked:
@@ -277,7 +270,7 @@ class _Prober:
             if bool(parameter.bodies[endpoint].get("store")) is answer_of(before).ok:
                 continue  # as it is unasked: that would prove nothing
             name = answer_id(answer_of(passed.probe))
-            exchange = (yield from _one(self.group.fetch(name))) if name else None
+            exchange = (yield from one(self.group.fetch(name))) if name else None
             if exchange is not None:
                 self.passed[parameter.id] = replace(passed, fetched=(exchange, before))
 
@@ -290,11 +283,11 @@ class _Prober:
             if passed and not parameter.context and invisible(parameter, endpoint, passed):
                 wrong |= wrong_types(parameter.bodies[endpoint])
         alone = [{name: value} for name, value in wrong.items()]
-        yield from _together(self._wrong(fields) for fields in (alone if self.exhaustive else [wrong]) if fields)
+        yield from together(self._wrong(fields) for fields in (alone if self.exhaustive else [wrong]) if fields)
 
     def _wrong(self, fields: Mapping[str, Any]) -> Ask[None]:
         """Send fields with values of wrong types: all pass, or those that are named are read."""
-        exchange = yield from _one(self.group.request(self.cap, fields))
+        exchange = yield from one(self.group.request(self.cap, fields))
         if exchange is None:
             return
         answer = answer_of(exchange)
@@ -372,40 +365,3 @@ def _clash(one: Parameter, other: Parameter, group: Group) -> bool:
         return {*fields, *parameter.without, *around.without, *parameter.touches, *around.touches}
 
     return not taken(one).isdisjoint(taken(other))
-
-
-def _one(request: Request) -> Ask[Exchange | None]:
-    [exchange] = yield (request,)
-    return exchange
-
-
-def _patiently(make: Callable[[int], Request]) -> Ask[Exchange | None]:
-    """Ask until somebody says yes or no, a few times: rate limits, server errors and cut streams may pass."""
-    exchange: Exchange | None = None
-    for again in range(PATIENCE):
-        exchange = yield from _one(make(again))
-        if exchange is None:
-            break
-        answer = answer_of(exchange)
-        if answer.ok or is_refusal(answer):
-            break
-    return exchange
-
-
-def _together(dialogues: Iterable[Ask[None]]) -> Ask[None]:
-    """Hold several dialogues at once: each round asks what all of them ask next."""
-    waiting: list[tuple[Ask[None], tuple[Request, ...]]] = []
-    for dialogue in dialogues:
-        try:
-            waiting.append((dialogue, next(dialogue)))
-        except StopIteration:
-            continue
-    while waiting:
-        exchanges = iter((yield tuple(request for _, requests in waiting for request in requests)))
-        going = []
-        for dialogue, requests in waiting:
-            try:
-                going.append((dialogue, dialogue.send(tuple(next(exchanges) for _ in requests))))
-            except StopIteration:
-                continue
-        waiting = going

@@ -11,13 +11,14 @@ from typing import Any
 
 from conformance.cassette_format import cassette_name
 from conformance.cassettes import Folder
+from conformance.dialogue import Ask
 from conformance.discovery import Discovered
 from conformance.errors import CassetteError
 from conformance.judge import Outcome, combined, inconclusive, not_recorded
 from conformance.matrix import Matrix, gateway_from, gateway_row, make_matrix, model_from, model_row
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
-from conformance.probing import Ask, Found, settle
+from conformance.probing import Found, settle
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
 
 GATEWAY_SCHEMA_VERSION = 1
