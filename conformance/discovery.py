@@ -5,10 +5,7 @@ Whatever goes wrong is one line that says what to do next. The key is never part
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-import ssl
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +15,13 @@ import httpx
 
 from conformance.errors import DiscoveryError
 from conformance.exchange import user_agent, uses_environment
+from conformance.provider.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
+from conformance.provider.errors import GatewayError
 from conformance.provider.target import Target
 from conformance.types import Gateway, Model
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 MAX_BODY = 64 * 1024 * 1024
-
-#: Modes that answer on the chat or responses endpoint. A model that declares no mode is kept.
-CHAT_MODES = frozenset({"chat", "completion", "responses"})
 
 
 @dataclass(frozen=True)
@@ -92,67 +88,17 @@ def _get(client: httpx.Client, url: str, target: Target) -> httpx.Response:
     except httpx.TimeoutException:
         raise DiscoveryError(f"{base} did not answer in time; is the gateway up, and is the address right?") from None
     except httpx.ConnectError as error:
-        raise DiscoveryError(f"{base}: {_why_no_connection(error)}") from None
+        raise DiscoveryError(f"{base}: {why_no_connection(error)}") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise DiscoveryError(f"{base} cannot be read ({type(error).__name__}); check the address") from None
 
 
-def _why_no_connection(error: BaseException) -> str:
-    """What the cause at the bottom of a connection error means to a user."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, socket.gaierror):
-            return "no such host; check the name in the address"
-        if isinstance(seen, ssl.SSLError):
-            reason = getattr(seen, "verify_message", "") or seen.reason or "handshake failed"
-            return f"TLS failed ({reason}); check https or http, and trust the certificate (SSL_CERT_FILE)"
-        if isinstance(seen, ConnectionRefusedError):
-            return "connection refused; is the gateway running, and is the port right?"
-        seen = seen.__cause__ or seen.__context__
-    return f"no connection ({error}); check the address and the network"
-
-
-#: What a status of `GET /v1/models` means, and what to do.
-_STATUS_HELP: Mapping[int, str] = {
-    401: "refuses the key (401); check the API key",
-    403: "does not let this key list models (403); use a key with that right",
-    404: "has no /v1/models (404); give the address up to, but without, /v1",
-    429: "limits the rate of requests (429); try again later",
-}
-
-
 def _listed(response: httpx.Response, target: Target) -> tuple[list[str], dict[str, str]]:
     """The ids in `/v1/models`, and the modes that it declares. Raises for every other answer."""
-    base, status = target.base_url, response.status_code
-    if status in _STATUS_HELP:
-        raise DiscoveryError(f"{base} {_STATUS_HELP[status]}")
-    if status == 400 and "No connected db" in response.text:
-        raise DiscoveryError(
-            f"{base} refuses the key (without a database it takes only its master key); check the API key"
-        )
-    if 300 <= status < 400:
-        raise DiscoveryError(f"{base} redirects ({status}), which is not followed with a key; give the final address")
-    if not 200 <= status < 300:
-        raise DiscoveryError(f"{base}/v1/models answers {status}; check the address and the gateway's log")
     try:
-        document = json.loads(response.content)
-    except (ValueError, RecursionError):
-        what = "HTML" if response.content[:200].lstrip()[:1] == b"<" else "no JSON"
-        raise DiscoveryError(
-            f"{base}/v1/models answers with {what}; is this the API's address, not a web page's?"
-        ) from None
-    rows = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise DiscoveryError(
-            f"{base}/v1/models answers JSON without a `data` list; is this an OpenAI-compatible gateway?"
-        )
-    if not rows:
-        raise DiscoveryError(f"{base} lists no models; give the key access to some, or add models to the gateway")
-    valid = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]]
-    if not valid:
-        raise DiscoveryError(
-            f"{base}/v1/models lists {len(rows)} rows, none with a text `id`; is this an OpenAI-compatible gateway?"
-        )
+        valid = listed_rows(response.status_code, response.content, target.base_url)
+    except GatewayError as error:
+        raise DiscoveryError(str(error)) from None
     modes = {row["id"]: row["mode"] for row in valid if isinstance(row.get("mode"), str)}
     return sorted({row["id"] for row in valid}), modes
 
@@ -221,17 +167,24 @@ def _ready_version(client: httpx.Client, target: Target) -> str | None:
 
 
 def _rows(client: httpx.Client, url: str) -> Sequence[dict[str, Any]]:
-    document = _json(client, url)
-    rows = document.get("data") if isinstance(document, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    response = _welcome(client, url)
+    return [] if response is None else data_rows(response.content)
+
+
+def _welcome(client: httpx.Client, url: str) -> httpx.Response | None:
+    """A route's answer, or None: what a gateway declares is welcome, never needed."""
+    try:
+        response = _read(client, url)
+    except (httpx.HTTPError, _TooLargeError, ValueError):
+        return None
+    return response if response.status_code == 200 else None
 
 
 def _json(client: httpx.Client, url: str) -> Any:
-    """A route's JSON, or None: what a gateway declares is welcome, never needed."""
+    response = _welcome(client, url)
     try:
-        response = _read(client, url)
-        return response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, _TooLargeError, ValueError, RecursionError):
+        return None if response is None else response.json()
+    except (ValueError, RecursionError):
         return None
 
 

@@ -9,6 +9,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4):
 `RegistryError`          the parameter registry, or an option that names one, is wrong
 `CassetteError`          a recording is missing, unreadable, or of another kind
 `ReportError`            a report cannot be written
+`PiExtensionError`       the Pi extension cannot be installed or removed
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -25,6 +26,7 @@ __all__ = [
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
+    "PiExtensionError",
     "RegistryError",
     "ReportError",
     "TableError",
@@ -50,3 +52,7 @@ class CassetteError(ConformanceError):
 
 class ReportError(ConformanceError):
     """A report cannot be written."""
+
+
+class PiExtensionError(ConformanceError):
+    """The Pi extension cannot be installed or removed."""

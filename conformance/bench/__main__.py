@@ -3,6 +3,7 @@
 python -m conformance.bench live       recording against a slow server, over the ideal
 python -m conformance.bench replay     replaying cells, over as many empty tests
 python -m conformance.bench embedded   recording the embedded gateway, over a bare httpx loop
+python -m conformance.bench provider   filtering, streaming and importing, over the bare OpenAI SDK
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 
 import httpx
 
+from conformance.bench.provider import provider
 from conformance.bench.server import answer, slow_server
+from conformance.bench.timing import run_command
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered, discover
 from conformance.exchange import Sender, Traffic, now
@@ -94,27 +97,13 @@ def replay() -> None:
         options = [f"--{option}={folder / option}" for option in ("cassettes", "reports")]
         ours = [*common, str(suite), *options, f"--table={folder / 'table.json'}"]
         theirs = [*common, str(empty), f"--rootdir={folder}", "-c", os.devnull]
-        pairs = [(_run(ours), _run(theirs)) for _ in range(3)]
+        pairs = [(run_command(ours), run_command(theirs)) for _ in range(3)]
     ratio = statistics.median(a[0] / b[0] for a, b in pairs)
     taken, memory = (statistics.median(a[i] for a, _ in pairs) for i in (0, 1))
     base = statistics.median(b[0] for _, b in pairs)
     print(f"replay: {cells} cells, three runs each, medians")
     print(f"  {taken:.2f} s over {base:.2f} s of empty tests: {ratio:.2f}   (goal 1.5)")
     print(f"  peak memory {memory:.0f} MB   (goal 300)")
-
-
-def _run(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds and peak megabytes of a command that must succeed."""
-    started = time.perf_counter()
-    pid = os.posix_spawn(
-        command[0],
-        list(command),
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, f"failed: {' '.join(command)}"
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
 def _synthetic_recording(folder: Path) -> int:
@@ -208,7 +197,7 @@ def _bare(requests: Sequence[Request], target: Target, concurrency: int) -> floa
     return time.perf_counter() - started
 
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"live": live, "replay": replay, "embedded": embedded}
+BENCHMARKS: dict[str, Callable[[], None]] = {"live": live, "replay": replay, "embedded": embedded, "provider": provider}
 
 
 def main() -> None:

@@ -15,3 +15,11 @@ class TargetError(ConformanceError):
 
 class TableError(ConformanceError):
     """A matrix, a support table or an overrides file does not fit its schema."""
+
+
+class GatewayError(ConformanceError):
+    """The gateway cannot be asked for its models, or answers with something else."""
+
+
+class KeyRefusedError(GatewayError):
+    """The gateway was reached and refuses the key."""

@@ -1,20 +1,73 @@
-"""Leave out of a request exactly what its model rejects. Pure: the body given is never changed."""
+"""Leave out of a request exactly what its model rejects. Pure: the body given is never changed.
+
+What the table calls a parameter lies somewhere in the body, and what can be done about it where
+it is refused is data, in `remedies.json`: it is dropped, replaced, renamed, taken out of a list,
+or kept where the request would mean something else without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import functools
+import json
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, TypeAlias
 
-from conformance.provider.table import Question, SupportTable, split_parameter
+from conformance.provider.table import Question, SupportTable, Verdict, split_parameter
+
+#: What a list step is written as, at the end of a name: `tools[].strict`.
+_EACH = "[]"
+
+#: Plans kept with each table, and the longest model id one is kept for.
+_MAX_PLANS = 512
+_MAX_ID = 256
 
 
 @dataclass(frozen=True)
 class Filtered:
-    """A request body that is safe to send, and the parameters that were left out of it."""
+    """A request body that is safe to send, and what was left out of it.
+
+    `dropped` names what was refused, as the table does: a field, or `field:value` where one value
+    was mended and the rest of the field stayed. `instead` says what stands in its place now,
+    where anything does: `{"max_tokens": "max_completion_tokens", "messages.role:developer": "system"}`.
+    """
 
     body: dict[str, Any]
     dropped: tuple[str, ...]
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A parameter that the table refuses, at least in part, where it lies, and what to do about it."""
+
+    name: str
+    together: tuple[str, ...]
+    at: tuple[str, ...]
+    verdict: Verdict
+    action: str
+    remedy: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    steps: tuple[_Step, ...]
+    verdicts: Mapping[str, Verdict]
+    needs: Mapping[str, tuple[str, ...]]
+    endpoint: str
+
+
+class _Gone:
+    """Stands in for a value that was left out."""
+
+
+_GONE = _Gone()
+_Mend: TypeAlias = Callable[[Any], Any]
+#: What was refused, by name, and what stands in its place.
+_Changes: TypeAlias = dict[str, str | None]
 
 
 def filter_request(
@@ -27,46 +80,248 @@ def filter_request(
     gateway: str | None = None,
     gateway_version: str | None = None,
 ) -> Filtered:
-    """Drop the parameters that the table says `model` rejects on `endpoint`.
+    """Leave out, or mend, the parameters that the table says `model` rejects on `endpoint`.
 
     `endpoint` is `chat_completions` or `responses`; the mode is read from `body["stream"]`.
-    A parameter that no rule knows is kept: unknown models and parameters fail open.
+    A parameter that no rule knows is kept: unknown models and parameters fail open. What needs
+    a field that was dropped (`tool_choice` needs `tools`) goes with it. Never raises, whatever
+    the body holds.
     """
     mode = "stream" if body.get("stream") is True else "whole"
-    question = Question(model, endpoint, mode, route, gateway, gateway_version)
-    paths = {split_parameter(name)[0]: None for rule in table.matching(question) for name in rule.statements}
+    model = model if isinstance(model, str) else ""
+    plan = _plan(table, Question(model, endpoint, mode, route, gateway, gateway_version))
     kept = dict(body)
-    dropped = []
-    for path in paths:
-        found, value = _find(kept, path)  # in what is kept: a field may have gone with its parent
-        if not found:
-            continue
-        statement = table.lookup(question, f"{path}:{spelled(value)}")
-        if statement is not None and not statement.supported:
-            kept = _without(kept, path.split("."))
-            dropped.append(path)
-    return Filtered(kept, tuple(dropped))
+    changes: _Changes = {}
+    for step in plan.steps:
+        if step.at[0] in kept and all(name in kept for name in step.together):
+            _ACTIONS[step.action](kept, step, plan, changes)
+    if changes and plan.needs:
+        _drop_dependents(kept, plan, changes)
+    instead = {name: put for name, put in changes.items() if put is not None}
+    return Filtered(kept, tuple(changes), instead)
 
 
 def spelled(value: Any) -> str:
-    """A value as parameter ids spell it: `true`, `false`, `null`, a number, or the string itself."""
+    """A value as parameter ids spell it: `true`, `false`, `null`, a number, or the string itself.
+
+    An object is spelled by its `type`, a list `empty` or `list`. Numbers beyond what Python and
+    JavaScript write alike (under 0.0001, from 2**53 on) are `number`.
+    """
+    if isinstance(value, str):
+        return value
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _spelled_number(value)
+    if isinstance(value, dict):
+        kind = value.get("type")
+        return kind if isinstance(kind, str) else "object"
+    return "list" if value else "empty"
 
 
-def _find(body: Mapping[str, Any], path: str) -> tuple[bool, Any]:
-    holder: Any = body
+def _spelled_number(value: float) -> str:
+    if not abs(value) < 2**53:
+        return "number"
+    if value == math.floor(value):
+        return str(int(value))
+    return str(value) if abs(value) >= 0.0001 else "number"
+
+
+def _drop(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+    """Leave the value out wherever it is refused; where it stands for several together, just the one."""
+
+    def mend(value: Any) -> Any:
+        if not step.verdict.refuses(_value(value, step)):
+            return value
+        changes[".".join(step.at) if step.together else step.name] = None
+        return _GONE
+
+    _mend_at(body, step.at, mend)
+
+
+def _take_out(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+    """Take the refused values out of a list."""
+
+    def mend(value: Any) -> Any:
+        name = _value(value, step)
+        if not step.verdict.refuses(name):
+            return value
+        changes[f"{step.name}:{name}"] = None
+        return _GONE
+
+    _mend_at(body, step.at, mend)
+
+
+def _replace(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+    """Put the first value that is not refused in place of one that is."""
+    values: Mapping[str, list[str]] = step.remedy["values"]
+
+    def fits(other: str) -> bool:
+        # What is said of the whole field speaks for the values that the registry has, and no more.
+        return not step.verdict.refuses(other) if other in values else step.verdict.values.get(other) is not False
+
+    def mend(value: Any) -> Any:
+        name = _value(value, step)
+        if not step.verdict.refuses(name):
+            return value
+        other = next((each for each in values.get(name, ()) if fits(each)), None)
+        if other is not None:
+            changes[f"{step.name}:{name}"] = other
+            return other
+        if step.remedy["otherwise"] == "keep":
+            return value
+        changes[step.name] = None
+        return _GONE
+
+    _mend_at(body, step.at, mend)
+
+
+def _rename(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+    """Give the value to the field that the model takes it in; that field's own value stays."""
+    value = body[step.name]
+    if not step.verdict.refuses(_value(value, step)):
+        return
+    other = step.remedy["to"].get(plan.endpoint)
+    verdict = plan.verdicts.get(other)
+    if other is not None and verdict is not None and verdict.refuses(spelled(value)):
+        other = None
+    changes[step.name] = other
+    del body[step.name]
+    if other is not None:
+        body.setdefault(other, value)
+
+
+def _keep(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+    """Send it all the same: `reason` in the data says why."""
+
+
+_ACTIONS: Mapping[str, Callable[[dict[str, Any], _Step, _Plan, _Changes], None]] = {
+    "drop": _drop,
+    "take_out": _take_out,
+    "replace": _replace,
+    "rename": _rename,
+    "keep": _keep,
+}
+
+
+def _value(value: Any, step: _Step) -> str:
+    """How the registry's ids spell a value of this parameter."""
+    name = spelled(value)
+    names: Mapping[str, str] = step.remedy.get("spelled", {})
+    return names.get(name, name) if isinstance(value, dict) else name
+
+
+def _drop_dependents(body: dict[str, Any], plan: _Plan, changes: _Changes) -> None:
+    """Drop what needs something that was dropped and has nothing in its place."""
+    waiting = [name for name, put in changes.items() if put is None]
+    while waiting:
+        for name in plan.needs.get(waiting.pop(0), ()):
+            if _dropped(body, name, plan.endpoint):
+                changes[name] = None
+                waiting.append(name)
+
+
+def _dropped(body: dict[str, Any], name: str, endpoint: str) -> bool:
+    """Drop a parameter, whatever the table says of it; True where it was there."""
+    path, wanted = split_parameter(name)
+    found = False
+
+    def mend(value: Any) -> Any:
+        nonlocal found
+        if wanted is not None and spelled(value) != wanted:
+            return value
+        found = True
+        return _GONE
+
+    _mend_at(body, _at(path, endpoint), mend)
+    return found
+
+
+def _mend_at(body: dict[str, Any], at: tuple[str, ...], mend: _Mend) -> None:
+    """Mend one place in a body, whose inner values are the caller's and stay as they are.
+
+    What this empties goes too, for it would say nothing.
+    """
+    name = at[0]
+    if name in body:
+        inner = _mended(body[name], at, 1, mend)
+        if inner is _GONE:
+            del body[name]
+        else:
+            body[name] = inner
+
+
+def _mended(value: Any, at: tuple[str, ...], depth: int, mend: _Mend) -> Any:
+    """A value with one place in it mended: the same object where nothing was to do."""
+    if depth == len(at):
+        return mend(value)
+    name = at[depth]
+    if name == _EACH:
+        if not isinstance(value, list):
+            return value
+        if depth + 1 < len(at) and not any(at[depth + 1] in item for item in value if isinstance(item, dict)):
+            return value  # the common case, and a conversation is long
+        items = [_mended(item, at, depth + 1, mend) for item in value]
+        if all(map(operator.is_, items, value)):
+            return value
+        return [item for item in items if item is not _GONE] or _GONE
+    if not isinstance(value, dict) or name not in value:
+        return value
+    inner = _mended(value[name], at, depth + 1, mend)
+    if inner is value[name]:
+        return value
+    if inner is _GONE:
+        return {key: each for key, each in value.items() if key != name} or _GONE
+    return {**value, name: inner}
+
+
+@functools.cache
+def _remedies() -> dict[str, Any]:
+    text = (resources.files("conformance.provider") / "remedies.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def _at(name: str, endpoint: str) -> tuple[str, ...]:
+    """The steps to where a parameter lies in a body, `[]` for each item of a list."""
+    stated = _remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
+    path = name.rpartition("+")[2] if stated is None else stated
+    return tuple(_steps(path))
+
+
+def _steps(path: str) -> Iterator[str]:
     for name in path.split("."):
-        if not isinstance(holder, Mapping) or name not in holder:
-            return False, None
-        holder = holder[name]
-    return True, holder
+        yield name.removesuffix(_EACH)
+        if name.endswith(_EACH):
+            yield _EACH
 
 
-def _without(body: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    """The body without one field; an object that this empties goes too, for it would say nothing."""
-    name, *rest = path
-    inner = _without(dict(body[name]), rest) if rest else {}
-    others = {key: value for key, value in body.items() if key != name}
-    return {**body, name: inner} if inner else others
+def _plan(table: SupportTable, question: Question) -> _Plan:
+    """What to do about requests of one kind: worked out once, and kept with the table."""
+    plans: dict[Question, _Plan] = table.memo
+    plan = plans.get(question)
+    if plan is None:
+        plan = _planned(table, question)
+        if len(question.model) <= _MAX_ID:
+            if len(plans) >= _MAX_PLANS:
+                plans.clear()
+            plans[question] = plan
+    return plan
+
+
+def _planned(table: SupportTable, question: Question) -> _Plan:
+    verdicts = table.verdicts(question)
+    remedies = _remedies()
+    refused = [name for name, verdict in verdicts.items() if verdict.refuses_any]
+    # What stands for several together comes last: one of them may have gone by then.
+    steps = []
+    for name in sorted(refused, key=lambda name: "+" in name):
+        remedy = remedies["remedies"].get(name, {"action": "drop"})
+        together = tuple(name.split("+")) if "+" in name else ()
+        steps.append(_Step(name, together, _at(name, question.endpoint), verdicts[name], remedy["action"], remedy))
+    needs: dict[str, tuple[str, ...]] = {}
+    for name, prerequisite in remedies["needs"].get(question.endpoint, {}).items():
+        needs[prerequisite] = (*needs.get(prerequisite, ()), name)
+    return _Plan(tuple(steps), verdicts, needs, question.endpoint)

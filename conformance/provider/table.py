@@ -78,12 +78,34 @@ class Question:
     gateway_version: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All that a table says of one parameter: of some of its values, and of the others (None: nothing)."""
+
+    values: Mapping[str, bool]
+    others: bool | None
+
+    def refuses(self, value: str | None) -> bool:
+        """True where the table refuses this value; the field as such where no value is named."""
+        return (self.others if value is None else self.values.get(value, self.others)) is False
+
+    @property
+    def refuses_any(self) -> bool:
+        """True where there is a value that the table refuses."""
+        return self.others is False or False in self.values.values()
+
+
 @dataclass(frozen=True)
 class SupportTable:
     """An ordered list of rules, and the sources that their statements name."""
 
     rules: tuple[Rule, ...]
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def memo(self) -> dict[Any, Any]:
+        """Room for what is worked out from the rules once and asked for with every request."""
+        return {}
 
     def matching(self, question: Question) -> Iterator[Rule]:
         """The rules that speak for this request, most specific first."""
@@ -97,6 +119,23 @@ class SupportTable:
                 if name in rule.statements:
                     return rule.statements[name]
         return None
+
+    def verdicts(self, question: Question) -> dict[str, Verdict]:
+        """Every parameter that the rules for a request speak of: what `lookup` says of all its values."""
+        values: dict[str, dict[str, bool]] = {}
+        others: dict[str, bool] = {}
+        for rule in self.matching(question):
+            settled = set(others)  # a rule's word on a field closes it for the rules below
+            for name, statement in rule.statements.items():
+                path, value = split_parameter(name)
+                said = values.setdefault(path, {})
+                if path in settled:
+                    continue
+                if value is None:
+                    others[path] = statement.supported
+                else:
+                    said.setdefault(value, statement.supported)
+        return {path: Verdict(said, others.get(path)) for path, said in values.items()}
 
 
 def names_of(parameter: str) -> tuple[str, ...]:

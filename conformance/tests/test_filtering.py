@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tracemalloc
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.parameters import load_registry
 from conformance.provider.filtering import filter_request, spelled
-from conformance.provider.table import Question, Rule, Statement, SupportTable
+from conformance.provider.table import Question, Rule, Statement, SupportTable, shipped_table_path, split_parameter
+from conformance.types import Endpoint, Parameter
 
 YES, NO = Statement(True, "s"), Statement(False, "s")
+REMEDIES = json.loads((shipped_table_path().parent / "remedies.json").read_text(encoding="utf-8"))
 
 
 def table(*rules: Rule, **said: bool) -> SupportTable:
@@ -90,7 +94,28 @@ def test_what_the_caller_knows(stated: Rule, asked: dict[str, Any], drops: bool)
 
 @pytest.mark.parametrize(
     ("value", "spelling"),
-    [(True, "true"), (False, "false"), (None, "null"), (1, "1"), (0.5, "0.5"), ("Auto", "Auto"), ("True", "True")],
+    [
+        (True, "true"),
+        (False, "false"),
+        (None, "null"),
+        (1, "1"),
+        (2.0, "2"),
+        (-0.0, "0"),
+        (0.5, "0.5"),
+        (0.0001, "0.0001"),
+        (0.00001, "number"),
+        (2**53, "number"),
+        (10**400, "number"),
+        (float("nan"), "number"),
+        (float("inf"), "number"),
+        ("Auto", "Auto"),
+        ("True", "True"),
+        ({"type": "json_schema"}, "json_schema"),
+        ({"type": 5}, "object"),
+        ({}, "object"),
+        ([], "empty"),
+        (["a"], "list"),
+    ],
 )
 def test_spelling(value: Any, spelling: str) -> None:
     """Given a value, when it is spelled, then it reads as parameter ids write it."""
@@ -180,3 +205,146 @@ def test_unknown_models_keep_everything(model: str, body: dict[str, Any]) -> Non
 
     assert (filtered.body, filtered.dropped) == (body, ())
     assert filtered.body is not body
+
+
+REGISTRY = load_registry()
+BODIES = [(parameter, endpoint) for parameter in REGISTRY.parameters for endpoint in parameter.bodies]
+# What is sent although it is refused, since the request would be another one without it.
+KEPT = {
+    "messages.tool_calls",
+    "input.type:function_call",
+    "input.type:reasoning",
+    "previous_response_id",
+    "messages.content.type:image_url",
+    "input.content.type:input_image",
+}
+
+
+def _request(parameter: Parameter, endpoint: Endpoint) -> dict[str, Any]:
+    """The request that the suite would send to ask for a parameter."""
+    context = REGISTRY.contexts[parameter.context][endpoint].body if parameter.context else {}
+    return copy.deepcopy({**REGISTRY.endpoints[endpoint].body, **context, **parameter.bodies[endpoint]})
+
+
+@pytest.mark.parametrize(("parameter", "endpoint"), BODIES, ids=lambda value: getattr(value, "id", value))
+@pytest.mark.parametrize("named", ["value", "field"])
+def test_every_parameter_of_the_registry_can_be_mended(parameter: Parameter, endpoint: Endpoint, named: str) -> None:
+    """Given a table that refuses a parameter, when its probe is filtered, then it is mended, and no more changes."""
+    name = parameter.id if named == "value" else split_parameter(parameter.id)[0]
+    body = _request(parameter, endpoint)
+    before = copy.deepcopy(body)
+
+    filtered = filter_request(body, "m", endpoint, table=SupportTable((Rule(("m",), {name: NO}),)))
+
+    assert body == before
+    if parameter.id in KEPT:
+        assert (filtered.body, filtered.dropped) == (body, ())
+        return
+    assert filtered.dropped
+    assert filtered.body != body
+    changed = {field for field in {*body, *filtered.body} if body.get(field) != filtered.body.get(field)}
+    assert changed <= {*parameter.bodies[endpoint], *filtered.instead.values(), *_depending(filtered.dropped)}
+    again = filter_request(filtered.body, "m", endpoint, table=SupportTable((Rule(("m",), {name: NO}),)))
+    assert (again.body, again.dropped) == (filtered.body, ())
+
+
+def _depending(dropped: tuple[str, ...]) -> set[str]:
+    """The top-level fields of what went along."""
+    return {split_parameter(name)[0].partition(".")[0] for name in dropped}
+
+
+@pytest.mark.parametrize("name", sorted(KEPT))
+def test_what_is_kept_says_why(name: str) -> None:
+    """Given a parameter that is sent although it is refused, when the remedies are read, then they give the reason."""
+    remedy = REMEDIES["remedies"][split_parameter(name)[0]]
+
+    assert remedy["action"] == "keep"
+    assert remedy["reason"]
+
+
+def test_remedies_are_well_formed() -> None:
+    """Given the shipped remedies, when they are read, then each has what its action needs and no more."""
+    needed = {"drop": set(), "take_out": {"at"}, "keep": {"reason"}, "rename": {"to", "reason"}}
+    needed["replace"] = {"values", "otherwise", "reason"}
+    for name, remedy in REMEDIES["remedies"].items():
+        assert needed[remedy["action"]] <= set(remedy), name
+        assert set(remedy) <= needed[remedy["action"]] | {"action", "at", "spelled", "reason"}, name
+        assert set(remedy.get("at", {})) <= set(Endpoint), name
+        assert remedy.get("otherwise", "keep") in ("keep", "drop"), name
+    assert set(REMEDIES["needs"]) <= set(Endpoint)
+
+
+_WILD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "strict", "function", "type", "effort", "content", "format", "reasoning_content"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+_FIELDS = sorted({field for p in REGISTRY.parameters for body in p.bodies.values() for field in body})
+_NAMED = sorted({name for p in REGISTRY.parameters for name in (p.id, split_parameter(p.id)[0])})
+
+
+@given(
+    st.dictionaries(st.sampled_from(_FIELDS) | st.text(max_size=3), _WILD, max_size=6),
+    st.dictionaries(st.sampled_from(_NAMED), st.sampled_from([YES, NO]), max_size=10),
+    st.sampled_from([*Endpoint, "embeddings", ""]),
+)
+def test_no_body_breaks_it(body: dict[str, Any], said: dict[str, Statement], endpoint: str) -> None:
+    """Given any body and any refusals, when filtered, then it never raises, changes nothing given, and settles."""
+    known, before = SupportTable((Rule(("m",), said),)), repr(body)
+
+    filtered = filter_request(body, "m", endpoint, table=known)
+
+    assert repr(body) == before
+    assert set(filtered.instead) <= set(filtered.dropped)
+    if not filtered.dropped:
+        assert repr(filtered.body) == before
+    again = filter_request(filtered.body, "m", endpoint, table=known)
+    assert repr(again.body) == repr(filtered.body)
+
+
+def test_depth_is_no_matter() -> None:
+    """Given a body nested deeper than Python's stack, when it is filtered, then no part is read below the paths."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    known = table(tools__strict=False, metadata=False, include=False)
+
+    filtered = filter_request({"tools": deep, "metadata": deep, "input": "x"}, "m", "responses", table=known)
+
+    assert filtered.dropped == ("metadata",)
+    assert filtered.body["tools"] is deep
+
+
+@pytest.mark.parametrize("model", [None, 5, ["m"], {"m": 1}])
+def test_a_model_that_is_no_text_is_unknown(model: Any) -> None:
+    """Given a model id that is no text, when its request is filtered, then only rules for all models speak."""
+    known = SupportTable((Rule(("m",), {"store": NO}), Rule(("*",), {"user": NO})))
+
+    assert filter_request({"store": True, "user": "u"}, model, "responses", table=known).dropped == ("user",)
+
+
+def test_plans_do_not_pile_up() -> None:
+    """Given very many models, when their requests are filtered, then a table remembers but some of them."""
+    known = table(store=False)
+    for number in range(2000):
+        filter_request({"store": True}, f"model-{number}", "responses", table=known)
+        filter_request({"store": True}, f"model-{number}" * 100, "responses", table=known)
+
+    assert len(known.memo) <= 512
+    assert all(len(question.model) <= 256 for question in known.memo)
+
+
+def test_equal_tables_stay_equal() -> None:
+    """Given two equal tables, when one of them was asked, then they are equal still."""
+    one, other = table(store=False), table(store=False)
+    filter_request({"store": True}, "m", "responses", table=one)
+
+    assert one == other

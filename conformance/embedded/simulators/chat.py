@@ -26,6 +26,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     messages = [each for each in body.get("messages") or () if isinstance(each, dict)]
     users = [text_of(each.get("content")) for each in messages if each.get("role") == "user"]
     instruction = users[-1] if users else ""
+    answered = bool(messages) and messages[-1].get("role") == "tool"  # what was asked for has been called
     response_format = body.get("response_format")
     wanted = response_format if isinstance(response_format, dict) else {}
     schema = wanted.get("json_schema")
@@ -41,7 +42,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         choices=whole_number(body.get("n")) or 1,
         effort=_effort(body),
-        call=_calls(body, instruction),
+        call=_calls(body, "" if answered else instruction),
         wants_json=wanted.get("type") in ("json_object", "json_schema"),
         json_schema=schema.get("schema") if isinstance(schema, dict) else None,
         cache_key=body.get("prompt_cache_key") or "",

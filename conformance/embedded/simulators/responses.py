@@ -53,6 +53,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     items = given if isinstance(given, list) else [{"role": "user", "content": given or ""}]
     users = [text_of(each.get("content")) for each in items if isinstance(each, dict) and each.get("role") == "user"]
     instruction = users[-1] if users else ""
+    answered = bool(items) and _object(items[-1]).get("type") == "function_call_output"
     wanted = _object(_object(body.get("text")).get("format"))
     return Ask(
         vendor=vendor,
@@ -62,7 +63,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
         digest=digest([vendor, model, body]),
         max_tokens=whole_number(body.get("max_output_tokens")),
         effort=_object(body.get("reasoning")).get("effort"),
-        call=_calls(body, instruction),
+        call=_calls(body, "" if answered else instruction),
         wants_json=wanted.get("type") in ("json_object", "json_schema"),
         json_schema=wanted.get("schema") if isinstance(wanted.get("schema"), dict) else None,
         cache_key=body.get("prompt_cache_key") or "",

@@ -170,10 +170,10 @@ class Schema:
         return [replace(each, tags=((len(path), name), *each.tags)) for each in closest] if name else closest
 
     def _tagged(self, member: Mapping[str, Any], tag: str, value: object) -> bool:
+        if member["union"]:  # a union in a union: its members have the tag
+            return any(self._tagged(each, tag, value) for each in self._members(member, member))
         node = member["properties"].get(tag)
-        if node is None:
-            return bool(member["union"])  # its members have tags of their own
-        return not self._check(node, value, ())
+        return node is not None and not self._check(node, value, ())
 
     def _among(self, value: object, allowed: tuple[Any, ...]) -> bool:
         if not self.reading.enum_case and isinstance(value, str):

@@ -289,6 +289,43 @@ def test_a_tool_asked_for_by_name_is_called(simulators: Simulators, path: str) -
     assert silent.text.count('"weather"') == idle.text.count('"weather"')
 
 
+CALL = {"name": "weather", "arguments": "{}"}
+REPLAYED: dict[str, dict[str, Any]] = {
+    OPENAI_CHAT: {
+        "messages": [
+            {"role": "user", "content": ASKED},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": CALL}]},
+            {"role": "tool", "tool_call_id": "c", "content": "sunny"},
+        ],
+        "tools": [{"type": "function", "function": FUNCTION}],
+    },
+    OPENAI_RESPONSES: {
+        "input": [
+            {"role": "user", "content": ASKED},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+            # As agents keep it: without log probabilities, and as LiteLLM sends it on to Azure: without status.
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "I look.", "annotations": []}],
+            },
+            {"type": "function_call", "call_id": "c", **CALL},
+            {"type": "function_call_output", "call_id": "c", "output": "sunny"},
+        ],
+        "tools": [{"type": "function", "strict": False, **FUNCTION}],
+    },
+}
+
+
+@pytest.mark.parametrize("path", REPLAYED)
+def test_a_tool_that_has_answered_is_not_called_again(simulators: Simulators, path: str) -> None:
+    """Given a history that ends with a tool's result, when it is replayed, then it is taken and answered in words."""
+    answer = simulators.post(*base(path, **REPLAYED[path]))
+    assert answer.status_code == 200, answer.text
+    assert "A gateway stands" in answer.text
+
+
 def test_parallel_tool_calls_false_makes_one_call(simulators: Simulators) -> None:
     """A request for two things gives two calls, unless calls must not be parallel."""
     more = {

@@ -1,0 +1,114 @@
+"""The model list on disk: the last one that a gateway gave, for when it cannot be asked.
+
+One file for each gateway and key, in the user's cache folder. Its name and content are bound to
+the address and to a fingerprint of the key; the key itself is never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.provider.catalogue import Listed, declared_by
+from conformance.provider.target import Target
+
+logger = logging.getLogger("conformance.provider")
+
+_SCHEMA_VERSION = 1
+_MAX_FILE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A model list and when it was fetched, in seconds since 1970."""
+
+    models: tuple[Listed, ...]
+    fetched_at: float
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was fetched; infinite where that lies in the future."""
+        age = time.time() - self.fetched_at
+        return age if age >= 0 else float("inf")
+
+
+def cache_folder() -> Path:
+    """Where this package's caches lie for this user."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "litellm-conformance"
+
+
+def fingerprint(target: Target) -> str:
+    """Tells one gateway and key from another, and tells nobody the key."""
+    return hashlib.sha256(f"{target.base_url}\0{target.api_key}".encode()).hexdigest()[:24]
+
+
+def cache_file(target: Target, folder: Path | None = None) -> Path:
+    """The file that holds this gateway's list for this key."""
+    return (folder or cache_folder()) / f"models-{fingerprint(target)}.json"
+
+
+def read_models(target: Target, folder: Path | None = None) -> Cached | None:
+    """The list kept for this gateway and key; None where there is none that can be read."""
+    file = None
+    try:
+        file = cache_file(target, folder)
+        if file.stat().st_size > _MAX_FILE:
+            raise ValueError("too large")
+        document = json.loads(file.read_bytes())
+        if (document["schema_version"], document["base_url"]) != (_SCHEMA_VERSION, target.base_url):
+            raise ValueError("of another kind")
+        models = tuple(_listed(row) for row in document["models"])
+        return Cached(models, float(document["fetched_at"])) if models else None
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        logger.debug("the model list %s is ignored: %s: %s", file, type(error).__name__, error)
+        return None
+
+
+def write_models(target: Target, models: Sequence[Listed], folder: Path | None = None) -> Cached:
+    """Keep a list, whole or not at all, readable by this user alone; a full or read-only disk is no error."""
+    cached = Cached(tuple(models), time.time())
+    document = {
+        "schema_version": _SCHEMA_VERSION,
+        "base_url": target.base_url,
+        "fetched_at": cached.fetched_at,
+        "models": [{"id": each.id, "declared": dict(each.declared), "route": each.route} for each in models],
+    }
+    try:
+        file = cache_file(target, folder)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".models-")  # which is 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                json.dump(document, out, separators=(",", ":"))
+            Path(name).replace(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except (OSError, RuntimeError, ValueError) as error:
+        logger.debug("the model list was not kept: %s: %s", type(error).__name__, error)
+    return cached
+
+
+def _listed(row: dict[str, object]) -> Listed:
+    model, declared, route = row["id"], row["declared"], row["route"]
+    if not isinstance(model, str) or not isinstance(declared, dict) or not isinstance(route, str | None):
+        raise TypeError("a row is none")
+    return Listed(model, declared_by([declared]), route)

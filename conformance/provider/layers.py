@@ -1,0 +1,33 @@
+"""The table that holds for a client: the user's rules first, then the shipped ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from conformance.provider.table import SupportTable, load_table
+
+#: The environment variable that names the user's table.
+TABLE_VARIABLE = "LITELLM_SUPPORT_TABLE"
+
+#: What may stand for a table: a file, whose rules go over the shipped ones, or a table that holds alone.
+Table: TypeAlias = SupportTable | str | Path
+
+
+def layered_table(table: Table | None = None) -> SupportTable:
+    """The rules of a user's file over the shipped ones; the shipped ones alone where there is no file.
+
+    The defaults, each table's last rule, come after all others: what a user's table says of models
+    that it does not know must not hide what is known of them.
+    The file is `table`, else what `LITELLM_SUPPORT_TABLE` names. A table that is loaded already is
+    the answer as it is. Raises `TableError`.
+    """
+    if isinstance(table, SupportTable):
+        return table
+    shipped, named = load_table(), table or os.environ.get(TABLE_VARIABLE, "").strip()
+    if not named:
+        return shipped
+    own = load_table(Path(named).expanduser())
+    rules = (*own.rules[:-1], *shipped.rules[:-1], own.rules[-1], shipped.rules[-1])
+    return SupportTable(rules, {**shipped.sources, **own.sources})

@@ -1,0 +1,100 @@
+/**
+ * Read what a gateway lists and declares: the TypeScript twin of `conformance/provider/catalogue.py`.
+ *
+ * Hostile or broken answers are expected; whatever cannot be read is left out.
+ */
+
+import { isObject } from "./json.ts";
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** What is declared of a model under LiteLLM's own names (`max_input_tokens`, `supports_vision` …). */
+export type Declared = Readonly<Record<string, number | boolean>>;
+
+/** One model as its gateway lists it; `route` is the provider path that serves it, where that is one and known. */
+export interface Listed {
+  readonly id: string;
+  readonly declared: Declared;
+  readonly route?: string;
+}
+
+/** Modes that answer on the chat or responses endpoint. A model that declares no mode is kept. */
+const CHAT_MODES = ["chat", "completion", "responses"];
+const LIMITS = ["max_input_tokens", "max_output_tokens", "max_tokens"];
+const PRICES = [
+  "input_cost_per_token",
+  "output_cost_per_token",
+  "cache_read_input_token_cost",
+  "cache_creation_input_token_cost",
+];
+const ABILITIES = ["supports_reasoning", "supports_vision"];
+
+/**
+ * The models that chat, in the gateway's order, each once, with all that is declared about it.
+ *
+ * `rows` come from `/v1/models`, `groups` from `/model_group/info`, `deployments` from `/model/info`.
+ */
+export function catalogue(rows: readonly Row[], groups: readonly Row[], deployments: readonly Row[]): Listed[] {
+  const grouped = new Map(groups.map((row) => [row.model_group, row]));
+  const found = new Map<string, Listed>();
+  for (const row of rows) {
+    const id = row.id;
+    if (!isModelId(id) || found.has(id)) continue;
+    const group = grouped.get(id) ?? {};
+    const behind = deployments.filter((each) => each.model_name === id);
+    const infos = behind.map((each) => each.model_info).filter(isObject);
+    const mode = [row, ...infos, group].map((each) => each.mode).find((each) => typeof each === "string");
+    if (mode !== undefined && !CHAT_MODES.includes(mode)) continue;
+    const route = routeOf(group, behind);
+    const declared = { ...together([row]), ...withoutDoubt(together([group])), ...together(infos) };
+    found.set(id, { id, declared, ...(route ? { route } : {}) });
+  }
+  return [...found.values()];
+}
+
+/** Whether this can be a model's name; `*` stands for many models, and can be asked by nobody. */
+function isModelId(id: unknown): id is string {
+  return typeof id === "string" && id.length > 0 && id.length <= 512 && !/[*\p{C}\p{Zl}\p{Zp}]/u.test(id);
+}
+
+function routeOf(group: Row, deployments: readonly Row[]): string | undefined {
+  const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
+  const named = served.filter((each) => typeof each === "string" && each.includes("/")).map(String);
+  const providers = Array.isArray(group.providers) ? group.providers.filter((each) => typeof each === "string") : [];
+  const routes = new Set(named.length ? named.map((each) => each.slice(0, each.indexOf("/"))) : providers);
+  return routes.size === 1 ? [...routes][0] : undefined;
+}
+
+/** What all of these rows declare together: the smallest limit, the highest price, what each one can. */
+function together(rows: readonly Row[]): Declared {
+  const facts: Record<string, number | boolean> = {};
+  for (const name of LIMITS) {
+    const limits = numbers(rows, name).filter((each) => each > 0);
+    if (limits.length) facts[name] = Math.trunc(Math.min(...limits));
+  }
+  for (const name of PRICES) {
+    const prices = numbers(rows, name);
+    if (prices.length) facts[name] = Math.max(...prices);
+  }
+  for (const name of ABILITIES) {
+    const said = rows.map((row) => row[name]).filter((each) => typeof each === "boolean");
+    if (said.length) facts[name] = said.every(Boolean);
+  }
+  return facts;
+}
+
+/** LiteLLM's group rows say false also of what it does not know. */
+function withoutDoubt(facts: Declared): Declared {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== false));
+}
+
+function numbers(rows: readonly Row[], name: string): number[] {
+  return rows.map((row) => numberOf(row[name])).filter((each) => each !== undefined);
+}
+
+/** A finite number that is not negative, also where it is written as a text; undefined for all else. */
+export function numberOf(value: unknown): number | undefined {
+  const given = typeof value === "number" || (typeof value === "string" && value.trim());
+  const number = given ? Number(value) : Number.NaN;
+  return Number.isFinite(number) && number >= 0 && number < 1e12 ? number : undefined;
+}

@@ -1,0 +1,246 @@
+/**
+ * Leave out of a request exactly what its model rejects: the twin of `conformance/provider/filtering.py`.
+ *
+ * Where a parameter lies in a body, and what can be done about it where it is refused, is data, in
+ * `remedies.json`. Pure: the body given is never changed.
+ */
+
+import { isObject } from "./json.ts";
+import { pathOf, type Question, type SupportTable, valueOf } from "./table.ts";
+
+type Body = Record<string, unknown>;
+type Mend = (value: unknown) => unknown;
+
+/** What is refused -> what stands in its place now, where anything does. */
+type Changes = Map<string, string | null>;
+
+/** A request body that is safe to send, what was left out of it, and what stands in its place. */
+export interface Filtered {
+  readonly body: Body;
+  readonly dropped: readonly string[];
+  readonly instead: Readonly<Record<string, string>>;
+}
+
+interface Remedy {
+  readonly action: "drop" | "take_out" | "replace" | "rename" | "keep";
+  readonly at?: Readonly<Record<string, string>>;
+  readonly values?: Readonly<Record<string, readonly string[]>>;
+  readonly otherwise?: string;
+  readonly spelled?: Readonly<Record<string, string>>;
+  readonly to?: Readonly<Record<string, string>>;
+}
+
+/** `remedies.json`. */
+export interface Remedies {
+  readonly remedies: Readonly<Record<string, Remedy>>;
+  readonly needs: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** What a table says of a parameter: of some values, and of all others (undefined: nothing). */
+class Verdict {
+  readonly values = new Map<string, boolean>();
+  others: boolean | undefined;
+
+  refuses(value: string): boolean {
+    return (this.values.get(value) ?? this.others) === false;
+  }
+
+  get isRefusal(): boolean {
+    return this.others === false || [...this.values.values()].includes(false);
+  }
+}
+
+/** A parameter that is refused, at least in part, where it lies, and what to do about it. */
+interface Step {
+  readonly name: string;
+  readonly together: readonly string[];
+  readonly at: readonly string[];
+  readonly verdict: Verdict;
+  readonly remedy: Remedy;
+}
+
+const EACH = "[]";
+const GONE = Symbol("left out");
+
+/** Leave out, or mend, what the table says is rejected. The mode is read from `body.stream`. */
+export function filterRequest(
+  body: Body,
+  asked: Omit<Question, "mode">,
+  table: SupportTable,
+  remedies: Remedies,
+): Filtered {
+  const question = { ...asked, mode: body.stream === true ? "stream" : "whole" };
+  const verdicts = verdictsOf(table, question);
+  const changes: Changes = new Map();
+  let kept: Body = { ...body };
+  for (const step of stepsFor(verdicts, remedies, asked.endpoint)) {
+    if (!Object.hasOwn(kept, step.at[0] ?? "") || !step.together.every((name) => Object.hasOwn(kept, name))) continue;
+    kept = ACTIONS[step.remedy.action](kept, step, changes, { verdicts, endpoint: asked.endpoint });
+  }
+  if (changes.size) kept = withoutDependents(kept, changes, remedies, asked.endpoint);
+  const instead: Record<string, string> = {};
+  for (const [name, put] of changes) if (put !== null) instead[name] = put;
+  return { body: kept, dropped: [...changes.keys()], instead };
+}
+
+/** A value as parameter ids spell it; an object by its `type`, a list as `empty` or `list`. */
+export function spelled(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return spelledNumber(value);
+  if (isObject(value)) return typeof value.type === "string" ? value.type : "object";
+  if (Array.isArray(value)) return value.length ? "list" : "empty";
+  return String(value); // null, true, false
+}
+
+function spelledNumber(value: number): string {
+  if (!(Math.abs(value) < 2 ** 53)) return "number";
+  return Number.isInteger(value) || Math.abs(value) >= 0.0001 ? String(value) : "number";
+}
+
+interface Around {
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly endpoint: string;
+}
+
+type Action = (body: Body, step: Step, changes: Changes, around: Around) => Body;
+
+const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
+  /** Leave the value out wherever it is refused; where it stands for several together, just the one. */
+  drop: (body, step, changes) =>
+    mended(body, step.at, (value) => {
+      if (!step.verdict.refuses(valueName(value, step))) return value;
+      changes.set(step.together.length ? step.at.join(".") : step.name, null);
+      return GONE;
+    }),
+  /** Take the refused values out of a list. */
+  take_out: (body, step, changes) =>
+    mended(body, step.at, (value) => {
+      const name = valueName(value, step);
+      if (!step.verdict.refuses(name)) return value;
+      changes.set(`${step.name}:${name}`, null);
+      return GONE;
+    }),
+  /** Put the first value that is not refused in place of one that is. */
+  replace: (body, step, changes) =>
+    mended(body, step.at, (value) => {
+      const name = valueName(value, step);
+      if (!step.verdict.refuses(name)) return value;
+      const values = step.remedy.values ?? {};
+      // What is said of the whole field speaks for the values that the registry has, and no more.
+      const fits = (each: string) =>
+        Object.hasOwn(values, each) ? !step.verdict.refuses(each) : step.verdict.values.get(each) !== false;
+      const other = Object.hasOwn(values, name) ? values[name]?.find(fits) : undefined;
+      if (other !== undefined) {
+        changes.set(`${step.name}:${name}`, other);
+        return other;
+      }
+      if (step.remedy.otherwise === "keep") return value;
+      changes.set(step.name, null);
+      return GONE;
+    }),
+  /** Give the value to the field that the model takes it in; that field's own value stays. */
+  rename: (body, step, changes, { verdicts, endpoint }) => {
+    const value = body[step.name];
+    if (!step.verdict.refuses(valueName(value, step))) return body;
+    const other = step.remedy.to?.[endpoint];
+    const usable = other !== undefined && !verdicts.get(other)?.refuses(spelled(value));
+    changes.set(step.name, usable ? other : null);
+    const { [step.name]: _moved, ...rest } = body;
+    return usable && !Object.hasOwn(rest, other) ? { ...rest, [other]: value } : rest;
+  },
+  keep: (body) => body,
+};
+
+/** How the registry's ids spell a value of this parameter. */
+function valueName(value: unknown, step: Step): string {
+  const name = spelled(value);
+  const names = step.remedy.spelled ?? {};
+  return isObject(value) && Object.hasOwn(names, name) ? (names[name] ?? name) : name;
+}
+
+/** Drop what needs something that was dropped and has nothing in its place. */
+function withoutDependents(body: Body, changes: Changes, remedies: Remedies, endpoint: string): Body {
+  const needs = Object.entries(remedies.needs[endpoint] ?? {});
+  const waiting = [...changes].filter(([, put]) => put === null).map(([name]) => name);
+  for (let gone = waiting.pop(); gone !== undefined; gone = waiting.pop()) {
+    for (const [name, prerequisite] of needs) {
+      if (prerequisite !== gone) continue;
+      const wanted = valueOf(name);
+      let found = false;
+      body = mended(body, stepsTo(pathOf(name), remedies, endpoint), (value) => {
+        if (wanted !== undefined && spelled(value) !== wanted) return value;
+        found = true;
+        return GONE;
+      });
+      if (found && !changes.has(name)) {
+        changes.set(name, null);
+        waiting.push(name);
+      }
+    }
+  }
+  return body;
+}
+
+/** The body with one place in it mended; what this empties goes too, for it would say nothing. */
+function mended(body: Body, at: readonly string[], mend: Mend): Body {
+  const left = inside(body, at, mend);
+  return isObject(left) ? left : {};
+}
+
+function inside(value: unknown, at: readonly string[], mend: Mend): unknown {
+  const [name, ...rest] = at;
+  if (name === undefined) return mend(value);
+  if (name === EACH) {
+    if (!Array.isArray(value)) return value;
+    const items = value.map((item: unknown) => inside(item, rest, mend));
+    if (items.every((item, index) => item === value[index])) return value;
+    const left = items.filter((item) => item !== GONE);
+    return left.length ? left : GONE;
+  }
+  if (!isObject(value) || !Object.hasOwn(value, name)) return value;
+  const inner = inside(value[name], rest, mend);
+  if (inner === value[name]) return value;
+  if (inner !== GONE) return { ...value, [name]: inner };
+  const { [name]: _gone, ...others } = value;
+  return Object.keys(others).length ? others : GONE;
+}
+
+/** The steps to where a parameter lies in a body, `[]` for each item of a list. */
+function stepsTo(name: string, remedies: Remedies, endpoint: string): string[] {
+  const path = remedyOf(name, remedies)?.at?.[endpoint] ?? name.slice(name.lastIndexOf("+") + 1);
+  return path.split(".").flatMap((each) => (each.endsWith(EACH) ? [each.slice(0, -EACH.length), EACH] : [each]));
+}
+
+function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
+  return Object.hasOwn(remedies.remedies, name) ? remedies.remedies[name] : undefined;
+}
+
+function stepsFor(verdicts: ReadonlyMap<string, Verdict>, remedies: Remedies, endpoint: string): Step[] {
+  const refused = [...verdicts].filter(([, verdict]) => verdict.isRefusal);
+  const steps = refused.map(([name, verdict]) => ({
+    name,
+    together: name.includes("+") ? name.split("+") : [],
+    at: stepsTo(name, remedies, endpoint),
+    verdict,
+    remedy: remedyOf(name, remedies) ?? { action: "drop" as const },
+  }));
+  // What stands for several together comes last: one of them may have gone by then.
+  return [...steps.filter((step) => !step.together.length), ...steps.filter((step) => step.together.length)];
+}
+
+/** All that the rules say of each parameter, with the first rule that speaks of a value deciding. */
+function verdictsOf(table: SupportTable, question: Question): Map<string, Verdict> {
+  const verdicts = new Map<string, Verdict>();
+  for (const rule of table.matching(question)) {
+    const settled = new Set([...verdicts].filter(([, each]) => each.others !== undefined).map(([path]) => path));
+    for (const [name, { supported }] of rule.statements) {
+      const [path, value] = [pathOf(name), valueOf(name)];
+      const verdict = verdicts.get(path) ?? new Verdict();
+      verdicts.set(path, verdict);
+      if (settled.has(path)) continue;
+      if (value === undefined) verdict.others = supported;
+      else if (!verdict.values.has(value)) verdict.values.set(value, supported);
+    }
+  }
+  return verdicts;
+}

@@ -1,0 +1,124 @@
+/** One gateway: its models, all that is known of them, and how Pi is told. */
+
+import type { Model } from "@mariozechner/pi-ai";
+import type { ProviderModelConfig } from "@mariozechner/pi-coding-agent";
+import { capabilitiesOf, type CapabilityRules } from "./capabilities.ts";
+import type { Declared, Listed } from "./catalogue.ts";
+import { type CompatRules, compatOf, type Endpoint } from "./compat.ts";
+import { loadData } from "./data.ts";
+import { type Filtered, filterRequest, type Remedies } from "./filtering.ts";
+import type { RateLimitRules } from "./rate_limits.ts";
+import type { SupportTable } from "./table.ts";
+import { gatewayName, type Target } from "./target.ts";
+import { levelsThatFit } from "./thinking.ts";
+
+/** What Pi calls the two wires. */
+export type Wire = "openai-responses" | "openai-completions";
+
+const WIRES: Readonly<Record<Endpoint, Wire>> = {
+  chat_completions: "openai-completions",
+  responses: "openai-responses",
+};
+
+/** The rules that do not depend on the gateway. */
+export interface Knowledge {
+  readonly table: SupportTable;
+  readonly capabilities: CapabilityRules;
+  readonly compat: CompatRules;
+  readonly remedies: Remedies;
+  readonly limits: RateLimitRules;
+}
+
+/** Load the rules beside the table. @throws DataError */
+export function loadKnowledge(table: SupportTable): Knowledge {
+  return {
+    table,
+    capabilities: loadData<CapabilityRules>("capabilities.json"),
+    compat: loadData<CompatRules>("compat.json"),
+    remedies: loadData<Remedies>("remedies.json"),
+    limits: loadData<RateLimitRules>("rate_limits.json"),
+  };
+}
+
+/** A model as its requests need it. */
+export type Described = Pick<
+  Model<Wire>,
+  "id" | "name" | "reasoning" | "input" | "cost" | "contextWindow" | "maxTokens" | "thinkingLevelMap"
+> & {
+  readonly wire: Wire;
+  readonly endpoint: Endpoint;
+  readonly compat: NonNullable<ProviderModelConfig["compat"]>;
+};
+
+export class Gateway {
+  readonly target: Target;
+  readonly knowledge: Knowledge;
+  readonly listed: readonly Listed[];
+  readonly #byId: ReadonlyMap<string, Listed>;
+  readonly #name: string;
+
+  readonly #maxTokens: number | undefined;
+
+  /** `maxTokens`, where given, takes the place of the conservative longest answer. */
+  constructor(target: Target, knowledge: Knowledge, listed: readonly Listed[], maxTokens?: number) {
+    this.target = target;
+    this.knowledge = knowledge;
+    this.listed = listed;
+    this.#maxTokens = maxTokens;
+    this.#byId = new Map(listed.map((each) => [each.id, each]));
+    this.#name = gatewayName(target.baseUrl);
+  }
+
+  /** The listed models, as Pi registers them. */
+  models(): ProviderModelConfig[] {
+    return this.listed.map(({ id }) => {
+      const { wire: _wire, endpoint: _endpoint, ...model } = this.describe(id);
+      return model;
+    });
+  }
+
+  /** Any model, also one that the gateway does not list: then by the rules on its name alone. */
+  describe(id: string): Described {
+    const declared = this.#byId.get(id)?.declared ?? {};
+    const { table, capabilities, compat } = this.knowledge;
+    const can = capabilitiesOf(id, declared, capabilities);
+    const declaredMost = Number(declared.max_output_tokens ?? Number.POSITIVE_INFINITY);
+    const wanted = this.#maxTokens && Math.min(this.#maxTokens, can.context_window, declaredMost);
+    const maxTokens = wanted ?? can.max_tokens;
+    const { wire, thinking_levels, ...flags } = compatOf(this.#about(id), table, compat);
+    return {
+      id,
+      name: id,
+      reasoning: can.reasoning,
+      input: can.input,
+      cost: costOf(declared),
+      contextWindow: can.context_window,
+      maxTokens,
+      thinkingLevelMap: levelsThatFit(thinking_levels, id, maxTokens),
+      compat: flags,
+      wire: WIRES[wire],
+      endpoint: wire,
+    };
+  }
+
+  /** A request body without what its model rejects. */
+  filter(body: Record<string, unknown>, id: string, endpoint: Endpoint): Filtered {
+    return filterRequest(body, { ...this.#about(id), endpoint }, this.knowledge.table, this.knowledge.remedies);
+  }
+
+  #about(model: string) {
+    const route = this.#byId.get(model)?.route;
+    return { model, gateway: this.#name, ...(route ? { route } : {}) };
+  }
+}
+
+/** Declared prices in dollars for a million tokens, without the dust that floats leave; 0 where unknown. */
+function costOf(declared: Declared): Model<Wire>["cost"] {
+  const price = (name: string): number => Number((Number(declared[name] ?? 0) * 1e6).toFixed(6));
+  return {
+    input: price("input_cost_per_token"),
+    output: price("output_cost_per_token"),
+    cacheRead: price("cache_read_input_token_cost"),
+    cacheWrite: price("cache_creation_input_token_cost"),
+  };
+}

@@ -1,0 +1,208 @@
+/**
+ * The parameter-support table: the TypeScript twin of `conformance/provider/table.py`.
+ *
+ * An ordered list of rules; the first that matches and has a statement for the parameter decides. A
+ * selector never matches what the caller does not know, and the last rule matches every model.
+ */
+
+import { isObject } from "./json.ts";
+
+export const SCHEMA_VERSION = 1;
+
+/** Whether a parameter can be sent, and whether somebody measured that. */
+export interface Statement {
+  readonly supported: boolean;
+  readonly measured: boolean;
+}
+
+/** Statements, and the requests they speak for. An empty selector matches everything. */
+export interface Rule {
+  readonly models: readonly string[];
+  readonly endpoints: readonly string[];
+  readonly modes: readonly string[];
+  readonly routes: readonly string[];
+  readonly gateways: readonly string[];
+  readonly gateway_versions: readonly string[];
+  readonly statements: ReadonlyMap<string, Statement>;
+}
+
+/** What a caller knows about the request it is about to send. */
+export interface Question {
+  readonly model: string;
+  readonly endpoint: string;
+  readonly mode?: string;
+  readonly route?: string;
+  readonly gateway?: string;
+  readonly gatewayVersion?: string;
+}
+
+/** The table does not have the shape of one; the message is one line for the user. */
+export class TableError extends Error {}
+
+const SELECTORS = ["models", "endpoints", "modes", "routes", "gateways", "gateway_versions"] as const;
+
+export class SupportTable {
+  readonly rules: readonly Rule[];
+
+  constructor(rules: readonly Rule[]) {
+    this.rules = rules;
+  }
+
+  /** The rules that speak for this request, most specific first. */
+  matching(question: Question): Rule[] {
+    return this.rules.filter((rule) => matches(rule, question));
+  }
+
+  /** The statement that decides, or undefined where no rule knows the parameter (send it). */
+  lookup(question: Question, parameter: string): Statement | undefined {
+    const names = namesOf(parameter);
+    for (const rule of this.matching(question)) {
+      for (const name of names) {
+        const statement = rule.statements.get(name);
+        if (statement) return statement;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** A table that knows nothing: everything is sent. */
+export const EMPTY_TABLE = new SupportTable([]);
+
+/** The names under which statements about a parameter may stand: `store:true`, then `store`. */
+export function namesOf(parameter: string): string[] {
+  const path = pathOf(parameter);
+  return path === parameter ? [parameter] : [parameter, path];
+}
+
+/** The path in `path:value`. */
+export function pathOf(parameter: string): string {
+  const colon = parameter.indexOf(":");
+  return colon < 0 ? parameter : parameter.slice(0, colon);
+}
+
+/** The value in `path:value`; undefined where none is named. */
+export function valueOf(parameter: string): string | undefined {
+  const colon = parameter.indexOf(":");
+  return colon < 0 ? undefined : parameter.slice(colon + 1);
+}
+
+/** Match a model id against a pattern in which `*` stands for any run of characters. */
+export function modelMatches(pattern: string, model: string): boolean {
+  const [head = "", ...rest] = pattern.split("*");
+  const tail = rest.pop();
+  if (tail === undefined) return pattern === model;
+  if (model.length < head.length + tail.length || !model.startsWith(head) || !model.endsWith(tail)) return false;
+  let at = head.length;
+  for (const piece of rest) {
+    const found = model.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return at <= model.length - tail.length;
+}
+
+function matches(rule: Rule, question: Question): boolean {
+  return (
+    allows(rule.endpoints, question.endpoint) &&
+    allows(rule.modes, question.mode) &&
+    allows(rule.routes, question.route) &&
+    allows(rule.gateways, question.gateway) &&
+    (!rule.gateway_versions.length || versionFits(question.gatewayVersion, rule.gateway_versions)) &&
+    rule.models.some((pattern) => modelMatches(pattern, question.model))
+  );
+}
+
+function allows(selector: readonly string[], value: string | undefined): boolean {
+  return !selector.length || (value !== undefined && selector.includes(value));
+}
+
+const BOUND = /^(>=|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)$/;
+
+function versionFits(version: string | undefined, bounds: readonly string[]): boolean {
+  if (version === undefined) return false;
+  const have = release(version);
+  return bounds.every((bound) => {
+    const [, operator, wanted = ""] = BOUND.exec(bound) ?? [];
+    const order = compare(have, release(wanted));
+    return operator === ">=" ? order >= 0 : operator === "<" ? order < 0 : order === 0;
+  });
+}
+
+function release(version: string): number[] {
+  const found = /^\d{1,9}(?!\d)(?:\.\d{1,9}(?!\d))*/.exec(version);
+  const numbers = found ? found[0].split(".").map(Number) : [];
+  while (numbers.length && numbers[numbers.length - 1] === 0) numbers.pop(); // 1.80.0 and 1.80 are one release
+  return numbers;
+}
+
+function compare(left: readonly number[], right: readonly number[]): number {
+  for (let at = 0; at < Math.max(left.length, right.length); at += 1) {
+    const order = (left[at] ?? -1) - (right[at] ?? -1);
+    if (order) return order;
+  }
+  return 0;
+}
+
+/**
+ * Build a table from decoded JSON; `where` names it in errors.
+ *
+ * @throws TableError for what does not have a table's shape, or was written by a newer version.
+ */
+export function parseTable(data: unknown, where: string): SupportTable {
+  if (!isObject(data)) throw new TableError(`${where} is not a support table: it must be a JSON object`);
+  const version = data.schema_version;
+  if (typeof version === "number" && version > SCHEMA_VERSION) {
+    throw new TableError(`${where} has schema_version ${version}, newer than ${SCHEMA_VERSION}; update this package`);
+  }
+  if (version !== SCHEMA_VERSION) {
+    throw new TableError(`${where} has no valid schema_version (expected ${SCHEMA_VERSION})`);
+  }
+  const sources = "sources" in data ? data.sources : {};
+  if (!isObject(sources)) throw new TableError(`${where}: sources must be a JSON object`);
+  if (!Array.isArray(data.rules)) throw new TableError(`${where}: rules must be a JSON array`);
+  const rules = data.rules.map((row: unknown, index) => parseRule(row, sources, `${where}: rules[${index}]`));
+  const last = rules.at(-1);
+  const isDefault = last?.models.join() === "*" && SELECTORS.slice(1).every((name) => !last[name].length);
+  if (!isDefault) {
+    throw new TableError(`${where}: the last rule must be the default, with models ["*"] and no other selector`);
+  }
+  return new SupportTable(rules);
+}
+
+function parseRule(row: unknown, sources: Readonly<Record<string, unknown>>, where: string): Rule {
+  if (!isObject(row)) throw new TableError(`${where} must be a JSON object`);
+  const known: string[] = [...SELECTORS, "statements", "cassettes"];
+  const unknown = Object.keys(row).filter((name) => !known.includes(name)).sort()[0];
+  if (unknown !== undefined) throw new TableError(`${where} has an unknown key '${unknown}'`);
+  const strings = (name: (typeof SELECTORS)[number]): string[] => {
+    const value = name in row ? row[name] : [];
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+      throw new TableError(`${where}.${name} must be a JSON array of strings`);
+    }
+    return value;
+  };
+  if (!strings("models").length) throw new TableError(`${where} names no models`);
+  for (const bound of strings("gateway_versions")) {
+    if (!BOUND.test(bound)) {
+      throw new TableError(`${where}.gateway_versions: '${bound}' is no bound such as '>=1.80' or '<1.100'`);
+    }
+  }
+  if (!isObject(row.statements)) throw new TableError(`${where}.statements must be a JSON object`);
+  const statements = Object.entries(row.statements).map(([name, value]): [string, Statement] => {
+    if (!isObject(value) || typeof value.supported !== "boolean" || typeof value.source !== "string") {
+      throw new TableError(`${where}.statements['${name}'] needs 'supported' (true or false) and 'source' (a name)`);
+    }
+    const source = sources[value.source];
+    return [name, { supported: value.supported, measured: isObject(source) && source.kind === "measured" }];
+  });
+  return {
+    models: strings("models"),
+    endpoints: strings("endpoints"),
+    modes: strings("modes"),
+    routes: strings("routes"),
+    gateways: strings("gateways"),
+    gateway_versions: strings("gateway_versions"),
+    statements: new Map(statements),
+  };
+}

@@ -1,0 +1,60 @@
+/** The gateway to talk to, read from the environment: the same pairs and rules as the Python provider's. */
+
+/** A gateway's address, without trailing slash and `/v1`, and its key. */
+export interface Target {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+}
+
+/** The address or the key is malformed; the message is one line for the user. */
+export class TargetError extends Error {}
+
+const PAIRS = [
+  ["LITELLM_BASE_URL", "LITELLM_API_KEY"],
+  ["OPENAI_BASE_URL", "OPENAI_API_KEY"],
+] as const;
+
+/**
+ * The gateway that the environment names, or undefined where it names none.
+ *
+ * @throws TargetError for an address that is no HTTP address, or one without a key.
+ */
+export function targetFromEnv(environment: Readonly<Record<string, string | undefined>>): Target | undefined {
+  for (const [urlName, keyName] of PAIRS) {
+    const url = environment[urlName]?.trim();
+    if (url) return makeTarget(url, environment[keyName] ?? "", urlName, keyName);
+  }
+  return undefined;
+}
+
+function makeTarget(address: string, apiKey: string, urlName: string, keyName: string): Target {
+  let url: URL;
+  try {
+    url = new URL(address);
+  } catch {
+    throw new TargetError(`${urlName} is not an HTTP address; write it as https://host[:port][/v1]`);
+  }
+  if ((url.protocol !== "http:" && url.protocol !== "https:") || !/^https?:\/\/[^/]/i.test(address)) {
+    throw new TargetError(`${urlName} is not an HTTP address; write it as https://host[:port][/v1]`);
+  }
+  if (url.username || url.password) {
+    throw new TargetError(`${urlName} holds credentials; put the key into ${keyName} instead`);
+  }
+  if (/[?#]/.test(address)) {
+    throw new TargetError(`${urlName} holds a query or fragment; write it as https://host[:port][/v1]`);
+  }
+  const key = apiKey.trim();
+  if (!key) throw new TargetError(`${keyName} is not set; it must hold the key for ${urlName}`);
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new TargetError(`${keyName} holds a character that no HTTP header can carry; check it for stray bytes`);
+  }
+  const baseUrl = address.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
+  return { baseUrl, apiKey: key };
+}
+
+/** The host, with the port where it is not the scheme's own: how rules of the table name a gateway. */
+export function gatewayName(baseUrl: string): string {
+  const url = new URL(baseUrl);
+  const host = url.hostname.replace(/^\[|\]$/g, "").replaceAll(":", "-");
+  return url.port ? `${host}-${url.port}` : host;
+}

@@ -1,0 +1,63 @@
+/** What Pi is told of a model, listed or not. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadTables } from "../data.ts";
+import { Gateway, loadKnowledge } from "../gateway.ts";
+
+const table = loadTables(undefined, assert.fail);
+const target = { baseUrl: "https://proxy.example", apiKey: "k" };
+const listed = [
+  {
+    id: "claude-opus-4-6",
+    declared: {
+      input_cost_per_token: 1e-7,
+      output_cost_per_token: 2.5e-6,
+      max_output_tokens: 128000,
+      supports_vision: false,
+    },
+  },
+  { id: "gpt-5.2", declared: {} },
+];
+const gateway = new Gateway(target, loadKnowledge(table), listed);
+
+test("costs are dollars for a million tokens, without dust", () => {
+  assert.deepEqual(gateway.describe("claude-opus-4-6").cost, { input: 0.1, output: 2.5, cacheRead: 0, cacheWrite: 0 });
+});
+
+test("what is declared counts, but for the longest answer", () => {
+  const { input, maxTokens, reasoning } = gateway.describe("claude-opus-4-6");
+  assert.deepEqual({ input, maxTokens, reasoning }, { input: ["text"], maxTokens: 8192, reasoning: true });
+});
+
+test("the wire is the one that the table knows to work", () => {
+  assert.equal(gateway.describe("claude-haiku-4-5").wire, "openai-completions");
+  assert.equal(gateway.describe("gpt-5.2").wire, "openai-responses");
+});
+
+test("flags and thinking levels are what was measured", () => {
+  const { compat, thinkingLevelMap } = gateway.describe("gpt-5.2");
+  assert.equal(thinkingLevelMap?.minimal, null);
+  assert.equal(thinkingLevelMap?.xhigh, "xhigh");
+  assert.equal((compat as { supportsLongCacheRetention?: boolean }).supportsLongCacheRetention, true);
+  const claude = gateway.describe("claude-haiku-4-5").compat as { supportsStore?: boolean };
+  assert.equal(claude.supportsStore, false);
+});
+
+test("a model that is not listed is known by its name alone", () => {
+  const { id, maxTokens, contextWindow, cost } = gateway.describe("claude-opus-4.6-next");
+  assert.deepEqual([id, maxTokens, contextWindow], ["claude-opus-4.6-next", 8192, 200000]);
+  assert.equal(cost.input, 0);
+});
+
+test("the user's own longest answer holds up to what is declared", () => {
+  const generous = new Gateway(target, loadKnowledge(table), listed, 200_000);
+  assert.equal(generous.describe("claude-opus-4-6").maxTokens, 128_000);
+  assert.equal(generous.describe("gpt-5.2").maxTokens, 200_000);
+});
+
+test("Pi registers what is listed, under no wire's name", () => {
+  const registered = gateway.models();
+  assert.deepEqual(registered.map(({ id }) => id), ["claude-opus-4-6", "gpt-5.2"]);
+  assert.ok(registered.every((model) => !("api" in model) && !("wire" in model)));
+});

@@ -1,0 +1,72 @@
+"""The OpenAI SDK's client, which a provider keeps between streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.provider.errors import ConformanceError
+from conformance.provider.fetching import is_loopback
+from conformance.provider.target import Target
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client, and the event loop that its connections belong to."""
+
+    openai: Any
+    loop: asyncio.AbstractEventLoop | None
+
+    async def aclose(self) -> None:
+        """Close the connections, where they are this loop's."""
+        if self.loop is _loop():
+            await self.openai.close()
+
+
+def client_of(target: Target, kept: Client | None = None) -> Client:
+    """The client kept, where it belongs to the running event loop, else a new one. It never retries.
+
+    Raises `ConformanceError` where the SDK is not installed.
+    """
+    loop = _loop()
+    if kept is not None and kept.loop is loop:
+        return kept
+    try:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+    except ImportError:
+        raise ConformanceError("streaming needs the OpenAI SDK 3; install `litellm-conformance[provider]`") from None
+    client = AsyncOpenAI(
+        base_url=f"{target.base_url}/v1",
+        api_key=target.api_key,
+        max_retries=0,
+        http_client=DefaultAsyncHttpxClient(trust_env=not is_loopback(target.base_url), follow_redirects=False),
+    )
+    client.organization = client.project = None  # which the environment may hold for OpenAI itself
+    return Client(client, loop)
+
+
+async def opened(client: Any, endpoint: str, body: dict[str, Any]) -> Any:
+    """The SDK's stream of an answer, once the gateway has begun it.
+
+    The body goes as it is: the SDK's own methods would walk through all of a long conversation
+    to see whether a key in it is to be renamed, and none is.
+    """
+    from openai import AsyncStream
+    from openai.types.chat import ChatCompletionChunk
+    from openai.types.responses import ResponseStreamEvent
+
+    if endpoint == "responses":
+        return await client.post(
+            "/responses", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[ResponseStreamEvent]
+        )
+    return await client.post(
+        "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[ChatCompletionChunk]
+    )
+
+
+def _loop() -> asyncio.AbstractEventLoop | None:
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None

@@ -1,0 +1,129 @@
+"""Real Pi, installed once from a lock file with integrity, and run as a user runs it, in a home of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from conformance.tests.running import CHECKOUT, Ended
+
+EXTENSION = Path(__file__).parents[2] / "provider" / "pi"
+_LOCKED = Path(__file__).with_name("pi")
+_NODE = (20, 6)
+# Neither scripts nor native extras: Pi starts without them, and they cost minutes.
+_INSTALL = ("ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def program(name: str) -> str:
+    """The path of `node` or `npm`; skips the test where it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"Pi cannot be run: {name} is not installed")
+    return found
+
+
+def pi_modules() -> Path:
+    """The `node_modules` that holds Pi; skips the test where Node or npm is missing or too old."""
+    npm = program("npm")
+    said = subprocess.run([program("node"), "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    version = tuple(map(int, re.findall(r"\d+", said)[:2]))
+    if version < _NODE:
+        pytest.skip(f"Pi cannot be run: it needs Node {'.'.join(map(str, _NODE))} or newer, and this is {said.strip()}")
+    locked = (_LOCKED / "package-lock.json").read_bytes()
+    place = user_cache_path("litellm-conformance", appauthor=False) / "pi" / hashlib.sha256(locked).hexdigest()[:12]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_suffix(".lock")):
+        if not place.exists():
+            _install(npm, place)
+    return place / "node_modules"
+
+
+def _install(npm: str, place: Path) -> None:
+    """Install under another name first: what has the right name is whole."""
+    with tempfile.TemporaryDirectory(prefix=f"{place.name}.partial-", dir=place.parent) as made:
+        building = Path(made) / "whole"
+        shutil.copytree(_LOCKED, building)
+        done = subprocess.run([npm, *_INSTALL], cwd=building, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode != 0:
+            pytest.fail(f"npm could not install Pi: {done.stderr.strip()[-500:]}", pytrace=False)
+        building.rename(place)
+
+
+@dataclass(frozen=True)
+class Pi:
+    """A home with a Pi in it. `environment` is all that a run inherits beside `PATH`."""
+
+    modules: Path
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def agent(self) -> Path:
+        """Pi's own folder: its settings, its extensions, its sessions."""
+        return self.home / "agent"
+
+    @property
+    def work(self) -> Path:
+        """The folder Pi is started in."""
+        return self.home / "work"
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> Ended:
+        """Run `pi` with these arguments to its end."""
+        command = [
+            program("node"),
+            str(self.modules / "@mariozechner" / "pi-coding-agent" / "dist" / "cli.js"),
+            *arguments,
+        ]
+        return self._run(command, env or {}, timeout)
+
+    def ask(self, prompt: str, model: str, *options: str, env: Mapping[str, str] | None = None) -> Ended:
+        """One prompt for one of our models, with nothing but the extension in this checkout loaded."""
+        only = ("-ne", "-e", str(EXTENSION / "index.ts"), "-ns", "-np", "-nc", "--no-themes", "--no-session")
+        return self.run(*only, "--provider", "litellm", "--model", model, *options, "-p", prompt, env=env)
+
+    def python(self, *arguments: str) -> Ended:
+        """Run `python -m conformance` for this home."""
+        return self._run([sys.executable, "-m", "conformance", *arguments], {"PYTHONPATH": str(CHECKOUT)}, 120)
+
+    def messages(self, prompt: str, model: str, *options: str) -> list[dict[str, Any]]:
+        """The messages that end one run of the agent, as `--mode json` tells them."""
+        done = self.ask(prompt, model, *options, "--mode", "json")
+        events = [json.loads(line) for line in done.out.splitlines()]
+        [last] = [event for event in events if event["type"] == "agent_end"][-1:]
+        found: list[dict[str, Any]] = last["messages"]
+        return found
+
+    def _run(self, command: Sequence[str], env: Mapping[str, str], timeout: float) -> Ended:
+        self.work.mkdir(parents=True, exist_ok=True)
+        around = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PI_CODING_AGENT_DIR": str(self.agent),
+            "PI_OFFLINE": "1",
+            "PI_TELEMETRY": "0",
+            "NO_COLOR": "1",
+        }
+        done = subprocess.run(
+            list(command),
+            cwd=self.work,
+            env={**around, **self.environment, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
