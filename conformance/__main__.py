@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from conformance import __version__, pi_extension
+from conformance.cassettes import Folder
+from conformance.comparison import compare_matrices
 from conformance.embedded.serve import serve as run_gateway
-from conformance.errors import ConformanceError
+from conformance.errors import ConformanceError, ReportError
+from conformance.matrix import Matrix, parse_matrix
+from conformance.report import PAGE, difference
+from conformance.report.page import write_page
+from conformance.report.shapes import write_all
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +35,75 @@ def commands() -> None:
 def serve(litellm_version: str | None) -> None:
     """Run the embedded gateway, and print the variables that point a client at it."""
     sys.exit(run_gateway(version=litellm_version))
+
+
+@commands.command()
+@click.option("--matrix", metavar="FILE", default="reports/matrix.json", help="The matrix (reports/matrix.json).")
+@click.option("--cassettes", metavar="DIR", default="cassettes", help="Where recordings lie (cassettes).")
+@click.option("--baseline", metavar="FILE", help="An older matrix, to show what changed since.")
+@click.option("--out", metavar="FILE", help="Where the page goes (index.html beside the matrix).")
+@click.option("--allure", is_flag=True, help="Also have Allure make its report of the results beside the page.")
+@click.option("--allure-command", metavar="CMD", default="allure", help="How Allure is called (allure).")
+def report(
+    matrix: str, cassettes: str, baseline: str | None, out: str | None, allure: bool, allure_command: str
+) -> None:
+    """Make the compatibility page from a matrix and its recordings, and the matrix's other shapes."""
+    found = _read_matrix(matrix)
+    older = _read_matrix(baseline) if baseline else None
+    target = Path(out) if out else _matrix_path(matrix).parent / PAGE
+    folder = Folder(Path(cassettes) / found["gateway"]["name"])
+    if not folder.path.is_dir():
+        click.echo(
+            f"no recordings in {folder.path}: the page holds no evidence; name their place with --cassettes", err=True
+        )
+    write_page(target, found, folder, baseline=older)
+    write_all(found, target.parent)
+    click.echo(f"page: {target}")
+    if allure:
+        # Imported here: pytest and Allure take a fifth of a second.
+        from conformance.report.allure_command import REPORT, make_report
+        from conformance.report.allure_results import FOLDER
+
+        made = target.parent / REPORT
+        make_report(target.parent / FOLDER, made, allure_command)
+        click.echo(f"allure: {made}")
+
+
+@commands.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--markdown", "form", flag_value="markdown", help="As Markdown that fits a pull request's comment.")
+@click.option("--json", "form", flag_value="json", help="As JSON, with every cell.")
+def diff(old: str, new: str, form: str | None) -> None:
+    """Tell what changed between two matrices, or folders that hold one.
+
+    Exit code 0: nothing got worse. 1: something that was safe to send is now rejected. 4: a matrix
+    cannot be read.
+    """
+    comparison = compare_matrices(_read_matrix(old), _read_matrix(new))
+    if form == "json":
+        click.echo(json.dumps(comparison.as_json(), indent=1))
+    elif form == "markdown":
+        click.echo(difference.as_markdown(comparison).encode("utf-8"), nl=False)
+    else:
+        Console(highlight=False).print(difference.as_renderable(comparison))
+    sys.exit(1 if comparison.breaks else 0)
+
+
+def _matrix_path(name: str) -> Path:
+    """The file that a matrix lies in, given it or its folder."""
+    path = Path(name)
+    return path / "matrix.json" if path.is_dir() else path
+
+
+def _read_matrix(name: str) -> Matrix:
+    path = _matrix_path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ReportError(f"cannot read the matrix {path} ({what}); pytest writes one to reports/matrix.json") from None
+    return parse_matrix(text, str(path))
 
 
 @commands.group()
@@ -51,6 +129,9 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
 
 def main() -> None:
     """Run a command; whatever a user can cause ends as one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs shows question marks
     try:
         commands()
     except ConformanceError as error:

@@ -8,7 +8,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4):
 `DiscoveryError`         the gateway cannot be reached, refuses the key, or has no models
 `RegistryError`          the parameter registry, or an option that names one, is wrong
 `CassetteError`          a recording is missing, unreadable, or of another kind
-`ReportError`            a report cannot be written
+`ReportError`            a report cannot be written, or lacks the matrix that it is made from
 `PiExtensionError`       the Pi extension cannot be installed or removed
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
@@ -51,7 +51,7 @@ class CassetteError(ConformanceError):
 
 
 class ReportError(ConformanceError):
-    """A report cannot be written."""
+    """A report cannot be written, or what it is made from cannot be read."""
 
 
 class PiExtensionError(ConformanceError):

@@ -130,6 +130,13 @@ def counts(matrix: Matrix) -> dict[Verdict, int]:
     return {verdict: count for verdict, count in tally.items() if count}
 
 
+def supported_percent(tally: Mapping[Verdict, int]) -> int | None:
+    """How many percent of the cells with an answer are honoured or accepted, rounded down; None without any."""
+    good = tally.get(Verdict.HONOURED, 0) + tally.get(Verdict.ACCEPTED, 0)
+    answered = good + tally.get(Verdict.IGNORED, 0) + tally.get(Verdict.REJECTED, 0)
+    return 100 * good // answered if answered else None
+
+
 def dump_matrix(matrix: Matrix) -> str:
     """A matrix as JSON text with one cell to a line."""
     head = json.dumps({name: part for name, part in matrix.items() if name != "cells"}, indent=1)
@@ -143,6 +150,12 @@ def parse_matrix(text: str, where: str) -> Matrix:
         matrix: Matrix = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TableError(f"{where} is not JSON ({error})") from None
+    version = matrix.get("schema_version") if isinstance(matrix, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise TableError(
+            f"{where} has schema version {version}, and this release reads up to {SCHEMA_VERSION}; "
+            "update litellm-conformance to read it"
+        )
     if problem := first_error("matrix", matrix):
         raise TableError(f"{where} is not a matrix: {problem}")
     return matrix

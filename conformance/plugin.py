@@ -17,7 +17,7 @@ from rich.console import Console
 
 from conformance import summary
 from conformance.errors import ConformanceError, TableError
-from conformance.report import allure_results
+from conformance.report import PAGE, allure_results
 from conformance.run import Run, is_worker, settings_of
 
 
@@ -109,6 +109,8 @@ def _measure(run: Run, config: pytest.Config) -> None:
         except KeyboardInterrupt:
             if run.traffic.requests:
                 path = run.write_matrix()
+                run.write_page()
+                run.write_shapes()
                 console.print(f"interrupted; what was measured is kept: {path} (complete: false)", highlight=False)
             else:
                 console.print("interrupted before anything was sent; nothing was written")
@@ -161,12 +163,14 @@ def _shown(path: Path, config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the matrix, in the controller."""
+    """Write the matrix and the page, in the controller."""
     config = session.config
     run = config.stash.get(RUN, None)
     if run is not None and not is_worker(config) and not config.option.collectonly:
         try:
             run.write_matrix()
+            run.write_page()
+            run.write_shapes()
         except ConformanceError as error:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             config.stash[_FAILED] = str(error)
@@ -183,6 +187,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if _FAILED in config.stash:
         terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
         return
+    terminalreporter.line(f"page: {_shown(run.settings.reports / PAGE, config)}")
     terminalreporter.line(f"matrix: {_shown(run.settings.reports / 'matrix.json', config)}")
     folder = run.settings.cassettes / run.settings.gateway
     terminalreporter.line(f"evidence: {_shown(folder, config)}")

@@ -27,7 +27,7 @@ from conformance.plan import select_endpoints
 from conformance.provider.table import SupportTable, load_table, shipped_table_path
 from conformance.provider.target import Target, target_from_env
 from conformance.replay import Replay
-from conformance.report import allure_results
+from conformance.report import PAGE, allure_results
 from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
 from conformance.types import PlannedCell, Verdict
 
@@ -135,6 +135,24 @@ class Run:
             raise ReportError(f"cannot write {path} ({error.strerror}); name another folder with --reports") from None
         return path
 
+    def write_page(self) -> Path:
+        """Write the compatibility page and say where."""
+        # Imported here: it takes a tenth of a second, and most processes need none of it.
+        from conformance.report.page import write_page
+
+        path = self.settings.reports / PAGE
+        write_page(path, self.matrix, self.replay.folder, registry=self.registry)
+        return path
+
+    def write_shapes(self) -> None:
+        """Write the matrix's other shapes, and what GitHub's step summary and Allure's results need of it."""
+        from conformance.report import shapes  # here, as above
+
+        shapes.write_all(self.matrix, self.settings.reports)
+        shapes.write_step_summary(self.matrix)
+        if folder := allure_results.folder_of(self._config):
+            allure_results.write_run(self.matrix, folder)
+
     def outcome(self, cell: PlannedCell) -> Outcome:
         """How a cell stands to the table."""
         judgement = self.replay.judgement(cell.key)
@@ -167,14 +185,19 @@ class Run:
         return allure_results.as_text(self.replay.exchanges(cell), limit=400)
 
     def label(self, cell: PlannedCell) -> None:
-        """Label the cell's Allure result, where one is written."""
-        if allure_results.is_on(self._config):
-            allure_results.label(cell, self.settings.gateway)
+        """Say in the cell's Allure result, where one is written, what was measured."""
+        if self.allure:
+            self.allure.tell(cell, self.replay.judgement(cell.key), self.replay.routes[cell.key.model])
 
     def attach_evidence(self, cell: PlannedCell) -> None:
         """Attach the exchanges behind a verdict to the cell's Allure result, where one is written."""
-        if allure_results.is_on(self._config):
-            allure_results.attach(self.replay.exchanges(cell))
+        if self.allure:
+            allure_results.attach(self.replay.exchanges(cell), self.registry.paths)
+
+    @cached_property
+    def allure(self) -> allure_results.Teller | None:
+        """What finishes this process's Allure results, where any are written."""
+        return allure_results.attend(self._config, self.replay.gateway)
 
     def table_differs(self) -> str | None:
         """What is wrong with the table as a whole, or None."""

@@ -50,7 +50,7 @@ def grid(matrix: Matrix, width: int) -> Group:
         table.add_column(header, justify="center", no_wrap=True)
     for model in models[:MAX_MODELS]:
         cells = [_sign(signs.get((model, *column), {})) for column in columns]
-        table.add_row(Text(_printable(model)), *cells)
+        table.add_row(Text(printable(model)), *cells)
     key = [f"{n} {_short(endpoint)} {parameter}" for n, (endpoint, parameter) in enumerate(columns, 1)]
     explained = [Text(" · ".join(key), "dim")] if numbered else []
     return Group(table, *explained, *_below(matrix, len(models)))
@@ -65,7 +65,7 @@ def _tallies(matrix: Matrix, models: Sequence[str]) -> Table:
     for verdict in there:
         table.add_column(Text(*SIGNS[verdict]), justify="right")
     for model in models[:MAX_MODELS]:
-        table.add_row(Text(_printable(model)), *(str(tally[model, verdict] or "") for verdict in there))
+        table.add_row(Text(printable(model)), *(str(tally[model, verdict] or "") for verdict in there))
     return table
 
 
@@ -110,7 +110,7 @@ def _declared_otherwise(differing: Sequence[dict[str, Any]]) -> list[Text]:
 
 
 def _of(models: Collection[str]) -> str:
-    return _printable(next(iter(models))) if len(models) == 1 else f"{len(models)} models"
+    return printable(next(iter(models))) if len(models) == 1 else f"{len(models)} models"
 
 
 def _sign(modes: dict[str, Verdict]) -> Text:
@@ -118,9 +118,12 @@ def _sign(modes: dict[str, Verdict]) -> Text:
     return Text.assemble(*(SIGNS[verdict] for verdict in verdicts))
 
 
-def _printable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+def printable(text: str, limit: int = 60) -> str:
+    """A foreign text for people: cut at `limit` characters, without control characters, direction marks, surrogates."""
+    shown = text if len(text) <= limit else f"{text[:limit]}…"
+    if shown.isprintable():
+        return shown
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
 
 
 def rendered(matrix: Matrix, width: int, colour: bool) -> str:

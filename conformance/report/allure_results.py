@@ -1,20 +1,53 @@
-"""Allure results: labels on every cell's test, its exchanges where the test fails."""
+"""Allure results: what was measured, in every cell's result; its exchanges where its test fails.
+
+allure-pytest writes one result for each test. Before it does, a `Teller` makes the cell's out of it:
+a suite for each gateway, model and endpoint, and an identity that is the same from run to run.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import allure
+import allure_commons
 import pytest
+from allure_commons.model2 import Label, Link, Parameter, StatusDetails, TestResult
+from allure_commons.utils import md5
 
+from conformance.cassettes import write_atomically
 from conformance.errors import ReportError
-from conformance.types import Exchange, PlannedCell
+from conformance.matrix import Matrix, counts
+from conformance.report import PAGE
+from conformance.report.markdown import code
+from conformance.summary import printable
+from conformance.types import Endpoint, Exchange, Gateway, Judgement, PlannedCell
 
 #: Where results go by default, inside the reports folder.
 FOLDER = "allure-results"
+
+#: Where a cell's result leads: Allure's report lies in a folder of its own beside the page.
+_PAGE_FROM_REPORT = f"../{PAGE}"
+
+#: What Allure sorts results by: name, test status, and how the message begins. Its versions 2 and 3 read these.
+CATEGORIES = [
+    {"name": name, "matchedStatuses": [status], "messageRegex": f"{begins}[\\s\\S]*"}
+    for name, status, begins in (
+        ("The table says otherwise", "failed", "(Failed: )?measured: "),
+        ("Rejected by the gateway", "passed", "rejected by the gateway"),
+        ("Rejected by the backend", "passed", "rejected by the backend"),
+        ("Rejected, nobody knows by whom", "passed", "rejected by the unknown"),
+        ("Silently ignored", "passed", "ignored"),
+        ("Inconclusive", "skipped", "[\\s\\S]*inconclusive"),
+        ("Not applicable", "skipped", "[\\s\\S]*not_applicable"),
+    )
+]
 
 
 def switch_on(config: pytest.Config, reports: Path) -> None:
@@ -35,27 +68,185 @@ def switch_on(config: pytest.Config, reports: Path) -> None:
         config.option.allure_report_dir = str(folder)
 
 
-def is_on(config: pytest.Config) -> bool:
-    """True where this run writes Allure results."""
-    return bool(getattr(config.option, "allure_report_dir", None))
+def folder_of(config: pytest.Config) -> Path | None:
+    """Where this run's Allure results go, or None where it writes none."""
+    named = getattr(config.option, "allure_report_dir", None)
+    return config.invocation_params.dir / named if named else None
 
 
-def label(cell: PlannedCell, gateway: str) -> None:
-    """Label the running test with its cell's coordinates."""
+def attend(config: pytest.Config, gateway: Gateway) -> Teller | None:
+    """Have a `Teller` finish this process's results to the end of the run; None where none are written."""
+    if folder_of(config) is None:
+        return None
+    teller = Teller(gateway)
+    allure_commons.plugin_manager.register(teller)
+    config.add_cleanup(functools.partial(allure_commons.plugin_manager.unregister, teller))
+    return teller
+
+
+class Teller:
+    """Makes a cell's result out of the one that allure-pytest is about to write."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        """Nothing is told yet."""
+        self._gateway = gateway
+        self._told: tuple[PlannedCell, Judgement, str | None] | None = None
+
+    def tell(self, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
+        """Say what the running test is about."""
+        self._told = cell, judgement, route
+
+    @allure_commons.hookimpl(tryfirst=True)
+    def report_result(self, result: TestResult) -> None:
+        """Finish the result of the test that just ended."""
+        # Reports are published, and this machine's name is nobody's business.
+        result.labels = [label for label in result.labels if label.name != "host"]
+        if self._told is not None:
+            finish(result, self._gateway, *self._told)
+            self._told = None
+
+
+def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
+    """Turn a test's result into its cell's.
+
+    Its identity is gateway, model, endpoint, mode and parameter, and not where the suite was started.
+    """
+    from conformance.report.page import cell_fragment  # here, because only these runs need it
+
     key = cell.key
-    told = {"parentSuite": gateway, "suite": key.model, "subSuite": key.endpoint}
-    told |= {"model": key.model, "endpoint": key.endpoint, "mode": key.mode, "parameter": key.parameter}
-    for name, value in told.items():
-        shown = str(value).encode("utf-8", "replace").decode()  # a lone surrogate would end the whole run
-        allure.dynamic.label(name, shown)  # type: ignore[no-untyped-call]
+    place = {"gateway": gateway.name, "model": key.model, "endpoint": key.endpoint.value, "mode": key.mode.value}
+    place = {name: _held(value) for name, value in (place | {"parameter": key.parameter}).items()}
+    result.name = f"{place['parameter']} ({place['mode']})"
+    result.fullName = f"conformance: {', '.join(place.values())}"
+    result.titlePath = [place["gateway"], place["model"], place["endpoint"]]
+    result.testCaseId = result.historyId = md5(json.dumps([gateway.name, *dataclasses.astuple(key)]))  # type: ignore[no-untyped-call]
+    result.parameters = [Parameter(name=name, value=value) for name, value in place.items()]
+    page = f"{_PAGE_FROM_REPORT}{cell_fragment(key)}"
+    result.links = [Link("link", page, "this cell on the compatibility page")]
+    # Again in the text, because Allure 3 follows no relative link but there.
+    result.description = f"{_description(gateway, cell, judgement, route)} · [This cell on the page](<{page}>)"
+    if result.status == "passed":
+        result.statusDetails = StatusDetails(message=f"{_verdict(judgement)}: {_held(judgement.reason)}")
+    chosen = {"parentSuite", "suite", "subSuite", "tag"}
+    result.labels = [label for label in result.labels if label.name not in chosen]
+    result.labels += [Label(name, value) for name, value in _labels(place, cell, judgement, route)]
 
 
-def attach(exchanges: Iterable[Exchange]) -> None:
-    """Attach recorded exchanges, which hold no secrets, to the running test."""
+def _labels(
+    place: Mapping[str, str], cell: PlannedCell, judgement: Judgement, route: str | None
+) -> Iterator[tuple[str, str]]:
+    yield from zip(("parentSuite", "suite", "subSuite"), list(place.values())[:3], strict=True)
+    yield from (("epic", cell.parameter.group), ("feature", place["parameter"]), ("story", place["model"]))
+    yield "severity", _severity(cell)
+    yield from place.items()
+    yield from (("verdict", judgement.verdict.value), ("tag", judgement.verdict.value))
+    if judgement.rejected_by:
+        yield "rejected_by", judgement.rejected_by.value
+    if judgement.split:
+        yield "tag", "split"
+    if route:
+        yield "route", _held(route)
+
+
+def _severity(cell: PlannedCell) -> str:
+    """How much hangs on it: what agents send first of all, other fields, single values of a field."""
+    if "core" in cell.parameter.sets:
+        return "critical"
+    return "minor" if cell.parameter.value else "normal"
+
+
+def _description(gateway: Gateway, cell: PlannedCell, judgement: Judgement, route: str | None) -> str:
+    """The verdict with its reason, what was asked of whom, and why anybody asks: as Markdown."""
+    key, software = cell.key, " ".join(part for part in (gateway.software, gateway.version) if part)
+    by = f" on route {code(route)}" if route else ""
+    through = f"{code(gateway.name)}{f' ({code(software)})' if software else ''}"
+    simulated = "\n\nA simulator stood in for the vendor." if gateway.simulated else ""
+    split = "".join(f"\n\nDeployment {code(name)}: {verdict.value}." for name, verdict in judgement.split.items())
+    return (
+        f"**{_verdict(judgement)}**: {code(judgement.reason, 2000)}{split}\n\n"
+        f"{code(key.parameter)} on {key.endpoint.value}, {key.mode.value}, of {code(key.model)}{by}, through {through}."
+        f"{simulated}\n\n{cell.parameter.why} [What it is]({cell.parameter.standard})"
+    )
+
+
+def _verdict(judgement: Judgement) -> str:
+    by = f" by the {judgement.rejected_by.value}" if judgement.rejected_by else ""
+    return f"{judgement.verdict.value}{by}"
+
+
+def _held(text: str) -> str:
+    """A text that a UTF-8 file can hold: one lone surrogate would end the whole run."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def write_run(matrix: Matrix, folder: Path) -> None:
+    """Write what the results have in common: the environment, and the categories.
+
+    Raises `ReportError` where the folder cannot be written.
+    """
+    try:
+        write_atomically(folder / "environment.properties", _properties(environment(matrix)))
+        write_atomically(folder / "categories.json", json.dumps(CATEGORIES, indent=1) + "\n")
+    except OSError as error:
+        raise ReportError(f"cannot write Allure results to {folder} ({error.strerror}); name another folder") from None
+
+
+def environment(matrix: Matrix) -> dict[str, str]:
+    """What was measured, where and when, as Allure shows it: name and value."""
+    gateway, run = matrix["gateway"], matrix["run"]
+    return {
+        "gateway": gateway["name"],
+        "software": " ".join(part for part in (gateway["software"], gateway["version"]) if part) or "unknown",
+        "upstreams": "simulators that follow the vendors' published schemas" if gateway["simulated"] else "the vendors",
+        "measured": f"{run['started_at']} to {run['finished_at']}",
+        "models": str(len(matrix["models"])),
+        "cells": ", ".join(f"{count} {verdict.value}" for verdict, count in counts(matrix).items()),
+        "requests": str(run["requests"]),
+        "complete": "yes" if run["complete"] else "no",
+    }
+
+
+def _properties(values: Mapping[str, str]) -> str:
+    """A Java properties file, which is ASCII."""
+    return "".join(f"{name} = {_escaped(printable(value, 300))}\n" for name, value in values.items())
+
+
+def _escaped(value: str) -> str:
+    units = re.sub(r"[\\=:#!]", r"\\\g<0>", value).encode("utf-16-be")
+    codes = (int.from_bytes(units[n : n + 2], "big") for n in range(0, len(units), 2))
+    return "".join(chr(code) if 0x20 <= code < 0x7F else f"\\u{code:04x}" for code in codes)
+
+
+def attach(exchanges: Iterable[Exchange], paths: Mapping[Endpoint, str]) -> None:
+    """Attach recorded exchanges, which hold no secrets, to the running test; `paths` are the endpoints'."""
     for exchange in exchanges:
-        request = exchange.request
-        name = f"{request.digest} {', '.join(request.body)}"
-        allure.attach(_told(exchange), name=name, attachment_type=allure.attachment_type.TEXT)
+        request, response = exchange.request, exchange.response
+        outcome = response.status or response.error or "no answer"
+        name = printable(f"{outcome}: {', '.join(request.body)} ({request.digest})", 120)
+        allure.attach(_as_http(exchange, paths), name=name, attachment_type=allure.attachment_type.TEXT)
+
+
+def _as_http(exchange: Exchange, paths: Mapping[Endpoint, str]) -> str:
+    """An exchange as one would see it on the wire, its JSON indented."""
+    request, response = exchange.request, exchange.response
+    headers = "".join(f"{name}: {value}\n" for name, value in response.headers.items())
+    asked = f"POST {paths[request.endpoint]}\n\n{json.dumps(request.body, indent=2)}"
+    if request.fetch:
+        asked = f"GET {paths[request.endpoint]}/{request.fetch}"
+    text = (
+        f"{asked}\n\n"
+        f"--- {response.status or response.error}, after {response.elapsed_ms} ms, recorded {exchange.recorded_at}\n"
+        f"{headers}\n{_indented(response.body.decode('utf-8', 'replace'))}\n"
+    )
+    return _held(text)
+
+
+def _indented(body: str) -> str:
+    try:
+        value: Any = json.loads(body)
+        return json.dumps(value, indent=2)
+    except (ValueError, RecursionError):
+        return body
 
 
 def as_text(exchanges: Iterable[Exchange], limit: int) -> str:
@@ -63,7 +254,7 @@ def as_text(exchanges: Iterable[Exchange], limit: int) -> str:
     return "\n".join(_told(exchange, limit) for exchange in exchanges)
 
 
-def _told(exchange: Exchange, limit: int | None = None) -> str:
+def _told(exchange: Exchange, limit: int) -> str:
     sent, response = json.dumps(exchange.request.body)[:limit], exchange.response
     body = response.body.decode("utf-8", "replace")[:limit]
     return f"  > {sent}\n  < {response.status or response.error} {body}"

@@ -80,6 +80,15 @@ def run_pytest(*options: str, env: Mapping[str, str] | None = None, cwd: Path = 
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def run_command(*words: str, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT) -> Ended:
+    """Run `python -m conformance` to its end."""
+    command = [sys.executable, "-m", "conformance", *words]
+    done = subprocess.run(
+        command, cwd=cwd, env=clean_environment(env), capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 def interrupt_when(command: Sequence[str], ready: Callable[[], bool], env: Mapping[str, str]) -> Ended:
     """Start a process, send it Ctrl-C as soon as `ready()` holds, and see how it ends."""
     with subprocess.Popen(

@@ -162,7 +162,8 @@ CELL = matrix_of(judged(Verdict.REJECTED))["cells"][0]
         ("[" * 100_000, "is not JSON"),
         ("[]", "is not a matrix: the document"),
         ("{}", "is not a matrix: the document"),
-        (_broken(schema_version=2), "is not a matrix: schema_version"),
+        (_broken(schema_version=2), "has schema version 2, and this release reads up to 1; update"),
+        (_broken(schema_version="1"), "is not a matrix: schema_version"),
         (_broken(run={**RUN, "mode": "guess"}), "is not a matrix: run.mode"),
         (_broken(cells=[{**CELL, "verdict": "maybe"}]), r"cells\[0\].verdict"),
         (_broken(cells=[{**CELL, "verdict": "honoured"}]), r"cells\[0\].rejected_by"),
@@ -172,7 +173,7 @@ CELL = matrix_of(judged(Verdict.REJECTED))["cells"][0]
         (_broken(cells=[{**CELL, "surprise": 1}]), r"cells\[0\]: .*surprise"),
         (_broken(models=[{"id": "\ud800"}]), r"models\[0\]: .*required"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_malformed(text: str, words: str) -> None:
     """Given a text that is no matrix, when it is parsed, then the error is one line with file and place."""

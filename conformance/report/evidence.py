@@ -1,0 +1,204 @@
+"""The evidence behind a model's cells: reasons and exchanges, trimmed, deduplicated, packed. Pure.
+
+A page holds one packet per model, deflated and in base64, which the page's script unpacks when a
+cell is opened. All packets share one allowance; what does not fit is left out, and the packet says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.answers import read_answer
+from conformance.comparison import Change
+from conformance.parameters import Registry
+from conformance.report.grid import Axes
+from conformance.report.verdicts import letter_of
+from conformance.types import Exchange, Verdict
+
+#: What is kept of each answer's body, in characters; the middle of longer ones is left out.
+FULL_BODY, SHORT_BODY = 2400, 500
+#: What is kept of a request; a longer one is not repeated as a command.
+MAX_REQUEST = 50_000
+#: What all packets of a page may take, in characters of base64.
+ALLOWANCE = 4_000_000
+
+#: What an exchange is to a cell, as letters in its evidence.
+PROBE, BASELINE, WRONG_TYPE, BOGUS, DROPPED, FETCHED = "p", "b", "w", "k", "d", "f"
+
+#: Values of wrong types, as the controls send them; and what stands in a probe for a part of an earlier answer.
+_WRONG = ("wrong type", {"wrong": "type"})
+_LATER = "{answer."
+
+#: Verdicts whose exchanges are kept longest.
+_TELLING = frozenset({Verdict.REJECTED, Verdict.IGNORED, Verdict.INCONCLUSIVE})
+
+#: Gives the recorded exchanges of a model by digest.
+Recorded = Callable[[str], Mapping[str, Exchange]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Depth:
+    """How much of the exchanges a packet holds."""
+
+    body: int
+    all_cells: bool
+    exchanges: bool = True
+
+
+_DEPTHS = (
+    _Depth(FULL_BODY, all_cells=True),
+    _Depth(SHORT_BODY, all_cells=False),
+    _Depth(0, all_cells=False, exchanges=False),
+)
+
+
+class Packer:
+    """Packs the evidence of one model after another, within the page's allowance."""
+
+    def __init__(self, axes: Axes, registry: Registry, recorded: Recorded, allowance: int = ALLOWANCE) -> None:
+        """`recorded` gives a model's exchanges; nothing is read before a model is packed."""
+        self._axes = axes
+        self._columns = {parameter["id"]: number for number, parameter in enumerate(axes.parameters)}
+        self._planes = {plane: number for number, plane in enumerate(axes.planes)}
+        self._asked = {
+            (parameter.id, endpoint.value): body
+            for parameter in registry.parameters
+            for endpoint, body in parameter.bodies.items()
+            if _LATER not in json.dumps(body)
+        }
+        self._registry = registry
+        self._recorded = recorded
+        self._left = allowance
+        self._models_left = max(1, len(axes.models))
+
+    def packet(self, model: str, cells: Sequence[Mapping[str, Any]], changes: Iterable[Change] = ()) -> str:
+        """One model's packet, as deep as its share of what is left of the allowance permits."""
+        share = self._left // self._models_left
+        recorded = self._recorded(model)
+        before = {(k.model, k.endpoint.value, k.mode.value, k.parameter): c.before for c in changes for k in [c.key]}
+        packed = ""
+        for depth in _DEPTHS:
+            packed = _packed(self._document(cells, recorded, before, depth))
+            if len(packed) <= share:
+                break
+        self._left = max(0, self._left - len(packed))
+        self._models_left = max(1, self._models_left - 1)
+        return packed
+
+    def _document(
+        self,
+        cells: Sequence[Mapping[str, Any]],
+        recorded: Mapping[str, Exchange],
+        before: Mapping[Any, Mapping[str, Any] | None],
+        depth: _Depth,
+    ) -> dict[str, Any]:
+        reasons, sets, refs = _Numbered(), _Numbered(), _Numbered()
+        rows: list[list[Any]] = [[0] * len(self._columns) for _ in self._planes]
+        wanted: dict[str, None] = {}
+        for cell in cells:
+            roles = "".join(self._role(cell, number, recorded) for number in range(len(cell["evidence"])))
+            row: list[Any] = [
+                reasons.number(cell["reason"]),
+                sets.number((roles, *(refs.number(ref) for ref in cell["evidence"]))),
+                cell["declared"],
+            ]
+            was = before.get((cell["model"], cell["endpoint"], cell["mode"], cell["parameter"]))
+            if cell.get("split") or was:
+                row += [cell.get("split"), was and [letter_of(was), was["reason"]]]
+            rows[self._planes[cell["endpoint"], cell["mode"]]][self._columns[cell["parameter"]]] = row
+            if depth.exchanges and (depth.all_cells or was or Verdict(cell["verdict"]) in _TELLING):
+                wanted |= dict.fromkeys(cell["evidence"])
+        return {
+            "reasons": reasons.values,
+            "sets": sets.values,
+            "cells": rows,
+            "refs": refs.values,
+            "exchanges": [
+                _told(recorded[digest], depth.body) if ref in wanted and (digest := _digest(ref)) in recorded else None
+                for ref in refs.values
+            ],
+            "short": not depth.all_cells,
+        }
+
+    def _role(self, cell: Mapping[str, Any], number: int, recorded: Mapping[str, Exchange]) -> str:
+        """What one exchange of a cell's evidence is to it, as far as its body tells."""
+        exchange = recorded.get(_digest(cell["evidence"][number]))
+        if exchange is None:
+            return PROBE if number == 0 else BASELINE
+        body = exchange.request.body
+        if not body:
+            return FETCHED
+        if _holds(body, self._registry.endpoints[exchange.request.endpoint].bogus):
+            return BOGUS
+        asked = self._asked.get((cell["parameter"], cell["endpoint"]))
+        first = number == 0 and len(cell["evidence"]) > 1
+        if first if asked is None else _holds(body, asked):
+            return DROPPED if body.get("drop_params") is True else PROBE
+        return WRONG_TYPE if any(value in _WRONG for value in body.values()) else BASELINE
+
+
+class _Numbered:
+    """Values with the number under which each is first met."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+
+    def number(self, value: Any) -> int:
+        return self._numbers.setdefault(value, len(self._numbers))
+
+    @property
+    def values(self) -> list[Any]:
+        return list(self._numbers)
+
+
+def _digest(ref: str) -> str:
+    return ref.rpartition("#")[2]
+
+
+def _holds(body: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    return all(name in body and body[name] == value for name, value in part.items())
+
+
+def _told(exchange: Exchange, limit: int) -> dict[str, Any]:
+    """An exchange as the page shows it; `left` counts the characters of its body that were left out."""
+    request, response = exchange.request, exchange.response
+    sent, body = request.content.decode("ascii"), response.body.decode("utf-8", "replace")
+    kept, left = _middle_out(body, limit)
+    told = {
+        "at": exchange.recorded_at,
+        "ms": response.elapsed_ms,
+        "status": response.status,
+        "carried": _carried(exchange),
+        "headers": {name: value for name, value in response.headers.items() if value},
+        "sent": sent if len(sent) <= MAX_REQUEST else None,
+        "body": kept,
+        "left": left,
+        "error": response.error,
+    }
+    return {name: value for name, value in told.items() if value not in (None, 0)}
+
+
+def _carried(exchange: Exchange) -> int | None:
+    """The status of an error that came inside a success, or None."""
+    if exchange.response.status != 200 or b"error" not in exchange.response.body:
+        return None
+    answer = read_answer(exchange.request, exchange.response)
+    return answer.status if answer.refusal is not None and answer.status != 200 else None
+
+
+def _middle_out(text: str, limit: int) -> tuple[list[str], int]:
+    """A text's beginning and end (errors end a stream), and how much is left out between them."""
+    if len(text) <= limit:
+        return [text], 0
+    tail = limit // 3
+    return [text[: limit - tail], text[len(text) - tail :]], len(text) - limit
+
+
+def _packed(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 6)).decode("ascii")

@@ -1,0 +1,203 @@
+"""The compatibility page: one self-contained HTML file from a matrix and its recordings.
+
+The text is made by jinja2, which escapes it; the grid is drawn by the page's own script from data
+in a JSON element. A content-security policy lets nothing else run, and nothing leave.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from conformance import __version__
+from conformance.cassettes import Folder, write_atomically
+from conformance.comparison import TITLES, Change, Comparison, Kind, compare_matrices
+from conformance.errors import ReportError
+from conformance.matrix import Matrix, counts, disagreements
+from conformance.parameters import Registry, load_registry
+from conformance.report import evidence, overview, verdicts
+from conformance.report.changed import sections_of
+from conformance.report.grid import Axes, axes_of, planes_of
+from conformance.report.mends import mend_of
+from conformance.types import CellKey, Exchange
+
+#: The page's script, in the order in which its parts are put together.
+_SCRIPTS = ("data.js", "view.js", "grid.js", "evidence.js", "drawer.js", "main.js")
+
+
+def write_page(
+    path: Path, matrix: Matrix, folder: Folder, *, baseline: Matrix | None = None, registry: Registry | None = None
+) -> None:
+    """Write the page of a matrix, with the evidence that lies in `folder`; `baseline` is an older matrix.
+
+    Raises `ReportError` where the file cannot be written, `CassetteError` where a recording is damaged.
+    """
+    text = render_page(matrix, folder.read_model, baseline=baseline, registry=registry)
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        raise ReportError(f"cannot write {path} ({error.strerror}); name another place for it") from None
+
+
+def render_page(
+    matrix: Matrix,
+    recorded: evidence.Recorded | None = None,
+    *,
+    baseline: Matrix | None = None,
+    registry: Registry | None = None,
+    allowance: int = evidence.ALLOWANCE,
+) -> str:
+    """The page as text. `recorded` gives a model's exchanges by digest; without it the page holds none."""
+    registry = registry or load_registry()
+    axes = axes_of(matrix, registry)
+    comparison = compare_matrices(baseline, matrix) if baseline else None
+    data = _data(matrix, axes, registry, comparison)
+    data["evidence"] = _packets(matrix, axes, registry, recorded or _nothing, comparison, allowance)
+    style, script = _asset("page.css"), _script()
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            matrix=matrix,
+            version=__version__,
+            style=Markup(style),  # noqa: S704  the project's own file
+            script=Markup(script),  # noqa: S704
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            data=data,
+            facts=overview.facts(matrix, axes),
+            routes=overview.by_route(matrix, axes),
+            models=overview.by_model(matrix, axes),
+            counts=counts(matrix),
+            verdicts=verdicts.SHOWN,
+            no_route=overview.NO_ROUTE,
+            differing=len(disagreements(matrix)),
+            comparison=comparison,
+            changed=sections_of(comparison) if comparison else [],
+            limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},
+        )
+    )
+
+
+def cell_fragment(key: CellKey) -> str:
+    """The part of the page's address, from the `#` on, that opens one cell."""
+    parts = (key.endpoint.value, key.mode.value, key.parameter, key.model)
+    return "#cell=" + "/".join(_quoted(part) for part in parts)
+
+
+def _quoted(text: str) -> str:
+    """Percent-encoded as a browser's `encodeURIComponent` does; lone surrogates have no encoding."""
+    return quote(re.sub("[\ud800-\udfff]", "\ufffd", text), safe="!'()*")
+
+
+def _nothing(_model: str) -> Mapping[str, Exchange]:
+    return {}
+
+
+def _data(matrix: Matrix, axes: Axes, registry: Registry, comparison: Comparison | None) -> dict[str, Any]:
+    """All that the page's script draws from, but for the evidence."""
+    changes = comparison.changes if comparison else ()
+    return {
+        "verdicts": verdicts.for_page(),
+        "models": [
+            {"id": m["id"], "route": m["route"], "served_by": m["served_by"], "deployments": m.get("deployments", 1)}
+            for m in axes.models
+        ],
+        "parameters": list(axes.parameters),
+        "planes": [plane.as_json() for plane in planes_of(matrix, axes, changes)],
+        "kinds": [{"id": kind.value, "title": TITLES[kind]} for kind in Kind] if comparison else [],
+        "mends": _mends(matrix, axes),
+        "paths": {endpoint.value: path for endpoint, path in registry.paths.items()},
+        "gateway": matrix["gateway"],
+        "no_route": overview.NO_ROUTE,
+    }
+
+
+def _mends(matrix: Matrix, axes: Axes) -> dict[str, dict[str, Any]]:
+    """How to mend each parameter on each endpoint that it was asked on."""
+    groups = {parameter["id"]: parameter["group"] for parameter in axes.parameters}
+    fields = {(cell["parameter"], cell["endpoint"]): cell["fields"] for cell in matrix["cells"]}
+    mends: dict[str, dict[str, Any]] = defaultdict(dict)
+    for (parameter, endpoint), names in fields.items():
+        mends[parameter][endpoint] = {**mend_of(parameter, groups[parameter], endpoint, names), "fields": names}
+    return mends
+
+
+def _packets(
+    matrix: Matrix,
+    axes: Axes,
+    registry: Registry,
+    recorded: evidence.Recorded,
+    comparison: Comparison | None,
+    allowance: int,
+) -> list[str]:
+    cells = _by_model(matrix["cells"], lambda cell: str(cell["model"]))
+    changes: Mapping[str, list[Change]] = _by_model(
+        comparison.changes if comparison else (), lambda change: change.key.model
+    )
+    packer = evidence.Packer(axes, registry, recorded, allowance)
+    return [packer.packet(m["id"], cells.get(m["id"], []), changes.get(m["id"], [])) for m in axes.models]
+
+
+def _by_model(items: Iterable[Any], model_of: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for item in items:
+        found[model_of(item)].append(item)
+    return found
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    # Compact; jinja2's own escapes of `<`, `>`, `&` and `'` follow, and surrogates stay escaped.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters["hash_value"] = _quoted
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """A text without what HTML cannot hold: control characters as pictures of themselves, no lone surrogates."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _UNPRINTABLE.sub(_pictured, value)
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+def _pictured(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\N{REPLACEMENT CHARACTER}"
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _script() -> str:
+    parts = "\n".join(_asset(name) for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
+def _hash(text: str) -> str:
+    """A content-security policy's source for exactly this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

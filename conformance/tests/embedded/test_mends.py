@@ -1,0 +1,85 @@
+"""The page's mends on a real LiteLLM: what it says to configure turns each refusal into a success."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from conformance.answers import Answer, read_answer
+from conformance.cassettes import Folder
+from conformance.embedded import EmbeddedGateway, embedded_gateway
+from conformance.embedded import gateway as gateway_module
+from conformance.embedded.config import litellm_config
+from conformance.parameters import load_registry
+from conformance.plan import select_endpoints
+from conformance.replay import Replay
+from conformance.report.mends import mend_of
+from conformance.tests.running import CHECKOUT
+from conformance.types import Endpoint, Mode, Request, Response
+
+REGISTRY = load_registry()
+PARAMETERS = {parameter.id: parameter for parameter in REGISTRY.parameters}
+
+
+@pytest.fixture(scope="module")
+def refused() -> list[dict[str, Any]]:
+    """The whole answers of the shipped recording that refuse, of models with one deployment."""
+    folder = Folder(CHECKOUT / "cassettes" / "embedded")
+    document = folder.read_gateway()
+    parameters = REGISTRY.known(document["run"]["parameters"])
+    cells = Replay(folder, document, REGISTRY, parameters, select_endpoints(None)).matrix()["cells"]
+    return [c for c in cells if c["verdict"] == "rejected" and c["mode"] == "whole" and not c.get("split")]
+
+
+@pytest.fixture(scope="module")
+def mended(refused: list[dict[str, Any]]) -> Iterator[EmbeddedGateway]:
+    """The embedded gateway, configured as the page says for all that its models refuse."""
+    drops: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in refused:
+        drops[cell["model"]] |= dict.fromkeys(_drop(cell))
+
+    def config(simulators: str) -> dict[str, Any]:
+        made = litellm_config(simulators)
+        for row in made["model_list"]:
+            row["litellm_params"]["additional_drop_params"] = list(drops[row["model_name"]])
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway_module, "litellm_config", config)
+        with embedded_gateway() as running:
+            yield running
+
+
+def _drop(cell: dict[str, Any]) -> list[str]:
+    group = PARAMETERS[cell["parameter"]].group
+    settings: list[str] = mend_of(cell["parameter"], group, cell["endpoint"], cell["fields"])["drop"]
+    return settings
+
+
+def test_dropping_mends(mended: EmbeddedGateway, refused: list[dict[str, Any]]) -> None:
+    """Given a refused parameter, when LiteLLM is configured as its mend says, then the same request succeeds."""
+    with httpx.Client(headers={"authorization": f"Bearer {mended.api_key}"}, timeout=60) as client:
+
+        def answer(endpoint: Endpoint, model: str, body: dict[str, Any]) -> Answer:
+            url = f"{mended.base_url.removesuffix('/v1')}/v1{REGISTRY.endpoints[endpoint].path}"
+            received = client.post(url, json=body)
+            request = Request(model, endpoint, Mode.WHOLE, body)
+            return read_answer(request, Response(status=received.status_code, body=received.content))
+
+        tried = 0
+        for cell in refused:
+            endpoint, parameter = Endpoint(cell["endpoint"]), PARAMETERS[cell["parameter"]]
+            entry = REGISTRY.endpoints[endpoint]
+            context = REGISTRY.contexts[parameter.context][endpoint].body if parameter.context else {}
+            baselines = ({"model": cell["model"], **entry.body, **cap, **context} for cap in entry.caps)
+            baseline = next(body for body in baselines if answer(endpoint, cell["model"], body).ok)
+            kept = {name: value for name, value in baseline.items() if name not in parameter.without}
+            mends = _drop(cell)
+            found = answer(endpoint, cell["model"], {**kept, **parameter.bodies[endpoint]})
+            assert found.ok == bool(mends), (cell["model"], endpoint, parameter.id, mends, found.refusal)
+            tried += bool(mends)
+    assert tried > 200

@@ -1,0 +1,287 @@
+"""Tests of the Allure results, and of the report that Allure's command makes of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+from allure_commons import model2
+
+from conformance.errors import ReportError
+from conformance.parameters import load_registry
+from conformance.report import allure_results, screenshot
+from conformance.report.allure_command import make_report, without_analytics
+from conformance.report.page import cell_fragment
+from conformance.tests.building import CHAT, WHOLE
+from conformance.tests.pages import HOSTILE, cell, matrix_with
+from conformance.tests.running import run_command, run_pytest
+from conformance.types import CellKey, Gateway, Judgement, PlannedCell, RejectedBy, Verdict
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ALLURE = shutil.which("allure")
+GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
+
+
+def planned(model: str = "claude-x", parameter: str = "prompt_cache_key") -> PlannedCell:
+    """A cell on `chat_completions`, whole."""
+    (registered,) = (each for each in load_registry().parameters if each.id == "prompt_cache_key")
+    return PlannedCell(key=CellKey(model, CHAT, WHOLE, parameter), parameter=registered)
+
+
+def finished(cell: PlannedCell, reason: str = "refused with 400.", *, route: str | None = None, **parts: Any) -> Any:
+    """The result of a cell that is rejected, as JSON would hold it, unless told otherwise."""
+    judgement = Judgement(
+        key=cell.key,
+        fields=("prompt_cache_key",),
+        reason=reason,
+        **{"verdict": Verdict.REJECTED, "rejected_by": RejectedBy.BACKEND, **parts},
+    )
+    result = model2.TestResult(name="test_cell[x]", fullName="elsewhere.suite#test_cell", status="passed")
+    result.labels = [model2.Label("host", "my-machine"), model2.Label("framework", "pytest")]
+    teller = allure_results.Teller(GATEWAY)
+    teller.tell(cell, judgement, route)
+    teller.report_result(result)
+    return result
+
+
+def labels(result: Any) -> dict[str, str]:
+    """Its labels by name."""
+    return {label.name: label.value for label in result.labels}
+
+
+def test_result_says_what_was_measured() -> None:
+    """Given a judged cell, when its result is finished, then it has suites, parameters, severity, reason and a link."""
+    result = finished(planned(), route="databricks")
+    told = labels(result)
+    assert result.name == "prompt_cache_key (whole)"
+    assert [told[name] for name in ("parentSuite", "suite", "subSuite")] == ["embedded", "claude-x", "chat_completions"]
+    assert (told["epic"], told["feature"], told["severity"]) == ("caching", "prompt_cache_key", "critical")
+    assert (told["verdict"], told["rejected_by"], told["tag"], told["route"]) == (
+        "rejected", "backend", "rejected", "databricks",
+    )  # fmt: skip
+    assert [p.name for p in result.parameters] == ["gateway", "model", "endpoint", "mode", "parameter"]
+    assert result.statusDetails.message == "rejected by the backend: refused with 400."
+    assert "**rejected by the backend**: `refused with 400.`" in result.description
+    assert "simulator" in result.description
+    (link,) = result.links
+    assert link.url == f"../index.html{cell_fragment(planned().key)}"
+
+
+def test_host_is_not_told() -> None:
+    """Given a result with the machine's name, when it is finished, then the name is gone, for other tests' too."""
+    other = model2.TestResult(
+        name="test_other", labels=[model2.Label("host", "my-machine"), model2.Label("framework", "pytest")]
+    )
+    allure_results.Teller(GATEWAY).report_result(other)
+    assert labels(other) == {"framework": "pytest"}
+    assert "host" not in labels(finished(planned()))
+
+
+def test_identity_is_the_cells_own() -> None:
+    """Given cells with other verdicts, when they are finished, then identities differ by coordinates alone."""
+    before, after = finished(planned()), finished(planned(), verdict=Verdict.ACCEPTED, rejected_by=None, reason="so.")
+    assert (before.historyId, before.fullName) == (after.historyId, after.fullName)
+    others = [finished(planned("claude-y")), finished(planned(parameter="store:true"))]
+    assert len({each.historyId for each in (before, *others)}) == 3
+    assert len({each.fullName for each in (before, *others)}) == 3
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_texts(hostile: str) -> None:
+    """Given a hostile id, reason and route, when a result is finished, then a file can hold it, as code."""
+    result = finished(planned(hostile, hostile), hostile, route=hostile)
+    text = json.dumps([result.name, result.description, labels(result), result.links[0].url], ensure_ascii=False)
+    text.encode("utf-8")
+    assert re.fullmatch(r"[\w./#%=!'()*~-]+", result.links[0].url, re.ASCII)
+    assert "<script" not in re.sub("`[^`]*`", "", result.description)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "name"),
+    [
+        ("failed", "Failed: measured: store is accepted", "The table says otherwise"),
+        ("passed", "rejected by the gateway: refused\nwith 400", "Rejected by the gateway"),
+        ("passed", "rejected by the backend: refused", "Rejected by the backend"),
+        ("passed", "rejected by the unknown: refused", "Rejected, nobody knows by whom"),
+        ("passed", "ignored: the answer shows 1", "Silently ignored"),
+        ("skipped", "Skipped: inconclusive: rate limited", "Inconclusive"),
+        ("skipped", "Skipped: not_applicable: no stream", "Not applicable"),
+        ("passed", "accepted: nothing is visible", None),
+        ("passed", "honoured: ignored", None),
+    ],
+)
+def test_categories(status: str, message: str, name: str | None) -> None:
+    """Given a result's status and message, when it is sorted as Allure does, then it lands in one category."""
+    found = [
+        category["name"]
+        for category in allure_results.CATEGORIES
+        if status in category["matchedStatuses"] and re.fullmatch(str(category["messageRegex"]), message)
+    ]
+    assert found == ([name] if name else [])
+
+
+def test_environment_is_properties(tmp_path: Path) -> None:
+    """Given a gateway with a hostile name, when the environment is written, then it is ASCII, a line to a fact."""
+    hostile = "a = b\n#c: \\ é \U0001f600 \u202e"
+    allure_results.write_run(matrix_with([cell()], name=hostile), tmp_path)
+    lines = (tmp_path / "environment.properties").read_text(encoding="ascii").splitlines()
+    assert len(lines) == len(allure_results.environment(matrix_with([])))
+    assert lines[0] == r"gateway = a \= b\ufffd\#c\: \\ \u00e9 \ud83d\ude00 \ufffd"
+    assert json.loads((tmp_path / "categories.json").read_text("utf-8")) == allure_results.CATEGORIES
+
+
+def test_results_of_a_run(tmp_path: Path) -> None:
+    """Given a replay in one process and one in two, then each cell has a result, with the same identity in both."""
+    seen = []
+    for workers in ([], ["-n", "2"]):
+        folder = tmp_path / str(len(workers)) / "allure-results"
+        options = [f"--reports={folder.parent}", f"--alluredir={folder}", "--models=o3", *workers]
+        ended = run_pytest(*options)
+        assert ended.code in (0, 1), ended.all
+        results = [json.loads(path.read_text("utf-8")) for path in folder.glob("*-result.json")]
+        cells = [result for result in results if result["fullName"].startswith("conformance: ")]
+        matrix = json.loads((folder.parent / "matrix.json").read_text("utf-8"))
+        assert len(cells) == len(matrix["cells"]) > 100
+        assert not any(label["name"] == "host" for result in results for label in result["labels"])
+        assert (folder / "environment.properties").is_file()
+        assert (folder / "categories.json").is_file()
+        seen.append({result["historyId"] for result in cells})
+        assert len(seen[-1]) == len(cells)
+    assert seen[0] == seen[1]
+
+
+ANALYTICS = """<html><head lang="en"><title>x</title>
+<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>
+<script>
+  window.dataLayer = window.dataLayer || [];
+  function gtag(){dataLayer.push(arguments);}
+  gtag('js', new Date());
+</script>
+<script>window.kept = 1;</script><script src="data:text/javascript;base64,AAAA"></script></head><body></body></html>"""
+
+
+def test_analytics_are_taken_out() -> None:
+    """Given Allure's page, when it is cleaned, then what reports on readers is gone, and nothing may leave."""
+    text = without_analytics(ANALYTICS)
+    assert "googletagmanager" not in text
+    assert "gtag" not in text
+    assert "window.kept = 1" in text
+    assert "data:text/javascript;base64,AAAA" in text
+    assert text.index("Content-Security-Policy") < text.index("<title>")
+
+
+def fake_allure(folder: Path, body: str) -> str:
+    """A command that does what its Python text says."""
+    path = folder / "fake_allure.py"
+    path.write_text(f"import sys\nfrom pathlib import Path\n{body}\n", encoding="utf-8")
+    return f"{sys.executable} {path}"
+
+
+def some_results(folder: Path) -> Path:
+    """A folder with a result in it."""
+    (folder / "allure-results").mkdir()
+    (folder / "allure-results" / "1-result.json").write_text("{}", encoding="utf-8")
+    return folder / "allure-results"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("print('3.18.0') if '--version' in sys.argv else sys.exit('boom')", "ended with 1 and said: boom"),
+        ("print('none')", "names no version"),
+        ("print('3.18.0')", "made no index.html"),
+    ],
+)
+def test_allure_that_fails_is_one_line(tmp_path: Path, body: str, told: str) -> None:
+    """Given an Allure command that fails somehow, when a report is asked for, then one line says how."""
+    with pytest.raises(ReportError, match=told) as caught:
+        make_report(some_results(tmp_path), tmp_path / "out.html", fake_allure(tmp_path, body))
+    assert "\n" not in str(caught.value)
+
+
+def test_allure_is_told_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a key in the environment, when Allure is started, then its process does not have it."""
+    monkeypatch.setenv("LITELLM_API_KEY", "sk-not-for-allure")
+    body = """
+import os
+if "--version" in sys.argv: sys.exit(print("2.30.0"))
+out = Path(sys.argv[sys.argv.index("--output") + 1])
+out.joinpath("index.html").write_text("<head></head>" + repr(dict(os.environ)))"""
+    make_report(some_results(tmp_path), tmp_path / "out.html", fake_allure(tmp_path, body))
+    text = (tmp_path / "out.html").read_text("utf-8")
+    assert "PATH" in text
+    assert "sk-not-for-allure" not in text
+
+
+def test_no_allure_says_how_to_get_it(tmp_path: Path) -> None:
+    """Given no command, when Allure's report is asked for, then one line says how to get it, and the page is made."""
+    (tmp_path / "matrix.json").write_text(json.dumps(matrix_with([cell()])), encoding="utf-8")
+    some_results(tmp_path)
+    options = (
+        "report",
+        f"--matrix={tmp_path}",
+        f"--cassettes={tmp_path}",
+        "--allure",
+        "--allure-command=no-such-allure",
+    )
+    ended = run_command(*options)
+    assert ended.code == 4
+    assert "npm install --global allure" in ended.err.splitlines()[-1]
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_no_results_says_how_to_get_them(tmp_path: Path) -> None:
+    """Given no results, when Allure's report is asked for, then one line says what writes them."""
+    with pytest.raises(ReportError, match="pytest --live writes them"):
+        make_report(tmp_path, tmp_path / "out.html", sys.executable)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for Allure's report."""
+    pytest.importorskip("playwright", reason="playwright is not installed; pip install -e '.[dev]'")
+    if screenshot.find_browser() is None:
+        pytest.skip("no Chromium is installed; this test needs one (Debian: apt install chromium)")
+    with screenshot.browser() as opened:
+        yield opened
+
+
+@pytest.mark.skipif(ALLURE is None, reason="no Allure command is installed; npm install --global allure")
+def test_real_report_opens_and_asks_for_nothing(tmp_path: Path, browser: Browser) -> None:
+    """Given the shipped recording, when Allure makes its report, then it opens from disk and leads to the page."""
+    folder = tmp_path / "allure-results"
+    assert run_pytest(f"--reports={tmp_path}", f"--alluredir={folder}", "--models=o3").code in (0, 1)
+    ended = run_command("report", f"--matrix={tmp_path}", "--allure")
+    assert ended.code == 0, ended.all
+    cells = json.loads((tmp_path / "matrix.json").read_text("utf-8"))["cells"]
+    place = {"endpoint": "responses", "mode": "whole", "verdict": "rejected"}
+    refused = next(each["parameter"] for each in cells if place.items() <= each.items())
+    context = browser.new_context()
+    troubles: list[str] = []
+    page = context.new_page()
+    inside = ("file:", "data:", "blob:")
+    page.on("request", lambda asked: None if asked.url[:5] in inside else troubles.append(asked.url))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto((tmp_path / "allure" / "index.html").as_uri())
+    page.get_by_text("Metadata").wait_for()
+    for name in ("embedded", "o3", "responses"):
+        page.get_by_text(name, exact=True).last.click()
+    page.get_by_text(f"{refused} (whole)", exact=True).last.click()
+    page.get_by_text("Category:").first.wait_for()
+    description = page.frame_locator("iframe[title=Description]")
+    with context.expect_page() as opened:
+        description.get_by_text("This cell on the page").click()
+    opened.value.wait_for_selector("html[data-ready]")
+    assert opened.value.url.startswith((tmp_path / "index.html").as_uri())
+    assert unquote(opened.value.url).endswith(f"cell=responses/whole/{refused}/o3")
+    assert troubles == []
+    context.close()
