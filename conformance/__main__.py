@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance import __version__, pi_extension
+from conformance import __version__, merging, pi_extension
 from conformance.cassettes import Folder
 from conformance.comparison import compare_matrices
 from conformance.embedded.serve import serve as run_gateway
@@ -35,6 +35,26 @@ def commands() -> None:
 def serve(litellm_version: str | None) -> None:
     """Run the embedded gateway, and print the variables that point a client at it."""
     sys.exit(run_gateway(version=litellm_version))
+
+
+@commands.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--into", required=True, type=click.Path(path_type=Path), help="The folder to make, such as cassettes/NAME."
+)
+@click.option("--partial", is_flag=True, help="Also where models or cells are missing; the result says so.")
+def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
+    """Join the recordings of several machines, each made with `pytest --live --shard I/N`.
+
+    FOLDERS are the gateway's own ones, as `shard-1/cassettes/proxy.example`, which hold a gateway.json.
+    """
+    merged = merging.merge(folders, into, partial=partial)
+    run = merged.matrix["run"]
+    click.echo(
+        f"{merged.recordings} recordings, {merged.models} models, {len(merged.matrix['cells'])} cells, "
+        f"complete: {'true' if run['complete'] else 'false'}"
+    )
+    click.echo(f"merged: {into}; judge it with: pytest --gateway={into.name} --cassettes={into.parent}")
 
 
 @commands.command()

@@ -8,6 +8,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4):
 `DiscoveryError`         the gateway cannot be reached, refuses the key, or has no models
 `RegistryError`          the parameter registry, or an option that names one, is wrong
 `CassetteError`          a recording is missing, unreadable, or of another kind
+`LeakError`              a file held the API key after all, and was removed
 `ReportError`            a report cannot be written, or lacks the matrix that it is made from
 `PiExtensionError`       the Pi extension cannot be installed or removed
 `TableError`             a support table, a matrix or the overrides do not fit their schema
@@ -26,6 +27,7 @@ __all__ = [
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
+    "LeakError",
     "PiExtensionError",
     "RegistryError",
     "ReportError",
@@ -48,6 +50,10 @@ class RegistryError(ConformanceError):
 
 class CassetteError(ConformanceError):
     """A recording is missing, unreadable, or not of the kind expected."""
+
+
+class LeakError(ConformanceError):
+    """A file of a run held the API key; it was removed."""
 
 
 class ReportError(ConformanceError):

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered, discover
-from conformance.embedded import embedded_gateway
+from conformance.embedded import embedded_gateway, is_compromised
 from conformance.errors import ConformanceError
 from conformance.exchange import Sender, Traffic, now
+from conformance.leaks import Watch
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
 from conformance.probing import fewest_requests
@@ -25,6 +26,7 @@ from conformance.provider.target import Target
 from conformance.recording import Progress, record
 from conformance.replay import gateway_document
 from conformance.scrub import Scrubber
+from conformance.shards import Shard
 from conformance.types import Endpoint, Parameter
 
 #: The name of the embedded gateway's recordings.
@@ -42,16 +44,18 @@ class Job:
     parameters: tuple[Parameter, ...]
     endpoints: tuple[Endpoint, ...]
     selection: str | None = None
+    shard: Shard | None = None
     concurrency: int = 8
     exhaustive: bool = False
     litellm_version: str | None = None
     send: bool = True
 
 
-def run_live(job: Job, console: Console, traffic: Traffic) -> dict[str, Any]:
+def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict[str, Any]:
     """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
 
-    `traffic` counts what is sent, also for a caller whose run is interrupted. Returns the document
+    `traffic` counts what is sent, also for a caller whose run is interrupted; `watch` learns the
+    key. Returns the document
     that describes the recording. With `job.send` off the gateway is only asked for its models, and
     nothing is written. Raises `ConformanceError` for whatever a user can cause.
     """
@@ -60,15 +64,18 @@ def run_live(job: Job, console: Console, traffic: Traffic) -> dict[str, Any]:
     if job.send:
         folder.prepare()
     with _gateway(job, say) as target:
+        watch.over(target.api_key)
         folder = Folder(folder.path, Scrubber([target.api_key], [target.base_url]))
         simulated = job.target is None
         discovered = discover(target, job.gateway, simulated=simulated)
         if simulated:  # its port is a random one, and no fact about it
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
             discovered = replace(discovered, gateway=gateway)
-        plan = make_plan(select_models(discovered.models, job.selection), job.registry, job.parameters, job.endpoints)
+        chosen = select_models(discovered.models, job.selection)
+        chosen = job.shard.of(chosen) if job.shard else chosen
+        plan = make_plan(chosen, job.registry, job.parameters, job.endpoints)
         for line in _announced(discovered, plan, job):
-            say(line)
+            say(watch.scrubber.credentials(line))
         return _measure(job, target, folder, discovered, plan, console, traffic)
 
 
@@ -87,6 +94,11 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
     told = f"{gateway.software or 'gateway'} {gateway.version or ''}".strip()
     stand_in = ", simulated upstreams" if gateway.simulated else ""
     yield f"gateway: {job.gateway} ({told}{stand_in})"
+    if gateway.software == "litellm" and gateway.version and is_compromised(gateway.version):
+        yield (
+            f"WARNING: LiteLLM {gateway.version} is a release with malicious code in it; replace it, and every "
+            "secret that its machine held"
+        )
     if discovered.left_out:
         named = ", ".join(f"{model!r} ({mode})" for model, mode in discovered.left_out[:5])
         more = f", and {len(discovered.left_out) - 5} more" if len(discovered.left_out) > 5 else ""
@@ -118,6 +130,8 @@ def _measure(
         "exhaustive": job.exhaustive,
         "endpoints": [endpoint.value for endpoint in job.endpoints],
     }
+    if job.shard:
+        run["shard"] = str(job.shard)
     if not job.send:
         return gateway_document(discovered, run)
     folder.write_gateway(gateway_document(discovered, run))

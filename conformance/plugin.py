@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from conformance import summary
 from conformance.errors import ConformanceError, TableError
+from conformance.guard import guarded
 from conformance.report import PAGE, allure_results
 from conformance.run import Run, is_worker, settings_of
 
@@ -32,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--gateway", metavar="NAME", help="cassette folder; default: embedded, or the host's name")
     add("--models", metavar="GLOB", help="only models whose id fits (several: separated by commas)")
+    add("--shard", metavar="I/N", help="only the I-th of N parts of the models, for as many machines")
     add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at once (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
@@ -88,7 +91,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run = Run(config, settings_of(config))
         config.stash[RUN] = run
         if run.settings.live and not is_worker(config):
-            _measure(run, config)
+            settings = run.settings
+            with guarded(run.watch, settings.cassettes / settings.gateway, settings.reports, _say(config)):
+                _measure(run, config)
         run.replay  # noqa: B018  read now, so that an error is one line and exit code 4
         if run.settings.update_table and not is_worker(config) and not config.option.collectonly:
             run.update_table()
@@ -117,6 +122,14 @@ def _measure(run: Run, config: pytest.Config) -> None:
             raise
 
 
+def _say(config: pytest.Config) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        with _uncaptured(config):
+            sys.stderr.write(f"{line}\n")
+
+    return say
+
+
 @contextlib.contextmanager
 def _uncaptured(config: pytest.Config) -> Iterator[None]:
     capture = config.pluginmanager.getplugin("capturemanager")
@@ -129,7 +142,7 @@ def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker which recording to judge."""
     run = node.config.stash.get(RUN, None)
     if run is not None:
-        node.workerinput["conformance_gateway"] = run.settings.gateway
+        node.workerinput["conformance"] = run.for_workers()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -174,6 +187,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         except ConformanceError as error:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             config.stash[_FAILED] = str(error)
+
+
+@pytest.hookimpl(specname="pytest_sessionfinish", wrapper=True, trylast=True)
+def pytest_sessionfinish_checked(session: pytest.Session) -> Iterator[None]:
+    """Search what was written for the key, when everybody else has written and before the summary is printed."""
+    yield
+    run = session.config.stash.get(RUN, None)
+    if run is not None and not is_worker(session.config):
+        try:
+            run.watch.check(run.settings.reports)
+        except ConformanceError as error:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            session.config.stash[_FAILED] = str(error)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -19,6 +19,7 @@ from conformance.matrix import Matrix, gateway_from, gateway_row, make_matrix, m
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
 from conformance.probing import Found, settle
+from conformance.shards import Shard, shard_from
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
 
 GATEWAY_SCHEMA_VERSION = 1
@@ -59,11 +60,12 @@ class Replay:
         *,
         selection: str | None = None,
         mode: str = "replay",
+        shard: Shard | None = None,
     ) -> None:
         """Plan from a recording's document, as `Folder.read_gateway` gives it.
 
-        Without a selection the plan holds the models that were recorded. Raises `CassetteError`
-        where a recording that calls itself complete lacks one of its cassettes.
+        Without a selection the plan holds the models that were recorded, with a shard those of it.
+        Raises `CassetteError` where a recording that calls itself complete lacks one of its cassettes.
         """
         self.folder = folder
         self.gateway = gateway_from(document["gateway"])
@@ -71,6 +73,15 @@ class Replay:
         self._mode = mode
         self._selection = selection or self._run["selection"]
         listed = [model_from(row) for row in document["models"]]
+        recorded_shard = shard_from(self._run.get("shard"))
+        if shard and recorded_shard and shard != recorded_shard:
+            raise CassetteError(
+                f"the recording in {folder.path} is shard {recorded_shard}, and not {shard}; "
+                "leave --shard out, or name that one"
+            )
+        self._shard = shard or recorded_shard
+        if self._shard:
+            listed = list(self._shard.of(listed))
         chosen = select_models(listed, self._selection)
         if self._run["complete"] and (missing := [m for m in chosen if not folder.has_model(m.id)]):
             raise CassetteError(
@@ -142,7 +153,7 @@ class Replay:
     def matrix(self) -> Matrix:
         """The matrix of the whole plan."""
         judgements = list(self.judgements())
-        run = {
+        run: dict[str, Any] = {
             "mode": self._mode,
             "started_at": min(self._times, default=self._run["started_at"]),
             "finished_at": max(self._times, default=self._run["finished_at"]),
@@ -150,4 +161,6 @@ class Replay:
             "requests": self._exchanges,
             "selection": self._selection,
         }
+        if self._shard:
+            run["shard"] = str(self._shard)
         return make_matrix(self.gateway, run, self.plan.models, judgements, cassette_name)

@@ -6,7 +6,9 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -16,9 +18,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder, write_atomically
 from conformance.errors import ConformanceError, ReportError, TableError
 from conformance.exchange import Traffic
+from conformance.leaks import Watch
 from conformance.live import EMBEDDED, Job, run_live
 from conformance.matrix import Matrix, dump_matrix
 from conformance.outcomes import Outcome, compare
@@ -28,6 +32,7 @@ from conformance.provider.table import SupportTable, load_table, shipped_table_p
 from conformance.provider.target import Target, target_from_env
 from conformance.replay import Replay
 from conformance.report import PAGE, allure_results
+from conformance.shards import Shard, shard_from
 from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
 from conformance.types import PlannedCell, Verdict
 
@@ -40,6 +45,7 @@ class Settings:
     gateway: str
     target: Target | None
     selection: str | None
+    shard: Shard | None
     cassettes: Path
     reports: Path
     table: Path
@@ -55,6 +61,7 @@ class Run:
         self._config = config
         self._document: dict[str, Any] | None = None
         self.traffic = Traffic()
+        self.watch = Watch()
 
     @cached_property
     def registry(self) -> Registry:
@@ -77,6 +84,7 @@ class Run:
             select_endpoints(option.endpoints or ",".join(recorded["endpoints"])),
             selection=self.settings.selection,
             mode="live" if self.settings.live else "replay",
+            shard=self.settings.shard,
         )
 
     @cached_property
@@ -105,12 +113,23 @@ class Run:
             parameters=self.registry.select(option.parameters or "core"),
             endpoints=select_endpoints(option.endpoints),
             selection=self.settings.selection,
+            shard=self.settings.shard,
             concurrency=option.concurrency,
             exhaustive=option.exhaustive,
             litellm_version=option.litellm_version,
             send=not option.collectonly,
         )
-        self._document = run_live(job, console, self.traffic)
+        self._document = run_live(job, console, self.traffic, self.watch)
+
+    def for_workers(self) -> dict[str, str]:
+        """What each worker has to know: where to find what is judged, and how to tell that it is the same."""
+        settings = self.settings
+        return {
+            "gateway": settings.gateway,
+            "cassettes": str(settings.cassettes.absolute()),
+            "table": str(settings.table.absolute()),
+            "digest": _digest(settings.cassettes / settings.gateway, settings.table),
+        }
 
     def update_table(self) -> None:
         """Write the table that this run gives."""
@@ -174,7 +193,7 @@ class Run:
             command += ["--pyargs", "conformance.suite"]  # which leads to the suite from anywhere
         if self.settings.gateway != EMBEDDED:
             command += ["--gateway", self.settings.gateway]
-        for name in ("cassettes", "table", "parameters", "endpoints", "models"):
+        for name in ("cassettes", "table", "parameters", "endpoints", "models", "shard"):
             value = getattr(option, name)
             if value:
                 command.append(f"--{name}={value}")
@@ -239,16 +258,45 @@ def settings_of(config: pytest.Config) -> Settings:
     name = option.gateway or _default_gateway(config, target)
     if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
         raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")
+    cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
+    table = start / option.table if option.table else shipped_table_path()
+    if is_worker(config):  # which may have been started elsewhere, even on another machine
+        told = _told(config)
+        cassettes, table = (
+            Path(told[name]) if Path(told[name]).exists() else own
+            for name, own in (("cassettes", cassettes), ("table", table))
+        )
+        if _digest(cassettes / name, table) != told["digest"]:
+            raise ConformanceError(
+                f"a worker finds another recording in {cassettes / name}, or another table in {table}, than the "
+                "controller judges; let them share a file system, or copy both to the worker"
+            )
     return Settings(
         live=option.live,
         gateway=name,
         target=target,
         selection=option.models,
-        cassettes=start / option.cassettes if option.cassettes else config.rootpath / "cassettes",
+        shard=shard_from(option.shard),
+        cassettes=cassettes,
         reports=start / option.reports if option.reports else config.rootpath / "reports",
-        table=start / option.table if option.table else shipped_table_path(),
+        table=table,
         update_table=option.update_table,
     )
+
+
+def _told(config: pytest.Config) -> Mapping[str, str]:
+    """What the controller told this worker."""
+    told: Mapping[str, str] = config.workerinput["conformance"]  # type: ignore[attr-defined]
+    return told
+
+
+def _digest(folder: Path, table: Path) -> str:
+    """A digest of what a recording was planned from and of the table it is compared with; missing files are empty."""
+    digest = hashlib.sha256()
+    for path in (folder / GATEWAY_FILE, table):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
 
 
 def _refuse_moved_root(config: pytest.Config) -> None:
@@ -271,5 +319,5 @@ def _refuse_moved_root(config: pytest.Config) -> None:
 
 def _default_gateway(config: pytest.Config, target: Target | None) -> str:
     if is_worker(config):
-        return str(config.workerinput["conformance_gateway"])  # type: ignore[attr-defined]
+        return str(_told(config)["gateway"])
     return target.name if target else EMBEDDED

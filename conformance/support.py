@@ -166,7 +166,7 @@ def _gateway_of(rule: Rule, table: SupportTable | None) -> str | None:
 def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> dict[CellKey, Fact]:
     """Facts of earlier runs on the same gateway that this run could not have measured anew."""
     run = matrix["run"]
-    if run["complete"] and run["selection"] is None:
+    if run["complete"] and run["selection"] is None and "shard" not in run:
         listed = {row["id"] for row in matrix["models"]}
     else:
         listed = {model for rule in own for model in rule.models}

@@ -24,7 +24,7 @@ from conformance.errors import EmbeddedGatewayError
 DEFAULT_LITELLM_VERSION = "1.109.1"
 
 # Releases with malicious code in them; they must not be installed, not even to be measured.
-_COMPROMISED = frozenset({"1.82.7", "1.82.8", "1.107.0"})
+_COMPROMISED = frozenset({(1, 82, 7), (1, 82, 8), (1, 107)})
 _VERSION = re.compile(r"\d+(\.\d+){1,3}((a|b|rc|\.post|\.dev)\d+)?")
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 # What the simulated routes need beside LiteLLM's own `proxy` extra.
@@ -65,11 +65,20 @@ def checked_version(version: str | None) -> str:
     wanted = DEFAULT_LITELLM_VERSION if version is None else version.strip().removeprefix("v")
     if not _VERSION.fullmatch(wanted):
         raise EmbeddedGatewayError(f"{wanted!r} is not a LiteLLM version. Give one such as {DEFAULT_LITELLM_VERSION}.")
-    if wanted in _COMPROMISED:
+    if is_compromised(wanted):
         raise EmbeddedGatewayError(
             f"LiteLLM {wanted} is a compromised release and will not be installed. Choose another version."
         )
     return wanted
+
+
+def is_compromised(version: str) -> bool:
+    """True for a release with malicious code in it, in each spelling that an installer takes for it."""
+    release = re.match(r"v?(\d{1,9}(?:\.\d{1,9}){0,9})", version.strip())
+    numbers = [int(part) for part in release[1].split(".")] if release else []
+    while numbers and not numbers[-1]:  # 1.107 and 1.107.0.0 are the same to an installer
+        numbers.pop()
+    return tuple(numbers) in _COMPROMISED
 
 
 def ensure_environment(version: str | None, say: Callable[[str], None]) -> Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -169,3 +170,55 @@ def test_any_key_is_gone(key: str, echo: object, noise: bytes) -> None:
 def test_bodies_without_secrets_are_untouched(body: bytes) -> None:
     """Given any body that does not hold the key, when it is scrubbed, then it is the same."""
     assert Scrubber(["sk-a-key-that-is-nowhere"]).body(body) == body
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        (
+            '"aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"',
+            '"aws_secret_access_key": "[scrubbed]"',
+        ),
+        ("SecretAccessKey=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY;", "SecretAccessKey=[scrubbed];"),
+        ('{\\"api_key\\": \\"0123456789abcdef\\"}', '{\\"api_key\\": \\"[scrubbed]\\"}'),
+        ("api-key: 0123456789abcdef", "api-key: [scrubbed]"),
+        ("('set-cookie', 'session=abc; Path=/')", "('set-cookie', '[scrubbed]')"),
+        ('"cookie":"a=b"', '"cookie":"[scrubbed]"'),
+        ("x-litellm-key-spend: 0.00123", "x-litellm-key-spend: [scrubbed]"),
+        ("'x-litellm-response-cost': '1e-05'", "'x-litellm-response-cost': '[scrubbed]'"),
+        ("at http://10.1.2.3:8000/v1", "at http://[internal]/v1"),
+        ("call failed ('192.168.0.7', 80)", "call failed ('[internal]', 80)"),
+        ("https://vllm.models.svc.cluster.local:8080/v1", "https://[internal]/v1"),
+        ("https://adb-12.3.azuredatabricks.net/serving-endpoints", "https://[internal]/serving-endpoints"),
+        ('"http://ollama:11434/api"', '"http://[internal]/api"'),
+    ],
+)
+def test_what_is_told_by_its_name_or_place(text: str, scrubbed: str) -> None:
+    """Given a credential behind its name, or a private address, when scrubbed, then it is gone and its name stays."""
+    assert Scrubber().text(text) == scrubbed
+    assert Scrubber().text(scrubbed) == scrubbed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_key: Field required",
+        "cookie: Extra inputs are not permitted",
+        'does not support parameters: ["api_key", "metadata"]',
+        "https://api.openai.com/v1 and http://localhost:4000 and http://127.0.0.1:4000",
+        "https://docs.litellm.ai/docs/completion/drop_params",
+        "version 10.1.2",
+        '"prompt_cache_key": "conformance-cache-key"',
+    ],
+)
+def test_evidence_about_such_names_stays(text: str) -> None:
+    """Given a refusal that names such a field, or a public address, when scrubbed, then it is as it was."""
+    assert Scrubber().text(text) == text
+
+
+@pytest.mark.parametrize("piece", ["-eyJ", "\\neyJ", "Bearer ", "http://a", "cookie: a", "api_key:", "://a-", "10."])
+def test_time_grows_no_faster_than_the_text(piece: str) -> None:
+    """Given a megabyte that almost is a secret over and over, when scrubbed, then it takes seconds, not hours."""
+    started = time.monotonic()
+    Scrubber([KEY]).body((piece * 300_000)[:1_000_000].encode())
+    assert time.monotonic() - started < 10

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open an event loop runs, which other tests cannot have
 def chromium() -> Iterator[Browser]:
     """The browser; the tests are skipped where there is none."""
     pytest.importorskip("playwright", reason="playwright is not installed; pip install -e '.[dev]'")

@@ -48,5 +48,9 @@ def rows(page: Page) -> list[str]:
 def violations(page: Page) -> list[Any]:
     """What axe-core objects to."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    # Half-way through a fade, colours are nobody's choice.
+    page.evaluate(
+        "new Promise(requestAnimationFrame).then(() => Promise.all(document.getAnimations().map((a) => a.finished)))"
+    )
     found = axe.Axe().run(page).response["violations"]
     return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]

@@ -45,7 +45,9 @@ def working_uv(command: Sequence[str], _log: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("version", ["1.82.7", "1.82.8", "1.107.0", " v1.107.0 "])
+@pytest.mark.parametrize(
+    "version", ["1.82.7", "1.82.8", "1.107.0", " v1.107.0 ", "1.107", "1.82.07", "1.82.7.0", "1.107.0.post1"]
+)
 def test_refuses_compromised_releases(version: str) -> None:
     """A release with malicious code is never installed, however it is spelt."""
     with pytest.raises(EmbeddedGatewayError, match="compromised release and will not be installed"):
