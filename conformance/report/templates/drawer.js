@@ -38,10 +38,14 @@ async function openCell(cell, { focus = true } = {}) {
 }
 
 function closeDrawer() {
-  if (drawer.open) drawer.close();
+  if (!drawer.open) return;
+  drawer.close();
+  closed();
 }
 
+/** Leave the cell. The dialog's own event comes a task after `close()`: by then this is done, or another cell is open. */
 function closed() {
+  if (drawer.open || !document.body.classList.contains("with-drawer")) return;
   document.body.classList.remove("with-drawer");
   const cell = view.cell;
   view.cell = null;

@@ -220,6 +220,7 @@ def test_keyboard(opened: Open, shipped: Path) -> None:
     page.keyboard.press("Escape")
     page.wait_for_selector("#drawer", state="hidden")
     assert page.evaluate(where) == ["0", 1]
+    assert page.evaluate("location.hash") == ""
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "models"
 
