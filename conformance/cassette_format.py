@@ -3,6 +3,9 @@
 `serialize` and `deserialize` are vcrpy's serializer interface, so a cassette plays back in plain
 vcrpy with this module as its serializer. Bodies stand as JSON where that keeps every byte, else as
 text, else as base64. What vcrpy has no place for stands under `conformance` in each response.
+
+While a model is measured, its exchanges stand in a file of their own (`m.json.part`): a first line
+that names the model, then one interaction to a line, in the order in which they came.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conformance.schemas import first_error
@@ -20,8 +23,16 @@ from conformance.types import Endpoint, Exchange, Mode, Request, Response
 #: The file beside the cassettes that holds the gateway, its models and the run.
 GATEWAY_FILE = "gateway.json"
 
+#: The version of both, and what the file of an unfinished cassette is called behind its name.
+VERSION = 1
+PART = ".part"
+
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,78}[a-z0-9]|[a-z0-9]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|gateway)(\..*)?")  # Windows' devices, and our own
+
+
+class NewerError(ValueError):
+    """A file of a later version of this suite."""
 
 
 def cassette_name(model: str) -> str:
@@ -41,10 +52,29 @@ def cassette_name(model: str) -> str:
 
 def serialize(document: Mapping[str, Any]) -> str:
     """A dict that vcrpy prepared, as text."""
-    lines = (_dump(_readable(interaction)) for interaction in document["interactions"])
-    version, metadata = document["version"], json.dumps(document["metadata"])
+    return whole(document["metadata"], [_line(interaction) for interaction in document["interactions"]])
+
+
+class Line:
+    """A serializer of vcrpy's that gives a cassette's one interaction as the line that it is in its file."""
+
+    @staticmethod
+    def serialize(document: Mapping[str, Any]) -> str:
+        """The line of the only interaction."""
+        [interaction] = document["interactions"]
+        return _line(interaction)
+
+
+def whole(metadata: Mapping[str, Any], lines: Iterable[str]) -> str:
+    """A cassette of these lines, with a digest that tells whether somebody edited them."""
     body = ",\n".join(lines)
-    return f'{{"version":{version},"metadata":{metadata},"interactions":[\n{body}\n]}}\n'
+    head = json.dumps({**metadata, "digest": _sum(body)})
+    return f'{{"version":{VERSION},"metadata":{head},"interactions":[\n{body}\n]}}\n'
+
+
+def part_head(metadata: Mapping[str, Any]) -> str:
+    """The first line of an unfinished cassette."""
+    return json.dumps({"version": VERSION, "metadata": dict(metadata)}) + "\n"
 
 
 def deserialize(text: str) -> dict[str, Any]:
@@ -57,11 +87,34 @@ def deserialize(text: str) -> dict[str, Any]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A cassette as it stands in its file. Raises `ValueError` for what does not fit its schema."""
+    """A cassette as it stands in its file. Raises `ValueError` for what does not fit its schema, or was edited."""
     document: dict[str, Any] = json.loads(text)
+    _check(document)
+    recorded = document["metadata"].get("digest")
+    if recorded and recorded != _sum(text.partition("\n")[2].rpartition("\n]}")[0]):
+        raise ValueError("it was edited after it was recorded")
+    return document
+
+
+def parse_part(text: str) -> dict[str, Any]:
+    """An unfinished cassette; a last line that was cut off is left out. Raises `ValueError` as `parse` does."""
+    head, *lines = text.rpartition("\n")[0].split("\n")
+    document: dict[str, Any] = json.loads(head) if head else {}
+    document["interactions"] = [json.loads(line) for line in lines]
+    _check(document)
+    return document
+
+
+def _check(document: Any) -> None:
+    version = document.get("version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise NewerError(f"it has format {version}, and this suite reads none above {VERSION}")
     if problem := first_error("cassette", document):
         raise ValueError(problem)
-    return document
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
@@ -90,6 +143,11 @@ def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
         ),
         told["recorded_at"],
     )
+
+
+def _line(interaction: Mapping[str, Any]) -> str:
+    # Python's escape of a lone surrogate, which no file can hold, is JSON's too.
+    return _dump(_readable(interaction)).encode("utf-8", "backslashreplace").decode()
 
 
 def _readable(interaction: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,47 +5,68 @@ Whatever goes wrong is one line that says what to do next. The key is never part
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from conformance.budget import Price, price_from
 from conformance.errors import DiscoveryError
 from conformance.exchange import user_agent, uses_environment
 from conformance.provider.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
 from conformance.provider.target import Target
+from conformance.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.types import Gateway, Model
 
+#: Bounds of each answer: seconds of silence, seconds in all, bytes. `/model/info` of 10,000 deployments
+#: takes LiteLLM a minute and 20 MB.
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+TOTAL_TIMEOUT = 120.0
 MAX_BODY = 64 * 1024 * 1024
+
+#: The longest id that is asked for, in characters: every request and every cell holds it.
+LONGEST_ID = 16_384
 
 
 @dataclass(frozen=True)
 class Discovered:
-    """The gateway, the models to measure in a fixed order, and those left out with their mode."""
+    """The gateway, the models to measure in a fixed order, and those left out with their mode.
+
+    `prices` are what the gateway declares that a token costs, by model.
+    """
 
     gateway: Gateway
     models: tuple[Model, ...]
     left_out: tuple[tuple[str, str], ...]
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 def discover(target: Target, name: str | None = None, *, simulated: bool = False) -> Discovered:
     """List a gateway's models. Raises `DiscoveryError`, one line, where that cannot be done."""
-    with httpx.Client(
-        headers={"authorization": f"Bearer {target.api_key}", "user-agent": user_agent()},
+    return asyncio.run(_discover(target, name, simulated))
+
+
+async def _discover(target: Target, name: str | None, simulated: bool) -> Discovered:
+    async with httpx.AsyncClient(
+        headers={
+            "authorization": f"Bearer {target.api_key}",
+            "accept-encoding": ACCEPT_ENCODING,
+            "user-agent": user_agent(),
+        },
         timeout=TIMEOUT,
         verify=httpx.create_ssl_context(),  # which knows SSL_CERT_FILE, also where proxies do not hold
         trust_env=uses_environment(target),
         follow_redirects=False,
     ) as client:
-        response = _get(client, target.url("/models"), target)
+        response = await _get(client, target.url("/models"), target)
         ids, modes = _listed(response, target)
-        declared = _declared(client, target)
-        version = response.headers.get("x-litellm-version") or _ready_version(client, target)
+        declared = await _declared(client, target)
+        version = response.headers.get("x-litellm-version") or await _ready_version(client, target)
     models, left_out = _models(ids, modes, declared)
     if not models:
         raise DiscoveryError(
@@ -59,33 +80,27 @@ def discover(target: Target, name: str | None = None, *, simulated: bool = False
         version=version,
         simulated=simulated,
     )
-    return Discovered(gateway, models, left_out)
+    prices = {model.id: price for model in models if (price := declared.get(model.id, _Declared()).price)}
+    return Discovered(gateway, models, left_out, prices)
 
 
-class _TooLargeError(Exception):
-    """An answer that went past `MAX_BODY`."""
-
-
-def _read(client: httpx.Client, url: str) -> httpx.Response:
-    """An answer, whole, as long as it is of bearable size."""
-    with client.stream("GET", url) as response:
+async def _read(client: httpx.AsyncClient, url: str) -> httpx.Response:
+    """An answer, whole, as long as it is of bearable size and comes in bearable time."""
+    async with asyncio.timeout(TOTAL_TIMEOUT), client.stream("GET", url) as response:
         body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise _TooLargeError
+        async for piece in pieces(response, MAX_BODY):
+            body += piece
         headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
         return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
 
-def _get(client: httpx.Client, url: str, target: Target) -> httpx.Response:
+async def _get(client: httpx.AsyncClient, url: str, target: Target) -> httpx.Response:
     base = target.base_url
     try:
-        return _read(client, url)
-    except _TooLargeError:
-        size = f"{MAX_BODY // 2**20} MiB"
-        raise DiscoveryError(f"{base}/v1/models answers with more than {size}; check the address") from None
-    except httpx.TimeoutException:
+        return await _read(client, url)
+    except UnbearableError as error:
+        raise DiscoveryError(f"{base}/v1/models cannot be read: {error}; check the address") from None
+    except (TimeoutError, httpx.TimeoutException):
         raise DiscoveryError(f"{base} did not answer in time; is the gateway up, and is the address right?") from None
     except httpx.ConnectError as error:
         raise DiscoveryError(f"{base}: {why_no_connection(error)}") from None
@@ -112,18 +127,19 @@ class _Declared:
     deployments: int = 1
     mode: str | None = None
     parameters: tuple[str, ...] | None = None
+    price: Price | None = None
 
 
-def _declared(client: httpx.Client, target: Target) -> dict[str, _Declared]:
+async def _declared(client: httpx.AsyncClient, target: Target) -> dict[str, _Declared]:
     """What `/model/info` and `/model_group/info` declare; empty where the key may read neither."""
     deployments: dict[str, list[tuple[object, object, object]]] = defaultdict(list)
-    for row in _rows(client, f"{target.base_url}/model/info"):
+    for row in await _rows(client, f"{target.base_url}/model/info"):
         if isinstance(row.get("model_name"), str):
             params, info = _mapping(row.get("litellm_params")), _mapping(row.get("model_info"))
             deployments[row["model_name"]].append((params.get("model"), info.get("id"), info.get("mode")))
     groups = {
         row["model_group"]: row
-        for row in _rows(client, f"{target.base_url}/model_group/info")
+        for row in await _rows(client, f"{target.base_url}/model_group/info")
         if isinstance(row.get("model_group"), str)
     }
     return {name: _joined(deployments.get(name, ()), groups.get(name, {})) for name in {*deployments, *groups}}
@@ -142,6 +158,7 @@ def _joined(rows: Sequence[tuple[object, object, object]], group: Mapping[str, A
         deployments=max(1, len(set(served_by))),
         mode=modes[0] if modes else None,
         parameters=tuple(sorted(_texts(parameters))) if isinstance(parameters, list) else None,
+        price=price_from(group),
     )
 
 
@@ -158,30 +175,30 @@ def _texts(values: object) -> tuple[str, ...]:
 _VERSION_ROUTES = ("/health/readiness/details", "/health/readiness")
 
 
-def _ready_version(client: httpx.Client, target: Target) -> str | None:
+async def _ready_version(client: httpx.AsyncClient, target: Target) -> str | None:
     for route in _VERSION_ROUTES:
-        version = _mapping(_json(client, f"{target.base_url}{route}")).get("litellm_version")
+        version = _mapping(await _json(client, f"{target.base_url}{route}")).get("litellm_version")
         if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
             return version
     return None
 
 
-def _rows(client: httpx.Client, url: str) -> Sequence[dict[str, Any]]:
-    response = _welcome(client, url)
+async def _rows(client: httpx.AsyncClient, url: str) -> Sequence[dict[str, Any]]:
+    response = await _welcome(client, url)
     return [] if response is None else data_rows(response.content)
 
 
-def _welcome(client: httpx.Client, url: str) -> httpx.Response | None:
+async def _welcome(client: httpx.AsyncClient, url: str) -> httpx.Response | None:
     """A route's answer, or None: what a gateway declares is welcome, never needed."""
     try:
-        response = _read(client, url)
-    except (httpx.HTTPError, _TooLargeError, ValueError):
+        response = await _read(client, url)
+    except (httpx.HTTPError, UnbearableError, TimeoutError, ValueError):
         return None
     return response if response.status_code == 200 else None
 
 
-def _json(client: httpx.Client, url: str) -> Any:
-    response = _welcome(client, url)
+async def _json(client: httpx.AsyncClient, url: str) -> Any:
+    response = await _welcome(client, url)
     try:
         return None if response is None else response.json()
     except (ValueError, RecursionError):
@@ -197,6 +214,9 @@ def _models(
         mode = modes.get(model_id) or known.mode
         if "*" in model_id:  # a route for many models, and no model that could be asked
             mode = "wildcard"
+        if len(model_id) > LONGEST_ID:
+            left_out.append((f"{model_id[:60]}…", "id too long"))
+            continue
         if mode is not None and mode not in CHAT_MODES:
             left_out.append((model_id, mode))
             continue

@@ -1,6 +1,6 @@
 """Every error a user can meet, each one line: what happened, to what, what to do next.
 
-What can go wrong, in the order of a run (each ends it with exit code 4):
+What can go wrong, in the order of a run (each ends it with exit code 4, the last with 2):
 
 =======================  ================================================================
 `TargetError`            the gateway's address or key is missing or malformed
@@ -23,6 +23,7 @@ from __future__ import annotations
 from conformance.provider.errors import ConformanceError, TableError, TargetError
 
 __all__ = [
+    "BudgetError",
     "CassetteError",
     "ConformanceError",
     "DiscoveryError",
@@ -31,6 +32,7 @@ __all__ = [
     "PiExtensionError",
     "RegistryError",
     "ReportError",
+    "StoppedError",
     "TableError",
     "TargetError",
 ]
@@ -58,6 +60,16 @@ class LeakError(ConformanceError):
 
 class ReportError(ConformanceError):
     """A report cannot be written, or what it is made from cannot be read."""
+
+
+class StoppedError(ConformanceError):
+    """A recording stopped before its end: the gateway is gone. What was measured is kept."""
+
+    exit_code = 2  # as pytest's own for an interrupted run
+
+
+class BudgetError(StoppedError):
+    """A recording stopped before its end, as its budget is used up."""
 
 
 class PiExtensionError(ConformanceError):

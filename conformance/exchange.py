@@ -1,7 +1,8 @@
 """Send requests and keep whatever comes back: time-outs, broken streams, reactive waiting.
 
 Nothing here limits the rate in advance. A 429, and a failure that may pass, is tried again
-after the wait that the answer names; what remains is recorded as it was.
+after the wait that the answer names; what remains is recorded as it was. A gateway that answers
+nothing any more, and a budget that is used up, end the recording.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -20,10 +22,15 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from conformance import __version__
 from conformance.answers import read_answer
+from conformance.budget import Budget
+from conformance.errors import StoppedError
+from conformance.pacing import Window
 from conformance.provider.target import Target
+from conformance.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.types import Endpoint, Exchange, Request, Response
 
-#: Bounds of one exchange: seconds, bytes, attempts, and the longest wait that is obeyed.
+#: Bounds of one exchange: seconds, bytes, attempts, and the longest wait that is obeyed. Answers are
+#: capped at 256 tokens: models that think for two minutes exist, honest answers of 8 MiB do not.
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 120.0
 TOTAL_TIMEOUT = 300.0
@@ -32,6 +39,14 @@ ATTEMPTS = 3
 DEFAULT_WAIT = 2.0
 MAX_WAIT = 60.0
 
+#: Bytes that are kept of an answer that went past a bound: its beginning is evidence enough.
+_EVIDENCE = 65_536
+
+#: Attempts in a row, of each request in flight, that no gateway answers before it counts as gone.
+GONE_AFTER = 24
+GONE_ROUNDS = 3
+
+_PUSH_BACK = frozenset({429, 503, 529})
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
 _RETRY_HEADERS = ("retry-after", "llm_provider-retry-after")
 _RETRY_BODY = re.compile(rb'"retry_after\\*"\s*:\s*(?:\\*")?(\d{1,6}(?:\.\d{1,6})?)')
@@ -49,6 +64,14 @@ class Traffic:
     retried: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one attempt brought; `final` says that another would cost as much and bring no more."""
+
+    response: Response
+    final: bool = False
+
+
 class Sender:
     """Sends the requests of a plan to one gateway, over a few small connection pools."""
 
@@ -59,6 +82,7 @@ class Sender:
         concurrency: int,
         traffic: Traffic | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        budget: Budget | None = None,
     ) -> None:
         """Send to `target`, at most `concurrency` requests at once; `sleep` waits between attempts."""
         self._target = target
@@ -66,6 +90,9 @@ class Sender:
         self._sleep = sleep
         self.concurrency = concurrency
         self.traffic = traffic or Traffic()
+        self.window = Window(concurrency)
+        self._budget = budget or Budget()
+        self._unanswered = 0
         self._clients: list[httpx.AsyncClient] = []
         self._turn = 0
 
@@ -83,6 +110,7 @@ class Sender:
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
                     headers={
                         "authorization": f"Bearer {self._target.api_key}",
+                        "accept-encoding": ACCEPT_ENCODING,
                         "content-type": "application/json",
                         "user-agent": user_agent(),
                     },
@@ -94,39 +122,77 @@ class Sender:
                 self._clients.clear()
 
     async def exchange(self, request: Request) -> Exchange:
-        """Send one request, again where a failure may pass, and keep the last answer."""
+        """Send one request when there is room, again where a failure may pass, and keep the last answer.
+
+        Raises `StoppedError` where nothing more is to be sent.
+        """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
-            retry=retry_if_result(lambda response: _may_pass(request, response)),
+            retry=retry_if_result(lambda attempt: not attempt.final and _may_pass(request, attempt.response)),
             retry_error_callback=_last_result,
             before_sleep=self._count_retry,
-            sleep=self._sleep,
+            sleep=self._rest,
         )
-        response: Response = await retrying(self._send, request)
-        return Exchange(request, response, now())
+        async with self.window:
+            attempt: _Attempt = await retrying(self._send, request)
+        return Exchange(request, attempt.response, now())
+
+    async def _rest(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        await self.window.step_back()
 
     def _count_retry(self, _: RetryCallState) -> None:
         self.traffic.retried += 1
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request) -> _Attempt:
+        self._refuse_if_gone()
+        self._budget.begin(request)
         self.traffic.requests += 1
+        number = self.window.begin()
+        attempt = await self._ask(request)
+        self._budget.end(request, attempt.response)
+        self._learn(request, attempt, number)
+        return attempt
+
+    async def _ask(self, request: Request) -> _Attempt:
         self._turn = (self._turn + 1) % len(self._clients)
         client = self._clients[self._turn]
-        received = _Received()
+        received, final = _Received(), False
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
-                method, path = ("GET", f"/{quote(request.fetch, safe='')}") if request.fetch else ("POST", "")
+                method, path = (
+                    ("GET", f"/{quote(request.fetch, '', errors='surrogatepass')}") if request.fetch else ("POST", "")
+                )
                 url = self._target.url(self.paths[request.endpoint] + path)
                 async with client.stream(method, url, content=request.content) as answer:
                     await received.read(answer)
         except TimeoutError:
-            received.error = f"no whole answer within {TOTAL_TIMEOUT:g} s"
+            received.error, final = f"no whole answer within {TOTAL_TIMEOUT:g} s", True
+        except UnbearableError as error:
+            received.error, final = str(error), True
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             received.error = _described(error)
-        response = received.response()
-        self.traffic.rate_limited += read_answer(request, response).status == 429
-        return response
+        return _Attempt(received.response(), final)
+
+    def _learn(self, request: Request, attempt: _Attempt, number: int) -> None:
+        """Take from an answer how much the gateway bears, and whether it is there at all."""
+        response = attempt.response
+        status = read_answer(request, response).status
+        self.traffic.rate_limited += status == 429
+        if status in _PUSH_BACK or (response.error is not None and not attempt.final):
+            self.window.pushed_back(number)
+        else:
+            self.window.went_well()
+        self._unanswered = self._unanswered + 1 if _nobody(response) else 0
+        self._refuse_if_gone()
+
+    def _refuse_if_gone(self) -> None:
+        if self._unanswered >= max(GONE_AFTER, GONE_ROUNDS * self.concurrency):
+            raise StoppedError(
+                f"{self._target.base_url} is gone: {self._unanswered} attempts in a row brought no answer; "
+                "look after the gateway"
+            )
 
 
 class _Received:
@@ -143,13 +209,13 @@ class _Received:
     async def read(self, answer: httpx.Response) -> None:
         self.status = answer.status_code
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
-        async for chunk in answer.aiter_bytes():
-            self._body += chunk
-            self._chunks.append((self._elapsed(), len(chunk)))
-            if len(self._body) > MAX_BODY:
-                self.error = f"the answer is larger than {MAX_BODY // 2**20} MiB"
-                del self._body[65_536:]  # its beginning is evidence enough
-                return
+        try:
+            async for chunk in pieces(answer, MAX_BODY):
+                self._body += chunk
+                self._chunks.append((self._elapsed(), len(chunk)))
+        except UnbearableError:
+            del self._body[_EVIDENCE:], self._chunks[_EVIDENCE // 64 :]
+            raise
 
     def response(self) -> Response:
         streamed = self.headers.get("content-type", "").startswith("text/event-stream")
@@ -187,8 +253,33 @@ def retry_after(response: Response) -> float | None:
         value = response.headers.get(name, "")
         if re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?", value):
             return float(value)
+        if (until := _date(value)) is not None:
+            sent = _date(response.headers.get("date", "")) or datetime.now(UTC)
+            return max(0.0, (until - sent).total_seconds())
     found = _RETRY_BODY.search(response.body[:65_536])
     return float(found[1]) if found else None
+
+
+def _date(text: str) -> datetime | None:
+    """A date as HTTP headers write it; None for anything else."""
+    if not re.fullmatch(r"[A-Za-z]{3}, \d\d [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d GMT", text):
+        return None
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None
+
+
+def _nobody(response: Response) -> bool:
+    """True where no gateway answered: nothing came, or a load balancer's page says that nobody is there."""
+    if response.status is None:
+        return True
+    return response.status in (502, 503, 504) and not response.body.lstrip().startswith((b"{", b"["))
+
+
+def will_not_pass(exchange: Exchange) -> bool:
+    """True where asking again is likely to bring the same: a success, or a refusal."""
+    return exchange.response.error is None and not _may_pass(exchange.request, exchange.response)
 
 
 def _may_pass(request: Request, response: Response) -> bool:
@@ -201,13 +292,12 @@ def _may_pass(request: Request, response: Response) -> bool:
 
 def _wait(state: RetryCallState) -> float:
     """As long as the answer says, else a little longer each time."""
-    response: Response = state.outcome.result() if state.outcome else Response(status=None)
-    named = retry_after(response)
+    named = retry_after(_last_result(state).response)
     return min(MAX_WAIT, named if named is not None else DEFAULT_WAIT * state.attempt_number)
 
 
-def _last_result(state: RetryCallState) -> Response:
-    result: Response = state.outcome.result() if state.outcome else Response(status=None, error="never sent")
+def _last_result(state: RetryCallState) -> _Attempt:
+    result: _Attempt = state.outcome.result() if state.outcome else _Attempt(Response(status=None, error="never sent"))
     return result
 
 
@@ -218,7 +308,6 @@ _ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectError, "no connection"),
     (httpx.RemoteProtocolError, "the connection broke off before the answer was whole"),
     (httpx.NetworkError, "the connection broke"),
-    (httpx.DecodingError, "the answer's compression is broken"),
 )
 
 

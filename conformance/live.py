@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from conformance.budget import Budget, estimate
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered, discover
 from conformance.embedded import embedded_gateway, is_compromised
-from conformance.errors import ConformanceError
+from conformance.errors import CassetteError, ConformanceError
 from conformance.exchange import Sender, Traffic, now
+from conformance.interruption import Interruption
 from conformance.leaks import Watch
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
@@ -27,7 +28,7 @@ from conformance.recording import Progress, record
 from conformance.replay import gateway_document
 from conformance.scrub import Scrubber
 from conformance.shards import Shard
-from conformance.types import Endpoint, Parameter
+from conformance.types import Endpoint, Mode, Parameter
 
 #: The name of the embedded gateway's recordings.
 EMBEDDED = "embedded"
@@ -35,7 +36,10 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Job:
-    """What a live run is asked to measure, and where its recordings go."""
+    """What a live run is asked to measure, and where its recordings go.
+
+    `recorded` is the document of a recording to go on with, as `Folder.read_gateway` gives it.
+    """
 
     target: Target | None
     gateway: str
@@ -49,6 +53,10 @@ class Job:
     exhaustive: bool = False
     litellm_version: str | None = None
     send: bool = True
+    budget_requests: int | None = None
+    budget_usd: float | None = None
+    recorded: Mapping[str, Any] | None = None
+    interruption: Interruption = field(default_factory=Interruption)
 
 
 def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict[str, Any]:
@@ -63,7 +71,7 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
     folder = Folder(job.cassettes / job.gateway)
     if job.send:
         folder.prepare()
-    with _gateway(job, say) as target:
+    with folder.locked() if job.send else contextlib.nullcontext(), _gateway(job, say) as target:
         watch.over(target.api_key)
         folder = Folder(folder.path, Scrubber([target.api_key], [target.base_url]))
         simulated = job.target is None
@@ -71,12 +79,26 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
         if simulated:  # its port is a random one, and no fact about it
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
             discovered = replace(discovered, gateway=gateway)
+        _refuse_other_version(discovered, job, folder)
         chosen = select_models(discovered.models, job.selection)
         chosen = job.shard.of(chosen) if job.shard else chosen
         plan = make_plan(chosen, job.registry, job.parameters, job.endpoints)
+        budget = Budget(job.budget_requests, job.budget_usd, discovered.prices)
         for line in _announced(discovered, plan, job):
             say(watch.scrubber.credentials(line))
-        return _measure(job, target, folder, discovered, plan, console, traffic)
+        budget.require_prices(plan.models)
+        return _measure(job, target, folder, discovered, plan, console, traffic, budget)
+
+
+def _refuse_other_version(discovered: Discovered, job: Job, folder: Folder) -> None:
+    """Refuse to go on with what another version of the gateway answered."""
+    before = job.recorded["gateway"]["version"] if job.recorded else None
+    after = discovered.gateway.version
+    if before and after and before != after:
+        raise CassetteError(
+            f"the recording in {folder.path} is of version {before}, and the gateway is {after} now; "
+            "measure it anew, without --resume"
+        )
 
 
 @contextlib.contextmanager
@@ -104,11 +126,19 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
         more = f", and {len(discovered.left_out) - 5} more" if len(discovered.left_out) > 5 else ""
         yield f"left out, as they do not chat: {named}{more}"
     if job.send:
-        fewest = sum(fewest_requests(group, exhaustive=job.exhaustive) for group in plan.groups)
+        # Groups of one endpoint and mode take as many requests, whatever their model.
+        each: dict[tuple[Endpoint, Mode], int] = {}
+        for group in plan.groups:
+            if (group.endpoint, group.mode) not in each:
+                each[group.endpoint, group.mode] = fewest_requests(group, exhaustive=job.exhaustive)
+        cost = estimate(((group, each[group.endpoint, group.mode]) for group in plan.groups), discovered.prices)
         yield (
-            f"measuring {len(plan.cells)} cells: at least {fewest} requests to {len(plan.models)} models, "
+            f"measuring {len(plan.cells)} cells: at least {cost.requests} requests to {len(plan.models)} models, "
             f"{job.concurrency} at once; refusals are asked about again"
         )
+        yield f"for these, {cost}"
+    if job.recorded is not None:
+        yield f"going on with the recording of {job.recorded['run']['started_at']}; what it holds is not asked again"
 
 
 def _measure(
@@ -119,9 +149,11 @@ def _measure(
     plan: Plan,
     console: Console,
     traffic: Traffic,
+    budget: Budget,
 ) -> dict[str, Any]:
+    since = job.recorded["run"]["started_at"] if job.recorded else None
     run: dict[str, Any] = {
-        "started_at": now(),
+        "started_at": since or now(),
         "finished_at": now(),
         "complete": False,
         "requests": 0,
@@ -137,16 +169,15 @@ def _measure(
     folder.write_gateway(gateway_document(discovered, run))
     progress = Progress(len(plan.cells), traffic)
     litellm = discovered.gateway.software == "litellm"
-    sender = Sender(target, job.registry.paths, job.concurrency, traffic)
     display = Display(progress, console)
+    sender = Sender(target, job.registry.paths, job.concurrency, traffic, budget=budget)
+    work = record(plan, sender, folder, progress, display, exhaustive=job.exhaustive, litellm=litellm, since=since)
     try:
         with display.shown():
-            asyncio.run(
-                _unwrapped(record(plan, sender, folder, progress, display, exhaustive=job.exhaustive, litellm=litellm))
-            )
+            job.interruption.run(_unwrapped(work))
         run["complete"] = True
     finally:
-        run |= {"finished_at": now(), "requests": traffic.requests}
+        run |= {"finished_at": now(), "requests": traffic.requests + progress.kept}
         if progress.versions:  # the answers know it best
             [(version, _)] = progress.versions.most_common(1)
             discovered = replace(discovered, gateway=replace(discovered.gateway, software="litellm", version=version))
@@ -154,7 +185,7 @@ def _measure(
     return gateway_document(discovered, run)
 
 
-async def _unwrapped(recording: Awaitable[None]) -> None:
+async def _unwrapped(recording: Coroutine[Any, Any, None]) -> None:
     """Run the recording; a user's error inside its tasks comes out as itself, not as a group."""
     try:
         await recording

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from conformance import summary
-from conformance.errors import ConformanceError, TableError
+from conformance.errors import ConformanceError, StoppedError, TableError
 from conformance.guard import guarded
 from conformance.report import PAGE, allure_results
 from conformance.run import Run, is_worker, settings_of
@@ -39,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
     add("--exhaustive", action="store_true", help="ask for each parameter alone, not for what can travel together")
+    add("--resume", action="store_true", help="go on with a recording that was cut short, without asking twice")
+    add("--budget-requests", metavar="N", type=int, help="stop before request N + 1; --resume goes on")
+    add("--budget-usd", metavar="X", type=float, help="stop before X dollars, at the prices the gateway declares")
+    add("--max-age", metavar="DAYS", type=float, help="warn of evidence that is older")
     add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
     add("--reports", metavar="DIR", help="where reports are written (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
@@ -107,19 +111,33 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _measure(run: Run, config: pytest.Config) -> None:
+    run.interruption.listen()
+    config.add_cleanup(run.interruption.restore)
     with _uncaptured(config):
         console = Console(soft_wrap=True)
         try:
             run.measure(console)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ConformanceError) as stop:
             if run.traffic.requests:
-                path = run.write_matrix()
-                run.write_page()
-                run.write_shapes()
-                console.print(f"interrupted; what was measured is kept: {path} (complete: false)", highlight=False)
-            else:
+                _tell_what_is_kept(run, console)
+            elif isinstance(stop, KeyboardInterrupt):
                 console.print("interrupted before anything was sent; nothing was written")
+            if isinstance(stop, StoppedError):
+                pytest.exit(f"{stop}; then --resume goes on from here", returncode=stop.exit_code)
+            if isinstance(stop, KeyboardInterrupt):
+                pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
             raise
+
+
+def _tell_what_is_kept(run: Run, console: Console) -> None:
+    """Judge what a recording held when it stopped."""
+    try:
+        told = f"{run.write_matrix()} (complete: false); --resume goes on from here"
+        run.write_page()
+        run.write_shapes()
+    except ConformanceError as error:
+        told = f"{run.folder.path}; there is no matrix of it: {error}"
+    console.print(f"stopped; what was measured is kept: {told}", highlight=False, markup=False)
 
 
 def _say(config: pytest.Config) -> Callable[[str], None]:
@@ -180,6 +198,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     run = config.stash.get(RUN, None)
     if run is not None and not is_worker(config) and not config.option.collectonly:
+        run.interruption.ignore()
         try:
             run.write_matrix()
             run.write_page()
@@ -213,6 +232,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if _FAILED in config.stash:
         terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
         return
+    for note in run.replay.notes(config.option.max_age):
+        terminalreporter.line(f"NOTE {note}")
     terminalreporter.line(f"page: {_shown(run.settings.reports / PAGE, config)}")
     terminalreporter.line(f"matrix: {_shown(run.settings.reports / 'matrix.json', config)}")
     folder = run.settings.cassettes / run.settings.gateway

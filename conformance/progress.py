@@ -67,6 +67,8 @@ class Display:
             f"{progress.verdicts[Verdict.REJECTED]} rejected",
             f"{traffic.rate_limited} rate limits",
         ]
+        if progress.kept:
+            parts.append(f"{progress.kept} answers kept")
         if traffic.retried:
             parts.append(f"{traffic.retried} tried again")
         return " · ".join(parts)

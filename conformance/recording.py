@@ -1,18 +1,19 @@
 """Send what probing asks for, at bounded concurrency, and write each model's cassette as it is done.
 
-The controller process does this before the first test starts. Whatever ends the run, what was
-exchanged until then is written.
+The controller process does this before the first test starts. Each exchange is on disk as soon as
+it is made, so whatever ends the run takes none of them away, and a later run can go on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.cassettes import Folder
-from conformance.exchange import Sender, Traffic, now
+from conformance.cassettes import Folder, Part
+from conformance.errors import ConformanceError, StoppedError
+from conformance.exchange import Sender, Traffic, now, will_not_pass
 from conformance.judge import Outcome
 from conformance.plan import Group, Plan
 from conformance.probing import Found, settle
@@ -24,11 +25,15 @@ GROUPS_PER_REQUEST = 2
 
 @dataclass
 class Progress:
-    """How far a recording is; `traffic` counts what was sent, `versions` the gateways that answered."""
+    """How far a recording is; `traffic` counts what was sent, `versions` the gateways that answered.
+
+    `kept` counts the exchanges of an earlier run that this one goes on from.
+    """
 
     cells: int
     traffic: Traffic
     cells_done: int = 0
+    kept: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
 
@@ -42,9 +47,14 @@ async def record(
     *,
     exhaustive: bool = False,
     litellm: bool = False,
+    since: str | None = None,
 ) -> None:
-    """Settle every group of the plan; `show` is called after each exchange."""
-    recorder = _Recorder(sender, folder, progress, show, Counter(group.model.id for group in plan.groups))
+    """Settle every group of the plan; `show` is called after each exchange.
+
+    With `since`, goes on from what was recorded then or later. Raises `StoppedError` where the
+    budget is used up, when all that is in flight has come back, or where the gateway is gone.
+    """
+    recorder = _Recorder(sender, folder, progress, show, Counter(group.model.id for group in plan.groups), since)
     groups = iter(plan.groups)
     async with sender.open():
         try:
@@ -52,65 +62,113 @@ async def record(
                 for _ in range(sender.concurrency * GROUPS_PER_REQUEST):
                     workers.create_task(recorder.work(groups, exhaustive, litellm))
         finally:
-            recorder.write_rest()
+            recorder.close()
+    if recorder.stopped is not None:
+        raise recorder.stopped
+
+
+class _Model:
+    """What is known of one model: its exchanges, and its cassette in the making."""
+
+    def __init__(self, part: Part, earlier: dict[str, Exchange]) -> None:
+        self.part = part
+        self.earlier = earlier
+        self.exchanges: dict[str, Exchange] = {}
 
 
 class _Recorder:
     """What came back for each model that is not written yet."""
 
     def __init__(
-        self, sender: Sender, folder: Folder, progress: Progress, show: Callable[[], None], groups_left: Counter[str]
+        self,
+        sender: Sender,
+        folder: Folder,
+        progress: Progress,
+        show: Callable[[], None],
+        groups_left: Counter[str],
+        since: str | None,
     ) -> None:
+        self.stopped: StoppedError | None = None
         self._sender = sender
         self._folder = folder
         self._progress = progress
         self._show = show
         self._groups_left = groups_left
-        self._free = asyncio.Semaphore(sender.concurrency)
-        self._exchanges: dict[str, dict[str, Exchange]] = defaultdict(dict)
+        self._since = since
+        self._models: dict[str, _Model] = {}
 
     async def work(self, groups: Iterator[Group], exhaustive: bool, litellm: bool) -> None:
-        """Take groups until none is left."""
+        """Take groups until none is left, or nothing more is to be sent."""
         for group in groups:
-            found = await self._settle(group, exhaustive, litellm)
+            try:
+                found = await self._settle(group, exhaustive, litellm)
+            except StoppedError as stop:
+                self.stopped = stop
+                return
             self._progress.verdicts.update(outcome.verdict for outcome in found.values())
             self._progress.cells_done += len(found)
             self._show()
             self._groups_left[group.model.id] -= 1
             if not self._groups_left[group.model.id]:
-                self._folder.write_model(
-                    group.model.id, self._exchanges.pop(group.model.id).values(), self._sender.paths
-                )
+                self._models.pop(group.model.id).part.finish()
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
         dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)
         try:
             asked: Sequence[Request] = next(dialogue)
             while True:
-                answers = await asyncio.gather(*(self._exchange(request) for request in asked))
+                came = await asyncio.gather(*map(self._exchange, asked), return_exceptions=True)
+                answers = []
+                for answer in came:
+                    if isinstance(answer, BaseException):
+                        raise answer  # now that what else was in flight has come back, and is on disk
+                    answers.append(answer)
                 asked = dialogue.send(tuple(answers))
         except StopIteration as end:
             found: dict[str, Outcome] = end.value
             return found
 
     async def _exchange(self, request: Request) -> Exchange:
-        known = self._exchanges[request.model].get(request.digest)
-        if known is not None:
+        model = self._models.get(request.model) or self._begin(request.model)
+        if (known := model.exchanges.get(request.digest)) is not None:
             return known
-        async with self._free:
-            try:
-                exchange = await self._sender.exchange(request)
-            except Exception as error:  # a fault in one exchange must not end the others
-                exchange = Exchange(request, Response(status=None, error=f"unexpected {type(error).__name__}"), now())
-        self._exchanges[request.model][request.digest] = exchange
+        if (exchange := model.earlier.get(request.digest)) is not None:
+            self._progress.kept += 1
+            model.part.keep(exchange)
+        else:
+            exchange = await self._ask(request)
+            model.part.add(exchange)
+        model.exchanges[request.digest] = exchange
         if version := exchange.response.headers.get("x-litellm-version"):
             self._progress.versions[version] += 1
         self._show()
         return exchange
 
-    def write_rest(self) -> None:
-        """Write what models have that were not finished, but not over a cassette that is whole."""
-        for model, exchanges in self._exchanges.items():
-            if exchanges and not self._folder.has_model(model):
-                self._folder.write_model(model, exchanges.values(), self._sender.paths)
-        self._exchanges.clear()
+    async def _ask(self, request: Request) -> Exchange:
+        if self.stopped is not None:
+            raise self.stopped
+        try:
+            return await self._sender.exchange(request)
+        except ConformanceError:
+            raise
+        except Exception as error:  # a fault in one exchange must not end the others
+            return Exchange(request, Response(status=None, error=f"unexpected {type(error).__name__}"), now())
+
+    def _begin(self, name: str) -> _Model:
+        """Open a model's cassette, with what an earlier run recorded for it that need not be asked again."""
+        earlier = {}
+        if self._since is not None:
+            earlier = {
+                digest: exchange
+                for digest, exchange in self._folder.read_all(name).items()
+                if exchange.recorded_at >= self._since and will_not_pass(exchange)
+            }
+        part = self._folder.part(name, self._sender.paths, go_on=bool(earlier))
+        model = self._models[name] = _Model(part, earlier)
+        return model
+
+    def close(self) -> None:
+        """Leave what models have that were not finished as it lies on disk."""
+        for model in self._models.values():
+            model.part.close()
+        self._models.clear()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from conformance.cassette_format import cassette_name
+from conformance.cassette_format import PART
 from conformance.cassettes import Folder
 from conformance.dialogue import Ask
 from conformance.discovery import Discovered
@@ -99,6 +100,9 @@ class Replay:
         self._judged: dict[CellKey, Judgement] = {}
         self._exchanges = 0
         self._times: set[str] = set()
+        self._unused = folder.unused(model.id for model in listed)
+        self._lacking: list[str] = []
+        self._oldest: dict[str, str] = {}
 
     def judgement(self, key: CellKey) -> Judgement:
         """The verdict of one planned cell."""
@@ -110,7 +114,10 @@ class Replay:
         """Hold the dialogues with one model again, with the recording for an interlocutor."""
         recorded = self.folder.read_model(model)
         self._exchanges += len(recorded)
-        self._times.update(exchange.recorded_at for exchange in recorded.values())
+        times = {exchange.recorded_at for exchange in recorded.values()}
+        self._times |= times
+        if times:
+            self._oldest[self._file(model)] = min(times)
         stale = self._stale(recorded.values())
         outcomes: dict[CellKey, list[Outcome]] = {}
         groups = self._dialogues.groups_of[model]
@@ -119,6 +126,8 @@ class Replay:
             found = dict.fromkeys((p.id for p in group.parameters), stale) if stale else answered(dialogue, recorded)
             for parameter in group.parameters:
                 outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
+        if recorded and not stale and not all(outcome.recorded for each in outcomes.values() for outcome in each):
+            self._lacking.append(self._file(model))
         for group in self.plan.groups_of[model]:
             for parameter in group.parameters:
                 key = group.key(parameter)
@@ -163,4 +172,30 @@ class Replay:
         }
         if self._shard:
             run["shard"] = str(self._shard)
-        return make_matrix(self.gateway, run, self.plan.models, judgements, cassette_name)
+        return make_matrix(self.gateway, run, self.plan.models, judgements, self._file)
+
+    def _file(self, model: str) -> str:
+        return self.folder.evidence_path(model).name
+
+    def notes(self, max_age: float | None = None) -> Iterator[str]:
+        """What is odd about the recording, a line for each kind, with what to do; complete once all is judged.
+
+        With `max_age`, also which evidence is older than so many days.
+        """
+        unfinished = [name for name in self._lacking if name.endswith(PART)]
+        if unfinished:
+            yield f"unfinished: {_some(unfinished)}; go on with --live --resume"
+        if other := [name for name in self._lacking if not name.endswith(PART)]:
+            yield f"recorded for another plan than gateway.json holds: {_some(other)}; record again with --live"
+        if self._unused:
+            yield f"unused, of no model in gateway.json: {_some(self._unused)}; delete them, or measure their models"
+        if max_age is not None:
+            limit = (datetime.now(UTC) - timedelta(days=max_age)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if old := sorted((time, name) for name, time in self._oldest.items() if time < limit):
+                named = _some([f"{name} ({time[:10]})" for time, name in old])
+                yield f"older than {max_age:g} days: {named}; record again with --live"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -22,6 +22,7 @@ from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder, write_atomically
 from conformance.errors import ConformanceError, ReportError, TableError
 from conformance.exchange import Traffic
+from conformance.interruption import Interruption
 from conformance.leaks import Watch
 from conformance.live import EMBEDDED, Job, run_live
 from conformance.matrix import Matrix, dump_matrix
@@ -61,6 +62,8 @@ class Run:
         self._config = config
         self._document: dict[str, Any] | None = None
         self.traffic = Traffic()
+        self.interruption = Interruption()
+        self.folder = Folder(settings.cassettes / settings.gateway)
         self.watch = Watch()
 
     @cached_property
@@ -71,11 +74,11 @@ class Run:
     @cached_property
     def replay(self) -> Replay:
         """The recording that is judged: as much of it as was recorded, unless options say otherwise."""
-        folder, option = Folder(self.settings.cassettes / self.settings.gateway), self._config.option
-        document = self._document or folder.read_gateway()
+        option = self._config.option
+        document = self._document or self.folder.read_gateway()
         recorded = document["run"]
         return Replay(
-            folder,
+            self.folder,
             document,
             self.registry,
             self.registry.select(option.parameters)
@@ -105,19 +108,26 @@ class Run:
     def measure(self, console: Console) -> None:
         """Record anew, in the controller of a live run."""
         option = self._config.option
+        recorded = self._recorded()
+        before = recorded["run"] if recorded else {}
+        chosen = option.parameters or ",".join(before.get("parameters", ())) or "core"
         job = Job(
             target=self.settings.target,
             gateway=self.settings.gateway,
             cassettes=self.settings.cassettes,
             registry=self.registry,
-            parameters=self.registry.select(option.parameters or "core"),
-            endpoints=select_endpoints(option.endpoints),
-            selection=self.settings.selection,
-            shard=self.settings.shard,
+            parameters=self.registry.select(chosen),
+            endpoints=select_endpoints(option.endpoints or ",".join(before.get("endpoints", ()))),
+            selection=self.settings.selection or before.get("selection"),
+            shard=self.settings.shard or shard_from(before.get("shard")),
             concurrency=option.concurrency,
-            exhaustive=option.exhaustive,
+            exhaustive=option.exhaustive or before.get("exhaustive", False),
             litellm_version=option.litellm_version,
             send=not option.collectonly,
+            budget_requests=option.budget_requests,
+            budget_usd=option.budget_usd,
+            recorded=recorded,
+            interruption=self.interruption,
         )
         self._document = run_live(job, console, self.traffic, self.watch)
 
@@ -130,6 +140,12 @@ class Run:
             "table": str(settings.table.absolute()),
             "digest": _digest(settings.cassettes / settings.gateway, settings.table),
         }
+
+    def _recorded(self) -> dict[str, Any] | None:
+        """The recording that a resumed run goes on with; None where there is none, or none is wanted."""
+        if not self._config.option.resume or not (self.folder.path / GATEWAY_FILE).exists():
+            return None
+        return self.folder.read_gateway()
 
     def update_table(self) -> None:
         """Write the table that this run gives."""
@@ -255,6 +271,12 @@ def settings_of(config: pytest.Config) -> Settings:
     target = target_from_env() if option.live and not is_worker(config) else None
     if option.concurrency < 1:
         raise ConformanceError(f"--concurrency {option.concurrency} sends nothing; give 1 or more")
+    for budget in ("budget_requests", "budget_usd", "max_age"):
+        given = getattr(option, budget)
+        if given is not None and not given > 0:
+            raise ConformanceError(f"--{budget.replace('_', '-')} {given} makes no sense; give more than 0")
+    if option.resume and not option.live:
+        raise ConformanceError("--resume goes on with measuring; give --live with it")
     name = option.gateway or _default_gateway(config, target)
     if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
         raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")

@@ -9,7 +9,7 @@ import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ def scripted_gateway(
     app = Starlette(
         routes=[
             Route("/v1/models", list_models),
+            Route("/model_group/info", listing or (lambda _: JSONResponse({}, 404))),
             Route("/v1/chat/completions", answer, methods=["POST"]),
             Route("/v1/responses", answer, methods=["POST"]),
         ]
@@ -137,8 +138,8 @@ def serving(app: Starlette) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def raw_server(answer: bytes, certificate: Path | None = None) -> Iterator[str]:
-    """Answer every request with these bytes, whatever they are, and hang up; over TLS with a certificate."""
+def raw_server(answer: bytes | Callable[[], Iterable[bytes]], certificate: Path | None = None) -> Iterator[str]:
+    """Answer every request with these bytes, or as they come, and hang up; over TLS with a certificate."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -149,7 +150,8 @@ def raw_server(answer: bytes, certificate: Path | None = None) -> Iterator[str]:
                 name, _, value = line.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
             self.rfile.read(length)
-            self.wfile.write(answer)
+            for piece in [answer] if isinstance(answer, bytes) else answer():
+                self.wfile.write(piece)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

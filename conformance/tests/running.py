@@ -91,6 +91,13 @@ def run_command(*words: str, env: Mapping[str, str] | None = None, cwd: Path = C
 
 def interrupt_when(command: Sequence[str], ready: Callable[[], bool], env: Mapping[str, str]) -> Ended:
     """Start a process, send it Ctrl-C as soon as `ready()` holds, and see how it ends."""
+    return signal_when(command, ready, env, signal.SIGINT)
+
+
+def signal_when(
+    command: Sequence[str], ready: Callable[[], bool], env: Mapping[str, str], *signals: signal.Signals
+) -> Ended:
+    """Start a process, send it these signals in a row as soon as `ready()` holds, and see how it ends."""
     with subprocess.Popen(
         command,
         cwd=CHECKOUT,
@@ -102,7 +109,9 @@ def interrupt_when(command: Sequence[str], ready: Callable[[], bool], env: Mappi
     ) as process:
         deadline = time.monotonic() + 60
         while not ready() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for number in signals:
+            process.send_signal(number)
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     return Ended(process.returncode, out, err)

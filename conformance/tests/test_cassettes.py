@@ -391,9 +391,58 @@ def test_truncated_files(tmp_path: Path) -> None:
 def test_edited_files(tmp_path: Path, old: str, new: str) -> None:
     """Given a cassette that somebody edited into another shape, when it is read, then one line says so."""
     path = written(tmp_path, an_exchange(b'{"a":1}', headers={"server": "s"}))
+    without_digest(path)
     path.write_bytes(_rewritten(path, (old, new)))
 
     _assert_one_line(tmp_path)
+
+
+def without_digest(path: Path) -> None:
+    """Take out of a cassette what tells of edits, as those have none that were recorded before there was one."""
+    path.write_text(re.sub(r', "digest": "[0-9a-f]{16}"', "", path.read_text("utf-8"), count=1), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"code":200', '"code":400'), ('{"a":1}', '{"a":2}'), ("2026-11-22", "2026-11-23"), ('"server":["s"]', "")],
+)
+def test_edited_answers(tmp_path: Path, old: str, new: str) -> None:
+    """Given a cassette whose answers somebody edited in their shape, when it is read, then one line says so."""
+    path = written(tmp_path, an_exchange(b'{"a":1}', headers={"server": "s"}))
+    path.write_bytes(_rewritten(path, (old, new)))
+
+    with pytest.raises(CassetteError, match="edited after it was recorded"):
+        Folder(tmp_path).read_model("m")
+    _assert_one_line(tmp_path)
+    path.write_text(path.read_text("utf-8").replace(new, old) if new else "", "utf-8")
+    if new:
+        assert read(tmp_path)
+
+
+def test_carriage_returns_are_no_edit(tmp_path: Path) -> None:
+    """Given a checkout with other line ends, when a cassette is read, then it is as it was."""
+    path = written(tmp_path, an_exchange(b'{"a":1}'), an_exchange(repeat=1))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert len(read(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("answer", ["\ud800", "../../v1/models", "a\x00\n", "é?#%2e", "x" * 100_000])
+def test_odd_ids_of_stored_answers(tmp_path: Path, answer: str) -> None:
+    """Given a gateway that gives its answers odd ids, when one is fetched, then its exchange comes back as it was."""
+    request = Request("m", Endpoint.RESPONSES, Mode.WHOLE, {}, 0, answer)
+    written(tmp_path, Exchange(request, Response(status=404, body=b"{}"), "2026-11-22T12:00:00Z"))
+
+    assert [exchange.request for exchange in read(tmp_path)] == [request]
+
+
+def test_newer_format(tmp_path: Path) -> None:
+    """Given a cassette of a later format, when it is read, then one line says to update the suite."""
+    path = written(tmp_path, an_exchange())
+    path.write_bytes(_rewritten(path, ('"version":1', '"version":2')))
+
+    with pytest.raises(CassetteError, match=r"m\.json: it has format 2, .*; update the suite"):
+        Folder(tmp_path).read_model("m")
 
 
 _SCALARS: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, -1, 1.5, "", "x", [], {}, [[]], {"json": 1}])
@@ -404,6 +453,7 @@ _SCALARS: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, -1, 1.5, "", 
 def test_any_damage(tmp_path: Path, data: st.DataObject) -> None:
     """Given a cassette with any value in any place, when it is read, then it is judged, or one line says why not."""
     path = written(tmp_path, an_exchange(b'{"choices":[]}', headers={"server": "s"}, chunks=((1, 2),)))
+    without_digest(path)
     document = json.loads(path.read_text("utf-8"))
     holder: Any = document
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -213,7 +214,8 @@ def test_missing_cassette_and_missing_cells_are_gaps(shards: list[Path], tmp_pat
     """Given a cassette that is gone, or lacks exchanges, when merged, then one line names the model."""
     path = next(path for path in shards[0].iterdir() if path.name != "gateway.json")
     lines = path.read_text("utf-8").splitlines()
-    path.write_text("\n".join([lines[0], lines[1].rstrip(","), lines[-1]]), encoding="utf-8")
+    head = re.sub(r', ?"digest": ?"[^"]*"', "", lines[0])  # as cassettes were before they had one
+    path.write_text("\n".join([head, lines[1].rstrip(","), lines[-1]]), encoding="utf-8")
     ended = merge(*shards, into=tmp_path / "merged")
     assert ended.code == 4
     assert f"cells are not in the recordings, as of {path.stem!r}" in ended.err

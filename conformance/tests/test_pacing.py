@@ -1,0 +1,126 @@
+"""Tests of `conformance.pacing`: fewer at once when the gateway pushes back, and more again when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.responses import Response
+
+from conformance.exchange import Sender, Traffic
+from conformance.pacing import Window
+from conformance.parameters import load_registry
+from conformance.provider.target import Target
+from conformance.tests.building import CHAT, WHOLE
+from conformance.tests.gateways import KEY, refusal, scripted_gateway
+from conformance.types import Exchange, Request
+
+
+def test_half_after_a_push_back_and_one_more_after_a_round() -> None:
+    """Given a window, when it is pushed back and then is not, then it halves at once, and grows by one a round."""
+    window = Window(8)
+    window.pushed_back(window.begin())
+    assert window.limit == 4
+    for _ in range(4):
+        window.went_well()
+    assert 4.8 < window.limit <= 5
+    for _ in range(100):
+        window.went_well()
+    assert window.limit == 8
+
+
+def test_one_push_back_a_round() -> None:
+    """Given eight in flight, when all are pushed back, then that halves once; when later ones are, again."""
+    window = Window(8)
+    for attempt in [window.begin() for _ in range(8)]:
+        window.pushed_back(attempt)
+    assert window.limit == 4
+    for _ in range(9):
+        window.pushed_back(window.begin())
+    assert window.limit == window.lowest == 1
+
+
+@given(st.lists(st.sampled_from(["back", "well"]), max_size=60), st.integers(1, 9))
+def test_never_more_than_the_limit_and_never_stuck(answers: list[str], most: int) -> None:
+    """Given any answers, when many want in, then never more are in than the limit allowed, and all come through."""
+    inside = 0
+
+    async def one(window: Window, answer: str) -> None:
+        nonlocal inside
+        async with window:
+            inside += 1
+            assert inside <= most
+            number = window.begin()
+            await asyncio.sleep(0)
+            if answer == "back":
+                window.pushed_back(number)
+            else:
+                window.went_well()
+            inside -= 1
+
+    async def run() -> None:
+        window = Window(most)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(one(window, answer) for answer in answers))
+        assert 1 <= window.limit <= most
+
+    asyncio.run(run())
+
+
+def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
+    """Given a full window, when one that waits is cancelled as its turn comes, then the next gets it."""
+
+    async def run() -> None:
+        window = Window(1)
+        entered: list[str] = []
+
+        async def wait(name: str) -> None:
+            async with window:
+                entered.append(name)
+
+        await window.__aenter__()
+        first, second = (asyncio.create_task(wait(name)) for name in ("first", "second"))
+        await asyncio.sleep(0)
+        await window.__aexit__(None, None, None)
+        first.cancel()
+        async with asyncio.timeout(5):
+            await second
+        assert entered == ["second"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_a_gateway_that_bears_three_at_once(status: int) -> None:
+    """Given a gateway that refuses a fourth request at once, when many are sent, then few are refused, all succeed."""
+    inside = most = 0
+
+    async def busy(_: dict[str, Any]) -> Response | None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        try:
+            if inside > 3:
+                return refusal("too many at once", status, {"retry-after": "0"})
+            await asyncio.sleep(0.01)
+            return None
+        finally:
+            inside -= 1
+
+    traffic = Traffic()
+    asked = [Request("m", CHAT, WHOLE, {"model": "m", "n": n}) for n in range(150)]
+    with scripted_gateway(busy) as gateway:
+
+        async def run() -> tuple[list[Exchange], Window]:
+            async with Sender(Target(gateway.base_url, KEY), load_registry().paths, 32, traffic).open() as sender:
+                return list(await asyncio.gather(*map(sender.exchange, asked))), sender.window
+
+        exchanges, window = asyncio.run(run())
+
+    assert most > 3
+    assert window.lowest < 8
+    assert sum(exchange.response.status == 200 for exchange in exchanges) > 140
+    assert traffic.retried < 100
