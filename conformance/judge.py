@@ -196,7 +196,6 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
         reason=chosen.reason,
         rejected_by=chosen.rejected_by,
         evidence=chosen.evidence,
-        recorded=all(outcome.recorded for outcome in outcomes),
         split=split,
     )
 

@@ -133,7 +133,7 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
                 each[group.endpoint, group.mode] = fewest_requests(group, exhaustive=job.exhaustive)
         cost = estimate(((group, each[group.endpoint, group.mode]) for group in plan.groups), discovered.prices)
         yield (
-            f"measuring {len(plan.cells)} cells: at least {cost.requests} requests to {len(plan.models)} models, "
+            f"measuring {plan.size} cells: at least {cost.requests} requests to {len(plan.models)} models, "
             f"{job.concurrency} at once; refusals are asked about again"
         )
         yield f"for these, {cost}"
@@ -167,7 +167,7 @@ def _measure(
     if not job.send:
         return gateway_document(discovered, run)
     folder.write_gateway(gateway_document(discovered, run))
-    progress = Progress(len(plan.cells), traffic)
+    progress = Progress(plan.size, traffic)
     litellm = discovered.gateway.software == "litellm"
     display = Display(progress, console)
     sender = Sender(target, job.registry.paths, job.concurrency, traffic, budget=budget)

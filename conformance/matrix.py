@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from conformance.errors import TableError
 from conformance.schemas import first_error
-from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, Verdict
+from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -16,24 +18,19 @@ Matrix = dict[str, Any]
 
 
 def make_matrix(
-    gateway: Gateway,
-    run: Mapping[str, Any],
-    models: Sequence[Model],
-    judgements: Iterable[Judgement],
-    evidence_file: Callable[[str], str],
+    gateway: Gateway, run: Mapping[str, Any], models: Sequence[Model], cells: Iterable[Mapping[str, Any]]
 ) -> Matrix:
-    """Put a run's verdicts together; `evidence_file` names the cassette of a model.
+    """Put a run's verdicts together: `cells` are the rows that `cell_row` makes, model by model.
 
     `run` holds `mode` (`live` or `replay`), `started_at`, `finished_at`, `complete`, `requests`,
     and `selection`, the `--models` glob that narrowed the run, or None.
     """
-    declared = {model.id: model.declared for model in models}
     return {
         "schema_version": SCHEMA_VERSION,
         "gateway": gateway_row(gateway),
         "run": dict(run),
         "models": [model_row(model) for model in models],
-        "cells": [_cell(j, declared.get(j.key.model), evidence_file(j.key.model)) for j in judgements],
+        "cells": cells,
     }
 
 
@@ -79,7 +76,8 @@ def model_from(row: Mapping[str, Any]) -> Model:
     )
 
 
-def _cell(judgement: Judgement, declared: Sequence[str] | None, file: str) -> dict[str, Any]:
+def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) -> dict[str, Any]:
+    """A cell as JSON; `declared` is what the gateway claims of the model, `file` its cassette's name."""
     key = judgement.key
     cell: dict[str, Any] = {
         "model": key.model,
@@ -98,6 +96,20 @@ def _cell(judgement: Judgement, declared: Sequence[str] | None, file: str) -> di
     return cell
 
 
+def judgement_from(row: Mapping[str, Any]) -> Judgement:
+    """The judgement that `cell_row` wrote."""
+    by = row["rejected_by"]
+    return Judgement(
+        key=cell_key(row),
+        fields=tuple(row["fields"]),
+        verdict=Verdict(row["verdict"]),
+        reason=row["reason"],
+        rejected_by=RejectedBy(by) if by else None,
+        evidence=tuple(ref.rpartition("#")[2] for ref in row["evidence"]),
+        split={name: Verdict(verdict) for name, verdict in row.get("split", {}).items()},
+    )
+
+
 def declares(declared: Sequence[str] | None, endpoint: Endpoint, fields: Sequence[str]) -> bool | None:
     """What a gateway's list of supported chat parameters claims of some fields; None where it claims nothing.
 
@@ -108,13 +120,18 @@ def declares(declared: Sequence[str] | None, endpoint: Endpoint, fields: Sequenc
     return all(field in declared for field in fields)
 
 
-def disagreements(matrix: Matrix) -> list[dict[str, Any]]:
+def disagreements(matrix: Matrix) -> Iterator[dict[str, Any]]:
     """The cells in which the gateway declares one thing, and the measurement shows the other."""
-    return [
+    return (
         cell
         for cell in matrix["cells"]
         if cell["declared"] is not None and STATEMENTS[Verdict(cell["verdict"])] is (not cell["declared"])
-    ]
+    )
+
+
+def by_model(matrix: Matrix) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The cells of one model after another, in the matrix's order."""
+    return ((model, list(cells)) for model, cells in itertools.groupby(matrix["cells"], itemgetter("model")))
 
 
 def cell_key(cell: Mapping[str, Any]) -> CellKey:
@@ -137,11 +154,15 @@ def supported_percent(tally: Mapping[Verdict, int]) -> int | None:
     return 100 * good // answered if answered else None
 
 
-def dump_matrix(matrix: Matrix) -> str:
-    """A matrix as JSON text with one cell to a line."""
+def dump_matrix(matrix: Matrix) -> Iterator[str]:
+    """A matrix as JSON text with one cell to a line, a piece for each model."""
     head = json.dumps({name: part for name, part in matrix.items() if name != "cells"}, indent=1)
-    cells = ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in matrix["cells"])
-    return f'{head[:-2]},\n "cells": [\n{cells}\n]}}\n'
+    yield f'{head[:-2]},\n "cells": ['
+    between = "\n"
+    for _, cells in by_model(matrix):
+        yield between + ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in cells)
+        between = ",\n"
+    yield "\n]}\n"
 
 
 def parse_matrix(text: str, where: str) -> Matrix:
@@ -158,4 +179,6 @@ def parse_matrix(text: str, where: str) -> Matrix:
         )
     if problem := first_error("matrix", matrix):
         raise TableError(f"{where} is not a matrix: {problem}")
+    places: dict[str, int] = {}
+    matrix["cells"].sort(key=lambda cell: places.setdefault(cell["model"], len(places)))  # whoever wrote it
     return matrix

@@ -90,10 +90,17 @@ class Plan:
         """Every cell once, however many lanes lead to it."""
         return tuple(
             PlannedCell(key=group.key(parameter), parameter=parameter)
-            for group in self.groups
-            if group.lane == lanes(group.model)[0]
+            for group in self._first_lanes()
             for parameter in group.parameters
         )
+
+    @cached_property
+    def size(self) -> int:
+        """How many cells there are."""
+        return sum(len(group.parameters) for group in self._first_lanes())
+
+    def _first_lanes(self) -> Iterator[Group]:
+        return (group for group in self.groups if group.lane == lanes(group.model)[0])
 
     @cached_property
     def groups_of(self) -> Mapping[str, tuple[Group, ...]]:

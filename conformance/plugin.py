@@ -43,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--budget-requests", metavar="N", type=int, help="stop before request N + 1; --resume goes on")
     add("--budget-usd", metavar="X", type=float, help="stop before X dollars, at the prices the gateway declares")
     add("--max-age", metavar="DAYS", type=float, help="warn of evidence that is older")
+    add("--test-per", choices=("cell", "model"), help="what a test judges (cell; of more than 20,000 cells, model)")
     add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
     add("--reports", metavar="DIR", help="where reports are written (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
@@ -179,7 +180,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     told = " ".join(part for part in (gateway.software, gateway.version) if part) or "unknown software"
     stand_in = ", simulated upstreams" if gateway.simulated else ""
     verb = "measured" if run.settings.live else "replaying"
-    size = f"{len(plan.models)} models, {len(plan.cells)} cells"
+    size = f"{len(plan.models)} models, {plan.size} cells"
     return [
         f"conformance: {verb} {gateway.name} ({told}{stand_in}), {size}",
         f"table: {_shown(run.settings.table, config)}",

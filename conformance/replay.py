@@ -5,6 +5,7 @@ Live and offline runs judge through this alike, in the controller and in every w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,18 @@ from conformance.dialogue import Ask
 from conformance.discovery import Discovered
 from conformance.errors import CassetteError
 from conformance.judge import Outcome, combined, inconclusive, not_recorded
-from conformance.matrix import Matrix, gateway_from, gateway_row, make_matrix, model_from, model_row
+from conformance.matrix import (
+    Matrix,
+    cell_key,
+    cell_row,
+    gateway_from,
+    gateway_row,
+    judgement_from,
+    make_matrix,
+    model_from,
+    model_row,
+)
+from conformance.packing import Block, Packed
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
 from conformance.probing import Found, settle
@@ -24,6 +36,9 @@ from conformance.shards import Shard, shard_from
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
 
 GATEWAY_SCHEMA_VERSION = 1
+
+#: Models whose verdicts are at hand at once; those of the others are packed.
+_OPENED = 64
 
 
 def answered(dialogue: Ask[Found], recorded: Mapping[str, Exchange]) -> Found:
@@ -96,8 +111,10 @@ class Replay:
         recorded = registry.known(self._run["parameters"])
         same = recorded == tuple(parameters)
         self._dialogues = self.plan if same else make_plan(chosen, registry, recorded, endpoints)
-        self.routes = {model.id: model.route for model in chosen}
-        self._judged: dict[CellKey, Judgement] = {}
+        self._models = {model.id: model for model in chosen}
+        self._judged: dict[str, Block] = {}
+        self._opened = functools.lru_cache(_OPENED)(self._judgements_of)
+        self._whole = True
         self._exchanges = 0
         self._times: set[str] = set()
         self._unused = folder.unused(model.id for model in listed)
@@ -106,11 +123,22 @@ class Replay:
 
     def judgement(self, key: CellKey) -> Judgement:
         """The verdict of one planned cell."""
-        if key not in self._judged:
-            self._judge(key.model)
-        return self._judged[key]
+        return self._opened(key.model)[key]
 
-    def _judge(self, model: str) -> None:
+    def judgements_of(self, model: str) -> Iterable[Judgement]:
+        """The verdicts of all planned cells of a model, in the plan's order."""
+        return self._opened(model).values()
+
+    def _judgements_of(self, model: str) -> dict[CellKey, Judgement]:
+        return {cell_key(row): judgement_from(row) for row in self._block(model).rows()}
+
+    def _block(self, model: str) -> Block:
+        if model not in self._judged:
+            declared, file = self._models[model].declared, self._file(model)
+            self._judged[model] = Block([cell_row(judgement, declared, file) for judgement in self._judge(model)])
+        return self._judged[model]
+
+    def _judge(self, model: str) -> Iterator[Judgement]:
         """Hold the dialogues with one model again, with the recording for an interlocutor."""
         recorded = self.folder.read_model(model)
         self._exchanges += len(recorded)
@@ -126,14 +154,17 @@ class Replay:
             found = dict.fromkeys((p.id for p in group.parameters), stale) if stale else answered(dialogue, recorded)
             for parameter in group.parameters:
                 outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
-        if recorded and not stale and not all(outcome.recorded for each in outcomes.values() for outcome in each):
+        if recorded and not stale and not _all_recorded(outcomes.values()):
             self._lacking.append(self._file(model))
-        for group in self.plan.groups_of[model]:
-            for parameter in group.parameters:
-                key = group.key(parameter)
-                each = outcomes.get(key, [not_recorded()])
-                fields = tuple(parameter.bodies[key.endpoint])
-                self._judged[key] = combined(key, fields, each, group.model.deployments)
+        planned = {
+            group.key(parameter): tuple(parameter.bodies[group.endpoint])
+            for group in self.plan.groups_of[model]
+            for parameter in group.parameters
+        }
+        asked = {key: outcomes.get(key, [not_recorded()]) for key in planned}
+        self._whole &= _all_recorded(asked.values())
+        for key, fields in planned.items():
+            yield combined(key, fields, asked[key], self._models[model].deployments)
 
     def _stale(self, exchanges: Iterable[Exchange]) -> Outcome | None:
         """What to say of a cassette that another version of the gateway answered; None for one of this."""
@@ -150,9 +181,9 @@ class Replay:
     def _litellm(self) -> bool:
         return self.gateway.software == "litellm"
 
-    def judgements(self) -> Iterator[Judgement]:
-        """The verdicts of all planned cells, in the plan's order."""
-        return (self.judgement(cell.key) for cell in self.plan.cells)
+    def route(self, model: str) -> str | None:
+        """The provider path that a planned model takes, where the gateway tells."""
+        return self._models[model].route
 
     def exchanges(self, cell: PlannedCell) -> list[Exchange]:
         """The exchanges behind one cell's verdict, read from disk anew."""
@@ -161,18 +192,18 @@ class Replay:
 
     def matrix(self) -> Matrix:
         """The matrix of the whole plan."""
-        judgements = list(self.judgements())
+        blocks = [self._block(model.id) for model in self.plan.models]
         run: dict[str, Any] = {
             "mode": self._mode,
             "started_at": min(self._times, default=self._run["started_at"]),
             "finished_at": max(self._times, default=self._run["finished_at"]),
-            "complete": self._run["complete"] and all(judgement.recorded for judgement in judgements),
+            "complete": self._run["complete"] and self._whole,
             "requests": self._exchanges,
             "selection": self._selection,
         }
         if self._shard:
             run["shard"] = str(self._shard)
-        return make_matrix(self.gateway, run, self.plan.models, judgements, self._file)
+        return make_matrix(self.gateway, run, self.plan.models, Packed(blocks))
 
     def _file(self, model: str) -> str:
         return self.folder.evidence_path(model).name
@@ -194,6 +225,10 @@ class Replay:
             if old := sorted((time, name) for name, time in self._oldest.items() if time < limit):
                 named = _some([f"{name} ({time[:10]})" for time, name in old])
                 yield f"older than {max_age:g} days: {named}; record again with --live"
+
+
+def _all_recorded(outcomes: Iterable[Iterable[Outcome]]) -> bool:
+    return all(outcome.recorded for each in outcomes for outcome in each)
 
 
 def _some(names: Sequence[str]) -> str:

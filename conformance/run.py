@@ -20,7 +20,7 @@ from rich.console import Console
 
 from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder, write_atomically
-from conformance.errors import ConformanceError, ReportError, TableError
+from conformance.errors import CassetteError, ConformanceError, ReportError, TableError
 from conformance.exchange import Traffic
 from conformance.interruption import Interruption
 from conformance.leaks import Watch
@@ -35,7 +35,10 @@ from conformance.replay import Replay
 from conformance.report import PAGE, allure_results
 from conformance.shards import Shard, shard_from
 from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
-from conformance.types import PlannedCell, Verdict
+from conformance.types import CellKey, Judgement, PlannedCell, Verdict
+
+#: Up to so many cells each has a test of its own, unless `--test-per` says otherwise.
+MOST_TESTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ class Run:
         option = self._config.option
         recorded = self._recorded()
         before = recorded["run"] if recorded else {}
+        shard, was = self.settings.shard, shard_from(before.get("shard"))
+        if recorded and shard and shard != was:
+            raise CassetteError(
+                f"the recording in {self.folder.path} is {f'shard {was}' if was else 'of all models'}, and not shard "
+                f"{shard}; leave --shard out, or record into another folder with --cassettes"
+            )
         chosen = option.parameters or ",".join(before.get("parameters", ())) or "core"
         job = Job(
             target=self.settings.target,
@@ -119,7 +128,7 @@ class Run:
             parameters=self.registry.select(chosen),
             endpoints=select_endpoints(option.endpoints or ",".join(before.get("endpoints", ()))),
             selection=self.settings.selection or before.get("selection"),
-            shard=self.settings.shard or shard_from(before.get("shard")),
+            shard=shard or was,
             concurrency=option.concurrency,
             exhaustive=option.exhaustive or before.get("exhaustive", False),
             litellm_version=option.litellm_version,
@@ -188,16 +197,28 @@ class Run:
         if folder := allure_results.folder_of(self._config):
             allure_results.write_run(self.matrix, folder)
 
-    def outcome(self, cell: PlannedCell) -> Outcome:
+    @property
+    def a_test_per_model(self) -> bool:
+        """True where each test judges all cells of a model, and not one: pytest keeps 5 kB of each test."""
+        chosen: str | None = self._config.option.test_per
+        return chosen == "model" or (chosen is None and self.replay.plan.size > MOST_TESTS)
+
+    def outcome(self, key: CellKey) -> Outcome:
         """How a cell stands to the table."""
-        judgement = self.replay.judgement(cell.key)
+        return self._compared(self.replay.judgement(key))
+
+    def outcomes(self, model: str) -> list[Outcome]:
+        """How each cell of a model stands to the table."""
+        return [self._compared(judgement) for judgement in self.replay.judgements_of(model)]
+
+    def _compared(self, judgement: Judgement) -> Outcome:
         return compare(
             judgement,
             self.table,
             self.overrides,
             self.settings.gateway,
             self.accept,
-            route=self.replay.routes[cell.key.model],
+            route=self.replay.route(judgement.key.model),
             version=self.replay.gateway.version,
         )
 
@@ -222,7 +243,7 @@ class Run:
     def label(self, cell: PlannedCell) -> None:
         """Say in the cell's Allure result, where one is written, what was measured."""
         if self.allure:
-            self.allure.tell(cell, self.replay.judgement(cell.key), self.replay.routes[cell.key.model])
+            self.allure.tell(cell, self.replay.judgement(cell.key), self.replay.route(cell.key.model))
 
     def attach_evidence(self, cell: PlannedCell) -> None:
         """Attach the exchanges behind a verdict to the cell's Allure result, where one is written."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from conformance.matrix import Matrix, counts, disagreements
+from conformance.matrix import Matrix, by_model, counts, disagreements
 from conformance.types import Verdict
 
 #: Each verdict's sign and colour; the sign alone tells them apart.
@@ -35,37 +36,37 @@ def grid(matrix: Matrix, width: int) -> Group:
     Columns too wide for the terminal are numbered, and the numbers explained below; where even
     those are too many, each model's verdicts are counted instead.
     """
-    signs: dict[tuple[str, str, str], dict[str, Verdict]] = defaultdict(dict)
-    for cell in matrix["cells"]:
-        signs[cell["model"], cell["endpoint"], cell["parameter"]][cell["mode"]] = Verdict(cell["verdict"])
-    columns = list(dict.fromkeys((endpoint, parameter) for _, endpoint, parameter in signs))
-    models = list(dict.fromkeys(model for model, *_ in signs))
+    columns = list(dict.fromkeys((cell["endpoint"], cell["parameter"]) for cell in matrix["cells"]))
+    shown = dict(itertools.islice(by_model(matrix), MAX_MODELS))
+    below = _below(matrix)
     if len(columns) * 4 + MODEL_WIDTH > width:
-        return Group(_tallies(matrix, models), *_below(matrix, len(models)))
+        return Group(_tallies(shown), *below)
     numbered = sum(len(parameter) + 2 for _, parameter in columns) + MODEL_WIDTH > width
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("model", overflow="fold", max_width=MODEL_WIDTH)
     for number, (endpoint, parameter) in enumerate(columns, 1):
         header = str(number) if numbered else f"{_short(endpoint)}\n{parameter}"
         table.add_column(header, justify="center", no_wrap=True)
-    for model in models[:MAX_MODELS]:
-        cells = [_sign(signs.get((model, *column), {})) for column in columns]
-        table.add_row(Text(printable(model)), *cells)
+    for model, cells in shown.items():
+        signs: dict[tuple[str, str], dict[str, Verdict]] = defaultdict(dict)
+        for cell in cells:
+            signs[cell["endpoint"], cell["parameter"]][cell["mode"]] = Verdict(cell["verdict"])
+        table.add_row(Text(printable(model)), *(_sign(signs.get(column, {})) for column in columns))
     key = [f"{n} {_short(endpoint)} {parameter}" for n, (endpoint, parameter) in enumerate(columns, 1)]
     explained = [Text(" · ".join(key), "dim")] if numbered else []
-    return Group(table, *explained, *_below(matrix, len(models)))
+    return Group(table, *explained, *below)
 
 
-def _tallies(matrix: Matrix, models: Sequence[str]) -> Table:
+def _tallies(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Models × verdicts, counted."""
-    tally = Counter((cell["model"], Verdict(cell["verdict"])) for cell in matrix["cells"])
-    there = [verdict for verdict in Verdict if any(tally[model, verdict] for model in models)]
+    tallies = {model: Counter(Verdict(cell["verdict"]) for cell in cells) for model, cells in models.items()}
+    there = [verdict for verdict in Verdict if any(tally[verdict] for tally in tallies.values())]
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("model", overflow="fold", min_width=min(MODEL_WIDTH, max(map(len, models), default=1)))
     for verdict in there:
         table.add_column(Text(*SIGNS[verdict]), justify="right")
-    for model in models[:MAX_MODELS]:
-        table.add_row(Text(printable(model)), *(str(tally[model, verdict] or "") for verdict in there))
+    for model, tally in tallies.items():
+        table.add_row(Text(printable(model)), *(str(tally[verdict] or "") for verdict in there))
     return table
 
 
@@ -73,8 +74,8 @@ def _short(endpoint: str) -> str:
     return endpoint.partition("_")[0]
 
 
-def _below(matrix: Matrix, models: int) -> list[Text]:
-    tally = counts(matrix)
+def _below(matrix: Matrix) -> list[Text]:
+    tally, models = counts(matrix), len(matrix["models"])
     lines = [Text(f"… and {models - MAX_MODELS} more models in the files")] if models > MAX_MODELS else []
     legend = Text()
     for verdict, count in tally.items():
@@ -92,17 +93,15 @@ def _below(matrix: Matrix, models: int) -> list[Text]:
     return lines
 
 
-def _declared_otherwise(differing: Sequence[dict[str, Any]]) -> list[Text]:
+def _declared_otherwise(differing: Iterable[Mapping[str, Any]]) -> list[Text]:
     """What the gateway declares and the measurement contradicts: each parameter, and of how many models."""
-    if not differing:
-        return []
-    lines = [Text(f"the gateway declares otherwise of {len(differing)} cells:")]
+    count, found = 0, {declared: defaultdict[str, set[str]](set) for declared in (True, False)}
+    for cell in differing:
+        count += 1
+        found[cell["declared"]][cell["parameter"]].add(cell["model"])
+    lines = [Text(f"the gateway declares otherwise of {count} cells:")] if count else []
     for declared, words in ((True, "declared, and refused"), (False, "not declared, and taken")):
-        models: dict[str, set[str]] = defaultdict(set)
-        for cell in differing:
-            if cell["declared"] is declared:
-                models[cell["parameter"]].add(cell["model"])
-        if models:
+        if models := found[declared]:
             most_first = sorted(models, key=lambda parameter: (-len(models[parameter]), parameter))
             told = ", ".join(f"{parameter} ({_of(models[parameter])})" for parameter in most_first)
             lines.append(Text(f"  {words}: {told}"))

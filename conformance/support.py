@@ -8,10 +8,11 @@ tell and groups the rest into rules. A statement that is null never overwrites a
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,20 +98,21 @@ def source_of(matrix: Matrix) -> str:
     return f"{gateway['name']}-{gateway['version'] or 'unversioned'}"
 
 
-def facts_of(matrix: Matrix) -> dict[CellKey, Fact]:
-    """Every statement that a matrix makes; cells that say nothing are left out."""
+def facts_of(matrix: Matrix) -> Iterator[tuple[CellKey, Fact]]:
+    """Every statement that a matrix makes, with its cell; cells that say nothing are left out."""
     source = source_of(matrix)
-    facts = {}
     for cell in matrix["cells"]:
         supported = STATEMENTS[Verdict(cell["verdict"])]
         if supported is not None:
-            facts[cell_key(cell)] = Fact(
-                supported,
-                source,
-                frozenset({cell["rejected_by"]} - {None}),
-                cell["evidence"][0].rpartition("#")[0] if cell["evidence"] else None,
+            yield (
+                cell_key(cell),
+                Fact(
+                    supported,
+                    source,
+                    frozenset({cell["rejected_by"]} - {None}),
+                    cell["evidence"][0].rpartition("#")[0] if cell["evidence"] else None,
+                ),
             )
-    return facts
 
 
 def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, values_of: ValuesOf) -> SupportTable:
@@ -124,8 +126,11 @@ def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, 
     before = _measured_rules(previous)
     others = [rule for rule in before if _gateway_of(rule, previous) != name]
     own = [rule for rule in before if _gateway_of(rule, previous) == name]
-    facts = facts_of(matrix)
-    facts |= {key: fact for key, fact in _still_known(own, matrix, values_of).items() if key not in facts}
+    known = _still_known(own, matrix, values_of)
+    if known:
+        for key, _ in facts_of(matrix):
+            known.pop(key, None)
+    facts = itertools.chain(facts_of(matrix), known.items())
     # Rules for one gateway stand before those for all, and never speak of another gateway.
     base = SupportTable((*overrides.beating, *others, *overrides.general))
     rules = _grouped(_untold(facts, base, gateway, matrix, overrides), gateway, values_of)
@@ -188,13 +193,17 @@ def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> di
 
 
 def _untold(
-    facts: Mapping[CellKey, Fact], base: SupportTable, gateway: str | None, matrix: Matrix, overrides: Overrides
+    facts: Iterable[tuple[CellKey, Fact]],
+    base: SupportTable,
+    gateway: str | None,
+    matrix: Matrix,
+    overrides: Overrides,
 ) -> dict[CellKey, Fact]:
     """The facts that the rules below do not tell already, with a note where those say otherwise."""
     untold = {}
     routes = {row["id"]: row["route"] for row in matrix["models"]}
     version = matrix["gateway"]["version"]
-    for key, fact in facts.items():
+    for key, fact in facts:
         said = told(base, key, gateway, routes.get(key.model), version)
         supported = said.supported if said else True
         if supported == fact.supported or (said and said.source in overrides.beating_sources):
@@ -226,7 +235,10 @@ def _grouped(facts: Mapping[CellKey, Fact], gateway: str | None, values_of: Valu
     first = {(where, frozenset(models), sayings) for (where, sayings), models in same_sayings.items()}
     second = {(where, models, frozenset(sayings)) for (where, models), sayings in same_models.items()}
     chosen = min((_across_endpoints(cover) for cover in (first, second)), key=len)
-    rules = [_rule(where, models, sayings, facts, gateway) for where, models, sayings in chosen]
+    facts_by_model: dict[str, list[tuple[CellKey, Fact]]] = defaultdict(list)
+    for key, fact in facts.items():
+        facts_by_model[key.model].append((key, fact))
+    rules = [_rule(where, models, sayings, facts_by_model, gateway) for where, models, sayings in chosen]
     return sorted(rules, key=lambda rule: (rule.endpoints, -len(rule.modes), -len(rule.models), rule.models))
 
 
@@ -267,16 +279,16 @@ def _rule(
     where: _Where,
     models: frozenset[str],
     sayings: frozenset[_Said],
-    facts: Mapping[CellKey, Fact],
+    facts_by_model: Mapping[str, Sequence[tuple[CellKey, Fact]]],
     gateway: str | None,
 ) -> Rule:
     endpoints, modes = where
     names = {name for name, *_ in sayings}
     covered = {
         key: fact
-        for key, fact in facts.items()
-        if key.model in models
-        and key.endpoint in endpoints
+        for model in models
+        for key, fact in facts_by_model[model]
+        if key.endpoint in endpoints
         and (not modes or key.mode in modes)
         and ({key.parameter, split_parameter(key.parameter)[0]} & names)
     }

@@ -198,8 +198,7 @@ class PlannedCell:
 class Judgement:
     """A cell's verdict, the reason in one sentence, and the digests of the exchanges that show it.
 
-    `recorded` is False where an exchange that the verdict needs was never made. `split` holds the
-    verdict of each deployment where those of one model disagree.
+    `split` holds the verdict of each deployment where those of one model disagree.
     """
 
     key: CellKey
@@ -208,7 +207,6 @@ class Judgement:
     reason: str
     rejected_by: RejectedBy | None = None
     evidence: tuple[str, ...] = ()
-    recorded: bool = True
     split: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property

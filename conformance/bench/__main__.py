@@ -4,6 +4,8 @@ python -m conformance.bench live       recording against a slow server, over the
 python -m conformance.bench replay     replaying cells, over as many empty tests
 python -m conformance.bench embedded   recording the embedded gateway, over a bare httpx loop
 python -m conformance.bench provider   filtering, streaming and importing, over the bare OpenAI SDK
+python -m conformance.bench scaling    a cell among 100,000, over one among 10,000
+python -m conformance.bench memory     live runs over 1,000 and 10,000 models; takes a while, so only when it is named
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import httpx
 
+from conformance.bench.fleet import memory, scaling
 from conformance.bench.provider import provider
 from conformance.bench.server import answer, slow_server
 from conformance.bench.timing import run_command
@@ -197,12 +200,19 @@ def _bare(requests: Sequence[Request], target: Target, concurrency: int) -> floa
     return time.perf_counter() - started
 
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"live": live, "replay": replay, "embedded": embedded, "provider": provider}
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "live": live,
+    "replay": replay,
+    "embedded": embedded,
+    "provider": provider,
+    "scaling": scaling,
+    "memory": memory,
+}
 
 
 def main() -> None:
-    """Run the benchmarks named, or all."""
-    wanted = sys.argv[1:] or list(BENCHMARKS)
+    """Run the benchmarks named, or all but the longest."""
+    wanted = sys.argv[1:] or [name for name in BENCHMARKS if name != "memory"]
     for name in wanted:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")

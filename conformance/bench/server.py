@@ -1,6 +1,7 @@
 """A server that answers every request after a fixed delay, in a process of its own.
 
-A streamed answer has as many pieces of text as the server is told, one by default.
+A streamed answer has as many pieces of text as the server is told, one by default. A fleet lists
+models, of twenty families that refuse one field in six, each others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import contextlib
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
+from typing import Any
 
 _MESSAGE = {"role": "assistant", "content": "OK"}
 _WHOLE: dict[str, dict[str, object]] = {
@@ -38,11 +41,40 @@ def answer(path: str, body: bytes, pieces: int = 1) -> bytes:
         ).encode()
     else:
         content_type, content = "application/json", json.dumps(_WHOLE[kind]).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {len(content)}\r\n\r\n"
+    return _response("200 OK", content_type, content)
+
+
+def _response(status: str, content_type: str, content: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(content)}\r\n\r\n"
     return head.encode() + content
 
 
-async def _serve(delay: float, pieces: int) -> None:
+#: Families of models in a fleet, and fields to one that is refused.
+FAMILIES, ONE_IN = 20, 6
+
+_ALWAYS = {"model", "messages", "input", "stream", "max_completion_tokens", "max_output_tokens"}
+
+
+def fleet(models: int) -> list[str]:
+    """The ids of a fleet."""
+    return [f"family-{number % FAMILIES:02}-model-{number:05}" for number in range(models)]
+
+
+def fleet_answer(path: str, body: bytes) -> bytes:
+    """As `answer`, but for the fields that the model's family refuses."""
+    asked: dict[str, Any] = json.loads(body)
+    family = str(asked["model"])[: len("family-00")]
+    for name in asked.keys() - _ALWAYS:
+        if zlib.crc32(f"{family}/{name}".encode()) % ONE_IN == 0:
+            error = {"message": f"Unknown parameter: '{name}'.", "type": "invalid_request_error", "param": name}
+            error["code"] = "unknown_parameter"
+            return _response("400 Bad Request", "application/json", json.dumps({"error": error}).encode())
+    return answer(path, body)
+
+
+async def _serve(delay: float, pieces: int, models: int) -> None:
+    listed = json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in fleet(models)]})
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -50,7 +82,14 @@ async def _serve(delay: float, pieces: int) -> None:
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
                 body = await reader.readexactly(int(fields.get("content-length", 0)))
                 await asyncio.sleep(delay)
-                writer.write(answer(head.split(" ", 2)[1], body, pieces))
+                method, path, _ = head.split(" ", 2)
+                if method == "GET":
+                    known = path.endswith("/models")
+                    writer.write(
+                        _response("200 OK" if known else "404 Not Found", "application/json", listed.encode() * known)
+                    )
+                else:
+                    writer.write(fleet_answer(path, body) if models else answer(path, body, pieces))
                 await writer.drain()
         writer.close()
 
@@ -60,9 +99,9 @@ async def _serve(delay: float, pieces: int) -> None:
 
 
 @contextlib.contextmanager
-def slow_server(delay: float, pieces: int = 1) -> Iterator[str]:
-    """Run the server for as long as the block runs; gives its base address."""
-    command = [sys.executable, "-m", "conformance.bench.server", str(delay), str(pieces)]
+def slow_server(delay: float, pieces: int = 1, models: int = 0) -> Iterator[str]:
+    """Run the server for as long as the block runs, with a fleet of so many models; gives its base address."""
+    command = [sys.executable, "-m", "conformance.bench.server", str(delay), str(pieces), str(models)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own module
         assert process.stdout is not None
         try:
@@ -73,4 +112,4 @@ def slow_server(delay: float, pieces: int = 1) -> Iterator[str]:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2])))
+        asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

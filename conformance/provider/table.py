@@ -54,15 +54,14 @@ class Rule:
     gateway_versions: tuple[str, ...] = ()
     cassettes: tuple[str, ...] = ()
 
-    def matches(self, question: Question) -> bool:
-        """True where every selector that the rule states fits what the question knows."""
+    def fits(self, question: Question) -> bool:
+        """True where every selector that the rule states, but for its models, fits what the question knows."""
         return (
             (not self.endpoints or question.endpoint in self.endpoints)
             and (not self.modes or question.mode in self.modes)
             and (not self.routes or question.route in self.routes)
             and (not self.gateways or question.gateway in self.gateways)
             and (not self.gateway_versions or _version_fits(question.gateway_version, self.gateway_versions))
-            and any(model_matches(pattern, question.model) for pattern in self.models)
         )
 
 
@@ -109,7 +108,23 @@ class SupportTable:
 
     def matching(self, question: Question) -> Iterator[Rule]:
         """The rules that speak for this request, most specific first."""
-        return (rule for rule in self.rules if rule.matches(question))
+        outright, patterns = self._naming
+        about = {place for pattern, place in patterns if model_matches(pattern, question.model)}
+        about.update(outright.get(question.model, ()))
+        return (rule for rule in map(self.rules.__getitem__, sorted(about)) if rule.fits(question))
+
+    @functools.cached_property
+    def _naming(self) -> tuple[Mapping[str, Sequence[int]], Sequence[tuple[str, int]]]:
+        """Where in the table each model is named outright, and each pattern with its place: fleets are large."""
+        outright: dict[str, list[int]] = {}
+        patterns: list[tuple[str, int]] = []
+        for place, rule in enumerate(self.rules):
+            for pattern in rule.models:
+                if "*" in pattern:
+                    patterns.append((pattern, place))
+                else:
+                    outright.setdefault(pattern, []).append(place)
+        return outright, patterns
 
     def lookup(self, question: Question, parameter: str) -> Statement | None:
         """The statement that decides, or None where no rule knows the parameter (send it)."""

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from conformance import __version__
 from conformance.cassettes import Folder, write_atomically
 from conformance.comparison import TITLES, Change, Comparison, Kind, compare_matrices
 from conformance.errors import ReportError
-from conformance.matrix import Matrix, counts, disagreements
+from conformance.matrix import Matrix, by_model, counts, disagreements
 from conformance.parameters import Registry, load_registry
 from conformance.report import evidence, overview, verdicts
 from conformance.report.changed import sections_of
@@ -82,7 +82,7 @@ def render_page(
             counts=counts(matrix),
             verdicts=verdicts.SHOWN,
             no_route=overview.NO_ROUTE,
-            differing=len(disagreements(matrix)),
+            differing=sum(1 for _ in disagreements(matrix)),
             comparison=comparison,
             changed=sections_of(comparison) if comparison else [],
             limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},
@@ -142,19 +142,12 @@ def _packets(
     comparison: Comparison | None,
     allowance: int,
 ) -> list[str]:
-    cells = _by_model(matrix["cells"], lambda cell: str(cell["model"]))
-    changes: Mapping[str, list[Change]] = _by_model(
-        comparison.changes if comparison else (), lambda change: change.key.model
-    )
+    changes: dict[str, list[Change]] = defaultdict(list)
+    for change in comparison.changes if comparison else ():
+        changes[change.key.model].append(change)
     packer = evidence.Packer(axes, registry, recorded, allowance)
-    return [packer.packet(m["id"], cells.get(m["id"], []), changes.get(m["id"], [])) for m in axes.models]
-
-
-def _by_model(items: Iterable[Any], model_of: Any) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = defaultdict(list)
-    for item in items:
-        found[model_of(item)].append(item)
-    return found
+    packets = {model: packer.packet(model, cells, changes[model]) for model, cells in by_model(matrix)}
+    return [packets.get(m["id"]) or packer.packet(m["id"], []) for m in axes.models]
 
 
 @functools.cache

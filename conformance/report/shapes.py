@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from conformance.cassettes import write_atomically
@@ -19,7 +20,7 @@ def write_all(matrix: Matrix, folder: Path) -> None:
 
     Raises `ReportError` where they cannot be written.
     """
-    files = {f"{BADGES}/{name}": text for name, text in badges.files_of(matrix)}
+    files: dict[str, str | Iterable[str]] = {f"{BADGES}/{name}": text for name, text in badges.files_of(matrix)}
     files |= {"matrix.csv": tables.as_csv(matrix), "matrix.md": tables.as_markdown(matrix)}
     try:
         for name, text in files.items():

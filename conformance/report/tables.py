@@ -6,11 +6,11 @@ import csv
 import functools
 import io
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.matrix import Matrix, counts, disagreements, supported_percent
+from conformance.matrix import Matrix, by_model, counts, disagreements, supported_percent
 from conformance.report.markdown import Document, code, table
 from conformance.summary import SIGNS, printable
 from conformance.types import STATEMENTS, Verdict
@@ -32,20 +32,23 @@ _FORMULA = re.compile(r"(^\s*|;\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _STATES = {True: "yes", False: "no", None: ""}
 
 
-def as_csv(matrix: Matrix) -> str:
+def as_csv(matrix: Matrix) -> Iterator[str]:
     """Every cell as a line of CSV, for spreadsheets: with a byte order mark, and nothing that would be calculated.
 
     A text that could be a formula has an apostrophe before its sign.
     """
-    lines = io.StringIO(newline="")
-    lines.write("\N{BOM}")
-    writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
-    writer.writerows(_csv_rows(matrix))
-    return lines.getvalue()
+    yield "\N{BOM}"
+    line = io.StringIO(newline="")
+    writer = csv.writer(line)
+    for row in _csv_rows(matrix):
+        writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
-def _csv_rows(matrix: Matrix) -> Iterator[list[str]]:
+def _csv_rows(matrix: Matrix) -> Iterator[Sequence[str]]:
+    yield COLUMNS
     gateway, routes = matrix["gateway"], {model["id"]: model["route"] for model in matrix["models"]}
     told = [gateway["name"], gateway["software"], gateway["version"], matrix["run"]["finished_at"]]
     for cell in matrix["cells"]:
@@ -77,29 +80,24 @@ def _inert(text: str | None) -> str:
 
 def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
     """The matrix as Markdown of at most `limit` bytes: totals, a table of the models, what each refuses and ignores."""
-    document, models = Document(limit), _by_model(matrix)
+    document = Document(limit)
     document.add(f"# Conformance of {_gateway(matrix)}", "", *_facts(matrix), "")
     there = list(counts(matrix))
     header = ["model", "route", "supported", *(f"{SIGNS[verdict][0]} {_words(verdict)}" for verdict in there)]
-    routes, rows = {model["id"]: model["route"] for model in matrix["models"]}, []
-    for model, cells in models.items():
-        tally, route = Counter(Verdict(cell["verdict"]) for cell in cells), routes.get(model)
-        counted = (str(tally[verdict]) for verdict in there)
+    routes = {model["id"]: model["route"] for model in matrix["models"]}
+    tallies: dict[str, Counter[Verdict]] = {model: Counter() for model in routes}
+    lines: list[str] = []
+    for model, cells in by_model(matrix):
+        tallies[model] = Counter(Verdict(cell["verdict"]) for cell in cells)
+        lines += _told(model, cells)
+    rows = []
+    for model, tally in tallies.items():
+        route, counted = routes.get(model), (str(tally[verdict]) for verdict in there)
         rows.append([code(model), code(route) if route else "", _percent(tally), *counted])
     document.add_some(table(header, rows, numbers_from=2), "models", head=2)
     document.add("", "## What each model refuses and ignores", "")
-    lines = [line for model, cells in models.items() for line in _told(model, cells)]
     document.add_some(lines, "lines")
     return document.text
-
-
-def _by_model(matrix: Matrix) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for model in matrix["models"]:
-        found[model["id"]] = []
-    for cell in matrix["cells"]:
-        found[cell["model"]].append(cell)
-    return found
 
 
 def _gateway(matrix: Matrix) -> str:
@@ -114,8 +112,8 @@ def _facts(matrix: Matrix) -> Iterator[str]:
         f"{len(matrix['models']):,} models, {len(matrix['cells']):,} cells, {run['requests']:,} requests, "
         f"measured {code(run['finished_at'][:10])}. Of the cells with an answer, {_percent(tally)} are supported."
     )
-    if differing := disagreements(matrix):
-        yield f"The gateway declares otherwise of {len(differing):,} cells."
+    if differing := sum(1 for _ in disagreements(matrix)):
+        yield f"The gateway declares otherwise of {differing:,} cells."
     if matrix["gateway"]["simulated"]:
         yield "\n> The upstreams were simulators that follow the vendors' published schemas, not the vendors."
     if not run["complete"]:

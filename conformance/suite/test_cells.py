@@ -8,16 +8,30 @@ from conformance.outcomes import Kind
 from conformance.run import Run
 from conformance.types import PlannedCell
 
+#: Deviations that a model's test tells in full.
+SHOWN = 10
+
 
 def test_cell(cell: PlannedCell, run: Run) -> None:
     """Given a cell's recorded exchanges, when they are judged, then the table says the same."""
     run.label(cell)
-    outcome = run.outcome(cell)
+    outcome = run.outcome(cell.key)
     if outcome.kind is Kind.UNKNOWN:
         pytest.skip(outcome.message)
     if outcome.kind is not Kind.SAME:
         run.attach_evidence(cell)
         pytest.fail(f"{outcome.message}\n{run.evidence(cell)}", pytrace=False)
+
+
+def test_model(model: str, run: Run) -> None:
+    """Given all exchanges recorded with a model, when they are judged, then the table says the same of each cell."""
+    outcomes = run.outcomes(model)
+    if all(outcome.kind is Kind.UNKNOWN for outcome in outcomes):
+        pytest.skip(outcomes[0].message)
+    deviating = [outcome.message for outcome in outcomes if outcome.kind not in (Kind.SAME, Kind.UNKNOWN)]
+    if deviating:
+        more = [f"and {len(deviating) - SHOWN} cells more"] if len(deviating) > SHOWN else []
+        pytest.fail("\n".join(deviating[:SHOWN] + more), pytrace=False)
 
 
 def test_table_is_what_the_recording_gives(run: Run) -> None:

@@ -363,6 +363,21 @@ def versioned(version: str) -> Callable[[HttpRequest], Response]:
     return lambda request: JSONResponse(rows, headers={"x-litellm-version": version})
 
 
+@pytest.mark.parametrize(
+    ("recorded", "resumed", "told"), [([], "1/2", "of all models"), (["--shard=1/2"], "2/2", "shard 1/2")]
+)
+def test_resuming_as_another_shard_is_refused(place: Workplace, recorded: list[str], resumed: str, told: str) -> None:
+    """Given a recording, when it is resumed as a shard that it is not, then one line says so, and nothing is sent."""
+    with scripted_gateway(models=MODELS) as gateway:
+        ended = run_pytest(*LIVE, *recorded, "--update-table", *place.options, env=gateway.environment)
+        assert ended.code == 0, ended.all
+        sent = len(gateway.seen)
+        ended = run_pytest(*LIVE, "--resume", f"--shard={resumed}", *place.options, env=gateway.environment)
+        assert len(gateway.seen) == sent
+    assert ended.code == 4
+    assert f"is {told}, and not shard {resumed}" in ended.err
+
+
 def test_resuming_another_version_is_refused(place: Workplace) -> None:
     """Given a recording of one version, when it is resumed with another, then one line says to measure anew."""
     with scripted_gateway(listing=versioned("1.0")) as gateway:

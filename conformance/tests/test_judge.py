@@ -134,12 +134,6 @@ def test_lanes_are_combined(verdicts: list[Verdict], deployments: int, combinati
     assert judgement.split == (dict(zip("abc", verdicts, strict=False)) if len(set(verdicts)) > 1 else {})
 
 
-def test_a_missing_exchange_shows_in_the_judgement() -> None:
-    """Given a lane that was never asked, when lanes are combined, then the judgement says that it is not recorded."""
-    missing = Outcome(Verdict.INCONCLUSIVE, "not recorded.", recorded=False)
-    assert combined(KEY, ("store",), [missing], 1).recorded is False
-
-
 def test_evidence_is_each_exchange_once() -> None:
     """Given an outcome, when exchanges are named as its evidence, then each stands there once, with who answered."""
     one = exchanged(request(), said({}, headers={"x-litellm-model-id": "d"}))

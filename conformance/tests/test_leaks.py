@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
+from conformance import leaks
 from conformance.cassettes import Folder
 from conformance.errors import LeakError
 from conformance.leaks import Watch, holds, leaking
@@ -257,6 +258,16 @@ def test_leak_is_found_after_an_interruption(place: Workplace) -> None:
     assert not leaky.exists()
     assert finished.exists()
     assert not holds(ended.all.encode(), [KEY])
+
+
+def test_large_files_are_searched_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given files larger than what is read at once, when they are searched, then a key far behind is found."""
+    monkeypatch.setattr(leaks, "_READ", 1000)
+    far, clean = tmp_path / "far.json", tmp_path / "clean.json"
+    line = "x" * 300 + "\n"
+    far.write_text(line * 100 + f'{{"key": "{KEY}"}}\n' + line * 100, encoding="utf-8")
+    clean.write_text(line * 200, encoding="utf-8")
+    assert list(leaking([far, clean], [KEY])) == [far]
 
 
 def test_error_nobody_foresaw_shows_no_variables(place: Workplace) -> None:

@@ -14,13 +14,16 @@ from conformance.cassette_format import cassette_name
 from conformance.errors import TableError
 from conformance.matrix import (
     Matrix,
+    by_model,
     cell_key,
+    cell_row,
     counts,
     declares,
     disagreements,
     dump_matrix,
     gateway_from,
     gateway_row,
+    judgement_from,
     make_matrix,
     model_from,
     model_row,
@@ -57,7 +60,8 @@ def judged(verdict: Verdict, model: str = "openai/Gpt", parameter: str = "store:
 
 def matrix_of(*judgements: Judgement) -> Matrix:
     """A matrix of one model."""
-    return make_matrix(GATEWAY, RUN, [MODEL], judgements, cassette_name)
+    cells = [cell_row(judgement, MODEL.declared, cassette_name(judgement.key.model)) for judgement in judgements]
+    return make_matrix(GATEWAY, RUN, [MODEL], cells)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -140,12 +144,27 @@ def test_disagreements() -> None:
 )
 def test_round_trip(judgements: list[Judgement]) -> None:
     """Given any cells, lone surrogates in them too, when dumped and parsed, then nothing has changed."""
-    matrix = matrix_of(*judgements)
-    text = dump_matrix(matrix)
+    matrix = matrix_of(*sorted(judgements, key=lambda judgement: judgement.key.model))
+    text = "".join(dump_matrix(matrix))
 
     assert parse_matrix(text, "m.json") == matrix
     assert text.isascii()
     assert sum(line.startswith('{"model"') for line in text.splitlines()) == len(judgements)
+
+
+def test_cells_of_one_model_stand_together() -> None:
+    """Given a matrix whose cells somebody shuffled, when it is read, then each model's cells follow one another."""
+    shuffled = [judged(Verdict.ACCEPTED, model, parameter) for parameter in "pq" for model in "ba"]
+    matrix = parse_matrix("".join(dump_matrix(matrix_of(*shuffled))), "m.json")
+
+    cells = {model: [cell["parameter"] for cell in cells] for model, cells in by_model(matrix)}
+    assert list(cells.items()) == [("b", ["p", "q"]), ("a", ["p", "q"])]
+
+
+def test_reading_a_judgement_back() -> None:
+    """Given a judgement, when it is written as a row and read back, then it is the same."""
+    judgement = replace(judged(Verdict.REJECTED), split={"d": Verdict.ACCEPTED, "e": Verdict.REJECTED})
+    assert judgement_from(cell_row(judgement, None, "f.json")) == judgement
 
 
 def _broken(**parts: Any) -> str:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from conformance.cassettes import Folder
 from conformance.errors import ConformanceError
 from conformance.shards import Shard, shard_from
-from conformance.tests.gateways import refusal, scripted_gateway
+from conformance.tests.gateways import closed_port, refusal, scripted_gateway
 from conformance.tests.running import CHECKOUT, Ended, Workplace, clean_environment, run_pytest
 
 FEW = "--parameters=store,prompt_cache_key"
@@ -243,6 +243,24 @@ def test_xdist_workers_elsewhere_judge_the_shared_recording(recorded: Path, tmp_
     places = [f"--cassettes={recorded / 'whole'}", f"--table={recorded / 'whole-table.json'}"]
     command = ["--pyargs", "conformance.suite", "--gateway=g", "-d", "--tx", tx, f"--reports={tmp_path / 'r'}", *places]
     ended = run_pytest(*command, suite=False)
+    assert ended.code == 0, ended.all
+    assert f"{len(MODELS) * 12 + 2} passed" in ended.out
+    assert cells(tmp_path / "r" / "matrix.json") == cells(recorded / "whole-r" / "matrix.json")
+
+
+def test_xdist_workers_behind_a_socket_judge_the_shared_recording(recorded: Path, tmp_path: Path) -> None:
+    """Given execnet's own server in a process of its own, when it is a worker, then it judges as one here would."""
+    port = closed_port()
+    server = [sys.executable, "-u", "-m", "execnet.script.socketserver", f"127.0.0.1:{port}"]
+    places = [f"--cassettes={recorded / 'whole'}", f"--table={recorded / 'whole-table.json'}"]
+    command = ["--pyargs", "conformance.suite", "--gateway=g", "-d", "--tx", f"socket=127.0.0.1:{port}"]
+    with subprocess.Popen(server, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "Accept loop" in process.stdout.readline()
+            ended = run_pytest(*command, f"--reports={tmp_path / 'r'}", *places, suite=False)
+        finally:
+            process.kill()
     assert ended.code == 0, ended.all
     assert f"{len(MODELS) * 12 + 2} passed" in ended.out
     assert cells(tmp_path / "r" / "matrix.json") == cells(recorded / "whole-r" / "matrix.json")

@@ -14,6 +14,7 @@ import conformance.provider
 from conformance.cassette_format import GATEWAY_FILE, cassette_name
 from conformance.cassettes import Folder
 from conformance.exchange import now
+from conformance.matrix import dump_matrix
 from conformance.parameters import load_registry
 from conformance.provider import Question, load_table, shipped_table_path
 from conformance.replay import Replay
@@ -43,7 +44,7 @@ def test_recording_is_complete_and_of_simulators(replay: Replay) -> None:
     assert matrix["run"]["complete"] is True
     assert matrix["gateway"]["simulated"] is True
     assert matrix["gateway"]["version"] == "1.109.1"
-    assert first_error("matrix", matrix) is None
+    assert first_error("matrix", json.loads("".join(dump_matrix(matrix)))) is None
 
 
 def test_no_cassette_lies_there_unused(replay: Replay) -> None:
@@ -67,7 +68,7 @@ def test_shipped_table_is_derived_from_the_shipped_recording(replay: Replay) -> 
 
 def test_shipped_table_reproduces_every_statement(replay: Replay) -> None:
     """Given the shipped table, when every measured cell is looked up, then the table says what was measured."""
-    table, facts = load_table(), facts_of(replay.matrix())
+    table, facts = load_table(), dict(facts_of(replay.matrix()))
     assert len(facts) > 100
     for key, fact in facts.items():
         statement = told(table, key, "embedded")

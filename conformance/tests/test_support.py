@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conformance.cassette_format import cassette_name
 from conformance.errors import TableError
-from conformance.matrix import Matrix, make_matrix
+from conformance.matrix import Matrix, cell_row, make_matrix
 from conformance.provider.table import Question, Rule, Statement, SupportTable, parse_table
 from conformance.support import (
     GENERAL_GATEWAY,
@@ -75,8 +75,7 @@ def matrix_of(
         Gateway(name=gateway, url="http://g", software="litellm", version=version),
         whole,
         models,
-        judgements,
-        cassette_name,
+        [cell_row(judgement, None, cassette_name(judgement.key.model)) for judgement in judgements],
     )
 
 
@@ -128,7 +127,7 @@ def test_reproduces_every_statement(verdicts: dict[CellKey, Verdict], gateway: s
     matrix = matrix_of(verdicts, gateway)
     table = derived(matrix)
 
-    for key, fact in facts_of(matrix).items():
+    for key, fact in facts_of(matrix):
         assert statement(table, key, gateway) is fact.supported
 
 
@@ -165,7 +164,7 @@ def test_few_rules(verdicts: dict[CellKey, Verdict], gateway: str) -> None:
     """Given any fleet, when its table is derived, then no rule is spent on what needs none, nor two on one fact."""
     matrix = matrix_of(verdicts, gateway)
     base = SupportTable(SHIPPED.general)
-    news = [key for key, fact in facts_of(matrix).items() if statement(base, key, gateway) is not fact.supported]
+    news = [key for key, fact in facts_of(matrix) if statement(base, key, gateway) is not fact.supported]
 
     rules = measured(derived(matrix))
 
@@ -183,7 +182,7 @@ def test_null_overwrites_nothing(before: dict[CellKey, Verdict], after: dict[Cel
 
     table = derived(matrix, known)
 
-    facts = facts_of(matrix)
+    facts = dict(facts_of(matrix))
     for key in before:
         expected = facts[key].supported if key in facts else statement(known, key, gateway)
         assert statement(table, key, gateway) is expected
@@ -200,7 +199,7 @@ def test_runs_cut_short_forget_nothing(
 
     table = derived(matrix, known)
 
-    facts = facts_of(matrix)
+    facts = dict(facts_of(matrix))
     for key in {**before, **after}:
         assert statement(table, key, GENERAL_GATEWAY) is (
             facts[key].supported if key in facts else statement(known, key, GENERAL_GATEWAY)
@@ -219,7 +218,7 @@ def test_other_gateways_survive(
 
     assert [rule for rule in three.rules if rule in measured(known)] == measured(known)
     assert [rule for rule in three.rules if rule in measured(both)] == measured(both)
-    for key, fact in facts_of(matrix_of(after, second)).items():
+    for key, fact in facts_of(matrix_of(after, second)):
         if third != GENERAL_GATEWAY:
             assert statement(three, key, second) is fact.supported
 
@@ -376,7 +375,7 @@ def test_beating_overrides(verdicts: dict[CellKey, Verdict], gateway: str) -> No
     matrix = matrix_of(verdicts, gateway)
     table = derived(matrix, overrides=overrides)
 
-    for cell, fact in facts_of(matrix).items():
+    for cell, fact in facts_of(matrix):
         beaten = cell.model == "a" and cell.parameter.startswith("store")
         assert beats_measurement(told(table, cell, gateway), overrides) is beaten
         assert statement(table, cell, gateway) is (True if beaten else fact.supported)
@@ -414,7 +413,7 @@ def test_facts() -> None:
     matrix = matrix_of(verdicts, version=None)
 
     assert source_of(matrix) == "embedded-unversioned"
-    assert facts_of(matrix) == {
+    assert dict(facts_of(matrix)) == {
         key("A"): Fact(False, "embedded-unversioned", frozenset({"backend"}), cassette_name("A")),
         key("b"): Fact(True, "embedded-unversioned", frozenset(), "b.json"),
     }

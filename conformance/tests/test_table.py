@@ -75,7 +75,7 @@ def test_patterns(pattern: str, model: str, fits: bool) -> None:
 )
 def test_selectors(stated: Rule, question: Question, fits: bool) -> None:
     """Given a rule's selectors, when a question is put, then each must fit what the caller knows."""
-    assert stated.matches(question) is fits
+    assert any(SupportTable((stated,)).matching(question)) is fits
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,8 @@ def test_selectors(stated: Rule, question: Question, fits: bool) -> None:
 )
 def test_versions(bounds: tuple[str, ...], version: str | None, fits: bool) -> None:
     """Given version bounds, when a gateway's version is held against them, then releases compare as numbers."""
-    assert rule(gateway_versions=bounds).matches(Question("m", "responses", gateway_version=version)) is fits
+    table = SupportTable((rule(gateway_versions=bounds),))
+    assert any(table.matching(Question("m", "responses", gateway_version=version))) is fits
 
 
 @pytest.mark.parametrize(
@@ -281,3 +282,22 @@ def test_any_json(value: Any, place: str) -> None:
         return
     assert table.rules[-1].models == ("*",)
     table.lookup(Question("a", "responses"), "store:true")
+
+
+_patterns = st.sampled_from(["a", "b", "a-b", "a*", "*b", "*"])
+
+
+@given(
+    st.lists(st.tuples(st.lists(_patterns, min_size=1, max_size=3), st.sampled_from([(), ("responses",)])), max_size=6),
+    st.sampled_from(["a", "b", "a-b", "c"]),
+    st.sampled_from(["responses", "chat_completions"]),
+)
+def test_matching_rules_come_in_order(rows: list[tuple[list[str], tuple[str, ...]]], model: str, endpoint: str) -> None:
+    """Given rules for models and patterns, when a request is asked for, then those that fit come, once, in order."""
+    rules = tuple(Rule(tuple(models), {"store": NO}, endpoints) for models, endpoints in rows)
+    fitting = [
+        each
+        for each in rules
+        if any(model_matches(pattern, model) for pattern in each.models) and endpoint in (each.endpoints or [endpoint])
+    ]
+    assert list(SupportTable(rules).matching(Question(model, endpoint))) == fitting
