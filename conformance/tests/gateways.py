@@ -9,7 +9,7 @@ import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,9 @@ def scripted_gateway(
     policy: Policy = lambda body: None,
     models: Any = ("model-a",),
     listing: Callable[[Request], Response] | None = None,
+    declared: Sequence[dict[str, Any]] = (),
 ) -> Iterator[ScriptedGateway]:
-    """Run a gateway that lists these models and answers by this policy."""
+    """Run a gateway that lists these models, declares this of them, and answers by this policy."""
     seen: list[dict[str, Any]] = []
     headers: list[dict[str, str]] = []
 
@@ -112,7 +113,7 @@ def scripted_gateway(
     app = Starlette(
         routes=[
             Route("/v1/models", list_models),
-            Route("/model_group/info", listing or (lambda _: JSONResponse({}, 404))),
+            Route("/model_group/info", lambda _: JSONResponse({"data": list(declared)}, 200 if declared else 404)),
             Route("/v1/chat/completions", answer, methods=["POST"]),
             Route("/v1/responses", answer, methods=["POST"]),
         ]

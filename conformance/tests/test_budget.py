@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from conformance.budget import Budget, Estimate, Price, estimate, price_from
 from conformance.errors import BudgetError, DiscoveryError
@@ -153,16 +152,12 @@ def test_a_budget_of_dollars(tmp_path: Path) -> None:
     """Given declared prices, when dollars run out, then the run stops before, and says what was spent."""
     place, usage = Workplace(tmp_path), {"prompt_tokens": 10, "completion_tokens": 100}
 
-    def priced(request: HttpRequest) -> Response:
-        if request.url.path.endswith("/v1/models"):
-            return JSONResponse({"data": [{"id": "m"}]})
-        row = {"model_group": "m", "input_cost_per_token": 0.0, "output_cost_per_token": 1e-4}
-        return JSONResponse({"data": [row]})
+    prices = {"model_group": "m", "input_cost_per_token": 0.0, "output_cost_per_token": 1e-4}
 
     def costly(body: dict[str, Any]) -> Response:
         return success(body, usage=usage)
 
-    with scripted_gateway(costly, listing=priced) as gateway:
+    with scripted_gateway(costly, ["m"], declared=[prices]) as gateway:
         options = ["--live", FEW, "--gateway=g", "--endpoints=chat_completions", "--concurrency=2", *place.options]
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert ended.code == 2, ended.all
