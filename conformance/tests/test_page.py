@@ -28,10 +28,10 @@ from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.mends import known_names, mend_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
-from conformance.report.verdicts import SHOWN, WORST_FIRST, letter_of
+from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.running import CHECKOUT, run_pytest
-from conformance.types import CellKey, Endpoint, Mode, Verdict
+from conformance.types import WORST_FIRST, CellKey, Endpoint, Mode, Verdict
 
 SHIPPED = Folder(CHECKOUT / "cassettes" / "embedded")
 
