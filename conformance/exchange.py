@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
@@ -104,7 +104,7 @@ class Sender:
             for _ in range(-(-self.concurrency // _CONNECTIONS)):
                 client = httpx.AsyncClient(
                     verify=context,
-                    trust_env=uses_environment(self._target),
+                    trust_env=self._target.uses_environment,
                     follow_redirects=False,  # the key goes to the gateway named, and nowhere else
                     timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
@@ -230,11 +230,6 @@ class _Received:
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._started) * 1000)
-
-
-def uses_environment(target: Target) -> bool:
-    """Whether the environment's proxies hold for a gateway: not on this machine itself."""
-    return not re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(target.base_url).hostname or "")
 
 
 def user_agent() -> str:
