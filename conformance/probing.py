@@ -153,14 +153,18 @@ class _Prober:
             if outcome := self._unasked(parameter, needed):
                 self._all([parameter], outcome)
             elif self._due(parameter, needed):
-                source = self.passed[needed.id].probe if parameter.after and needed else self.baseline
-                body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
-                if body is None:
-                    words = "no answer of it holds what would be sent back."
-                    self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
-                else:
-                    open_now.append(replace(parameter, bodies={self.group.endpoint: body}))
+                open_now += self._filled(parameter, needed) if parameter.after else [parameter]
         return open_now
+
+    def _filled(self, parameter: Parameter, needed: Parameter | None) -> list[Parameter]:
+        """The parameter with what it sends back of an answer; none where that answer has nothing of it."""
+        source = self.passed[needed.id].probe if needed else self.baseline
+        body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
+        if body is None:
+            words = "no answer of it holds what would be sent back."
+            self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
+            return []
+        return [replace(parameter, bodies={self.group.endpoint: body})]
 
     def _due(self, parameter: Parameter, needed: Parameter | None) -> bool:
         against = self.group.registry.by_id.get(parameter.against)
