@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.answers import read_answer
+from conformance.answers import Answer
 from conformance.errors import BudgetError, DiscoveryError
 from conformance.plan import Group
 from conformance.types import Model, Request, Response
@@ -101,11 +101,11 @@ class Budget:
         self._at_stake += cost
         self.sent += 1
 
-    def end(self, request: Request, response: Response) -> None:
+    def end(self, request: Request, response: Response, answer: Answer) -> None:
         """Count what a request did cost, as far as its answer tells; where it does not, the most it may have."""
         most = self._most(request)
         self._at_stake -= most
-        self.spent += most if (told := self._told(request, response)) is None else told
+        self.spent += most if (told := self._told(request, response, answer)) is None else told
 
     def _most(self, request: Request) -> float:
         price = self.prices.get(request.model)
@@ -114,11 +114,8 @@ class Budget:
         cap = max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
         return len(request.content) / BYTES_PER_TOKEN * price.input + cap * price.output
 
-    def _told(self, request: Request, response: Response) -> float | None:
-        if self.usd is None:
-            return 0.0
-        answer = read_answer(request, response)
-        if answer.refusal is not None:
+    def _told(self, request: Request, response: Response, answer: Answer) -> float | None:
+        if self.usd is None or answer.refusal is not None:
             return 0.0
         told = [cost] if (cost := _number(response.headers.get("x-litellm-response-cost"))) else []
         usage, price = (answer.result or {}).get("usage"), self.prices.get(request.model)

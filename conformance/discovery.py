@@ -16,7 +16,7 @@ import httpx
 
 from conformance.budget import Price, price_from
 from conformance.errors import DiscoveryError
-from conformance.exchange import user_agent, uses_environment
+from conformance.exchange import user_agent
 from conformance.provider.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
 from conformance.provider.target import Target
@@ -60,7 +60,7 @@ async def _discover(target: Target, name: str | None, simulated: bool) -> Discov
         },
         timeout=TIMEOUT,
         verify=httpx.create_ssl_context(),  # which knows SSL_CERT_FILE, also where proxies do not hold
-        trust_env=uses_environment(target),
+        trust_env=target.uses_environment,
         follow_redirects=False,
     ) as client:
         response = await _get(client, target.url("/models"), target)

@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from conformance import __version__
-from conformance.answers import read_answer
+from conformance.answers import Answer, read_answer
 from conformance.budget import Budget
 from conformance.errors import StoppedError
 from conformance.pacing import Window
@@ -66,9 +66,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What one attempt brought; `final` says that another would cost as much and bring no more."""
+    """What one attempt brought and amounts to; `final` says that another would cost as much and bring no more."""
 
     response: Response
+    answer: Answer
     final: bool = False
 
 
@@ -104,7 +105,7 @@ class Sender:
             for _ in range(-(-self.concurrency // _CONNECTIONS)):
                 client = httpx.AsyncClient(
                     verify=context,
-                    trust_env=uses_environment(self._target),
+                    trust_env=self._target.uses_environment,
                     follow_redirects=False,  # the key goes to the gateway named, and nowhere else
                     timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
@@ -129,7 +130,9 @@ class Sender:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
-            retry=retry_if_result(lambda attempt: not attempt.final and _may_pass(request, attempt.response)),
+            retry=retry_if_result(
+                lambda attempt: not attempt.final and _may_pass(request, attempt.response, attempt.answer)
+            ),
             retry_error_callback=_last_result,
             before_sleep=self._count_retry,
             sleep=self._rest,
@@ -151,8 +154,8 @@ class Sender:
         self.traffic.requests += 1
         number = self.window.begin()
         attempt = await self._ask(request)
-        self._budget.end(request, attempt.response)
-        self._learn(request, attempt, number)
+        self._budget.end(request, attempt.response, attempt.answer)
+        self._learn(attempt, number)
         return attempt
 
     async def _ask(self, request: Request) -> _Attempt:
@@ -173,12 +176,12 @@ class Sender:
             received.error, final = str(error), True
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             received.error = _described(error)
-        return _Attempt(received.response(), final)
+        response = received.response()
+        return _Attempt(response, read_answer(request, response), final)
 
-    def _learn(self, request: Request, attempt: _Attempt, number: int) -> None:
+    def _learn(self, attempt: _Attempt, number: int) -> None:
         """Take from an answer how much the gateway bears, and whether it is there at all."""
-        response = attempt.response
-        status = read_answer(request, response).status
+        response, status = attempt.response, attempt.answer.status
         self.traffic.rate_limited += status == 429
         if status in _PUSH_BACK or (response.error is not None and not attempt.final):
             self.window.pushed_back(number)
@@ -232,11 +235,6 @@ class _Received:
         return round((time.monotonic() - self._started) * 1000)
 
 
-def uses_environment(target: Target) -> bool:
-    """Whether the environment's proxies hold for a gateway: not on this machine itself."""
-    return not re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(target.base_url).hostname or "")
-
-
 def user_agent() -> str:
     """How the suite introduces itself to a gateway."""
     return f"litellm-conformance/{__version__}"
@@ -279,15 +277,15 @@ def _nobody(response: Response) -> bool:
 
 def will_not_pass(exchange: Exchange) -> bool:
     """True where asking again is likely to bring the same: a success, or a refusal."""
-    return exchange.response.error is None and not _may_pass(exchange.request, exchange.response)
+    request, response = exchange.request, exchange.response
+    return response.error is None and not _may_pass(request, response, read_answer(request, response))
 
 
-def _may_pass(request: Request, response: Response) -> bool:
+def _may_pass(request: Request, response: Response, answer: Answer) -> bool:
     """True for a failure that may be gone a little later, also where it comes inside a 200."""
-    status = read_answer(request, response).status
-    if request.fetch and status != 429:  # gateways without stored answers say so with a 500
+    if request.fetch and answer.status != 429:  # gateways without stored answers say so with a 500
         return False
-    return response.error is not None or status in _RETRIED_STATUS
+    return response.error is not None or answer.status in _RETRIED_STATUS
 
 
 def _wait(state: RetryCallState) -> float:
@@ -297,7 +295,9 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _last_result(state: RetryCallState) -> _Attempt:
-    result: _Attempt = state.outcome.result() if state.outcome else _Attempt(Response(status=None, error="never sent"))
+    if state.outcome is None:
+        return _Attempt(Response(status=None, error="never sent"), Answer(problem="never sent"))
+    result: _Attempt = state.outcome.result()
     return result
 
 

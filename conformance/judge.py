@@ -15,6 +15,7 @@ from conformance.answers import Answer, read_answer
 from conformance.parameters import EndpointEntry
 from conformance.parameters.effects import FETCHED, OBSERVERS, Echoed, Observation
 from conformance.types import (
+    WORST_FIRST,
     CellKey,
     Endpoint,
     Exchange,
@@ -182,7 +183,7 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
     chosen = outcomes[0]
     if len(verdicts) > 1:
         # The worst that was found holds: what fails on one deployment fails every other time.
-        chosen = next(o for verdict in _WORST_FIRST for o in outcomes if o.verdict is verdict)
+        chosen = next(o for verdict in WORST_FIRST for o in outcomes if o.verdict is verdict)
         split = {outcome.deployment or "?": outcome.verdict for outcome in outcomes}
         told = ", ".join(f"{name} {verdict}" for name, verdict in sorted(split.items()))
         chosen = replace(chosen, reason=f"{chosen.reason} Split between deployments: {told}.")
@@ -198,16 +199,6 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
         evidence=chosen.evidence,
         split=split,
     )
-
-
-_WORST_FIRST = (
-    Verdict.REJECTED,
-    Verdict.INCONCLUSIVE,
-    Verdict.IGNORED,
-    Verdict.ACCEPTED,
-    Verdict.HONOURED,
-    Verdict.NOT_APPLICABLE,
-)
 
 
 def deployment_of(response: Response) -> str:

@@ -8,8 +8,9 @@ travel together is asked together; what is refused is taken out, or halved until
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from conformance import dialects
@@ -138,7 +139,7 @@ class _Prober:
             leads = [p for p in ready if firsts.get(p.path) is p]
             leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
             batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
-            yield from together(self._batch(batch) for batch in (batches[:1] if leads else batches))
+            yield from together(self._batch(batch) for batch in islice(batches, 1 if leads else None))
 
     def _settled(self, parameter: Parameter) -> bool:
         return parameter.id in self.found or parameter.id in self.passed
@@ -153,14 +154,18 @@ class _Prober:
             if outcome := self._unasked(parameter, needed):
                 self._all([parameter], outcome)
             elif self._due(parameter, needed):
-                source = self.passed[needed.id].probe if parameter.after and needed else self.baseline
-                body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
-                if body is None:
-                    words = "no answer of it holds what would be sent back."
-                    self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
-                else:
-                    open_now.append(replace(parameter, bodies={self.group.endpoint: body}))
+                open_now += self._filled(parameter, needed) if parameter.after else [parameter]
         return open_now
+
+    def _filled(self, parameter: Parameter, needed: Parameter | None) -> list[Parameter]:
+        """The parameter with what it sends back of an answer; none where that answer has nothing of it."""
+        source = self.passed[needed.id].probe if needed else self.baseline
+        body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
+        if body is None:
+            words = "no answer of it holds what would be sent back."
+            self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
+            return []
+        return [replace(parameter, bodies={self.group.endpoint: body})]
 
     def _due(self, parameter: Parameter, needed: Parameter | None) -> bool:
         against = self.group.registry.by_id.get(parameter.against)
@@ -342,17 +347,16 @@ _IMAGINED = {
 }
 
 
-def _batches(parameters: Sequence[Parameter], group: Group) -> list[list[Parameter]]:
-    """Put parameters that do not get in each other's way into one batch each."""
-    batches: list[list[Parameter]] = []
-    for parameter in parameters:
-        for batch in batches:
-            if not any(_clash(parameter, other, group) for other in batch):
-                batch.append(parameter)
-                break
-        else:
-            batches.append([parameter])
-    return batches
+def _batches(parameters: Sequence[Parameter], group: Group) -> Iterator[list[Parameter]]:
+    """Put parameters that do not get in each other's way into one batch each, the first ones first."""
+    while parameters:
+        batch: list[Parameter] = []
+        left: list[Parameter] = []
+        for parameter in parameters:
+            fits = not any(_clash(parameter, other, group) for other in batch)
+            (batch if fits else left).append(parameter)
+        yield batch
+        parameters = left
 
 
 def _clash(one: Parameter, other: Parameter, group: Group) -> bool:

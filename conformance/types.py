@@ -224,3 +224,13 @@ STATEMENTS: Mapping[Verdict, bool | None] = {
     Verdict.INCONCLUSIVE: None,
     Verdict.NOT_APPLICABLE: None,
 }
+
+#: Which verdict stands for several: deployments, endpoints or modes that are shown as one.
+WORST_FIRST = (
+    Verdict.REJECTED,
+    Verdict.INCONCLUSIVE,
+    Verdict.IGNORED,
+    Verdict.ACCEPTED,
+    Verdict.HONOURED,
+    Verdict.NOT_APPLICABLE,
+)

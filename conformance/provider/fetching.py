@@ -1,16 +1,13 @@
-"""Fetch a gateway's model list: one plan of requests, and a driver of it with and without asyncio.
+"""Fetch a gateway's model list: one account of what is asked, and a driver of it with and without asyncio.
 
 Every wait has an end, every answer a size, and no redirect takes the key elsewhere.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from conformance.provider.catalogue import Listed, catalogue, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
@@ -22,77 +19,29 @@ CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
 MAX_BODY = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer that came in whole."""
-
-    status: int
-    body: bytes
-
-
-#: Asks for addresses one after another, gets an answer or what went wrong, and ends with the models.
-Plan: TypeAlias = Generator[str, Answer | GatewayError, tuple[Listed, ...]]
-
-
-def plan(target: Target) -> Plan:
-    """What to ask, and what the answers come to. Raises `GatewayError` where no models come of it."""
-    answer = yield target.url("/models")
-    if isinstance(answer, GatewayError):
-        raise answer
-    rows = listed_rows(answer.status, answer.body, target.base_url)
-    welcome = []  # what is declared is never needed: not every key may read it
-    for path in ("/model_group/info", "/model/info"):
-        answer = yield f"{target.base_url}{path}"
-        known = isinstance(answer, Answer) and answer.status == 200
-        welcome.append(data_rows(answer.body) if isinstance(answer, Answer) and known else [])
-    models = catalogue(rows, *welcome)
-    if not models:
-        raise GatewayError(f"{target.base_url} lists {len(rows)} models, but none that chats; try another key")
-    return models
-
-
 def fetch(target: Target) -> tuple[Listed, ...]:
     """The models of a gateway. Raises `GatewayError`."""
+    asking = _Asking(target)
     with http_library().Client(**_options(target)) as client:
-        asking = plan(target)
-        url = next(asking)
-        while True:
-            reading = _Reading(target)
-            answer: Answer | GatewayError
-            try:
-                with client.stream("GET", url) as response:
-                    for chunk in response.iter_bytes():
-                        reading.add(chunk)
-                    answer = Answer(response.status_code, bytes(reading.body))
-            except Exception as error:
-                answer = _told(error, target)
-            try:
-                url = asking.send(answer)
-            except StopIteration as end:
-                models: tuple[Listed, ...] = end.value
-                return models
+        for reading in asking:
+            with reading, client.stream("GET", reading.url) as response:
+                reading.status = response.status_code
+                for chunk in response.iter_bytes():
+                    reading.add(chunk)
+    return asking.models
 
 
 async def fetch_async(target: Target) -> tuple[Listed, ...]:
     """`fetch` for asyncio."""
+    asking = _Asking(target)
     async with http_library().AsyncClient(**_options(target)) as client:
-        asking = plan(target)
-        url = next(asking)
-        while True:
-            reading = _Reading(target)
-            answer: Answer | GatewayError
-            try:
-                async with client.stream("GET", url) as response:
+        for reading in asking:
+            with reading:
+                async with client.stream("GET", reading.url) as response:
+                    reading.status = response.status_code
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
-                    answer = Answer(response.status_code, bytes(reading.body))
-            except Exception as error:
-                answer = _told(error, target)
-            try:
-                url = asking.send(answer)
-            except StopIteration as end:
-                models: tuple[Listed, ...] = end.value
-                return models
+    return asking.models
 
 
 def _options(target: Target) -> dict[str, Any]:
@@ -100,22 +49,52 @@ def _options(target: Target) -> dict[str, Any]:
     return {
         "headers": {"authorization": f"Bearer {target.api_key}", "accept-encoding": "identity"},
         "timeout": library.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-        "trust_env": not is_loopback(target.base_url),
+        "trust_env": target.uses_environment,
         "follow_redirects": False,
     }
 
 
-def is_loopback(base_url: str) -> bool:
-    """Whether an address is this machine itself, to which no proxy of the environment leads."""
-    return re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(base_url).hostname or "") is not None
+class _Asking:
+    """The answers to read, each before the next is asked for, and the `models` that they come to."""
+
+    def __init__(self, target: Target) -> None:
+        self.models: tuple[Listed, ...] = ()
+        self._base = target.base_url
+
+    def __iter__(self) -> Iterator[_Reading]:
+        listed = _Reading(self._base, "/v1/models")
+        yield listed
+        if listed.failure:
+            raise listed.failure
+        rows = listed_rows(listed.status, bytes(listed.body), self._base)
+        welcome = []  # what is declared is never needed: not every key may read it
+        for path in ("/model_group/info", "/model/info"):
+            declared = _Reading(self._base, path)
+            yield declared
+            known = declared.failure is None and declared.status == 200
+            welcome.append(data_rows(bytes(declared.body)) if known else [])
+        self.models = catalogue(rows, *welcome)
+        if not self.models:
+            raise GatewayError(f"{self._base} lists {len(rows)} models, but none that chats; try another key")
 
 
 class _Reading:
-    """An answer as it comes in: neither without end nor for ever."""
+    """An answer as it comes in, neither without end nor for ever; as a context, it keeps what went wrong."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, base: str, path: str) -> None:
+        self.url = f"{base}{path}"
+        self.status = 0
         self.body = bytearray()
-        self._base, self._until = target.base_url, time.monotonic() + ANSWER_SECONDS
+        self.failure: GatewayError | None = None
+        self._base, self._until = base, time.monotonic() + ANSWER_SECONDS
+
+    def __enter__(self) -> _Reading:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Exception):
+            self.failure = _told(error, self._base)
+        return self.failure is not None
 
     def add(self, chunk: bytes) -> None:
         self.body += chunk
@@ -128,9 +107,9 @@ class _Reading:
         raise GatewayError(f"{self._base} {why}")
 
 
-def _told(error: Exception, target: Target) -> GatewayError:
+def _told(error: Exception, base: str) -> GatewayError:
     """What an exception of the HTTP library means to a user, in one line and without the key."""
-    library, base = http_library(), target.base_url
+    library = http_library()
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, library.TimeoutException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -29,6 +30,11 @@ class Target:
     def name(self) -> str:
         """The host, with the port where it is not the scheme's own: `proxy.example`, `localhost-4000`."""
         return gateway_name(self.base_url)
+
+    @property
+    def uses_environment(self) -> bool:
+        """Whether the environment's proxies hold for it: none leads to this machine itself."""
+        return not re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(self.base_url).hostname or "")
 
     def url(self, path: str) -> str:
         """The address of an API path such as `/chat/completions`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.types import RejectedBy, Verdict
+from conformance.types import WORST_FIRST, RejectedBy, Verdict
 
 #: The letter of a cell that was not planned.
 ABSENT = "."
@@ -36,16 +36,6 @@ SHOWN: Mapping[Verdict, Shown] = {
     Verdict.INCONCLUSIVE: Shown("inconclusive", "?", {None: "q"}, "The exchanges show neither; the reason says why."),
     Verdict.NOT_APPLICABLE: Shown("not applicable", "·", {None: "n"}, "It cannot be asked of this model."),
 }
-
-#: Which verdict stands for several, where endpoints or modes are shown as one.
-WORST_FIRST = (
-    Verdict.REJECTED,
-    Verdict.INCONCLUSIVE,
-    Verdict.IGNORED,
-    Verdict.ACCEPTED,
-    Verdict.HONOURED,
-    Verdict.NOT_APPLICABLE,
-)
 
 
 def letter_of(cell: Mapping[str, Any]) -> str:

@@ -1,22 +1,19 @@
-"""Tests of the Allure results, and of the report that Allure's command makes of them."""
+"""Tests of the Allure results, and of how Allure's command is called; a browser opens what it makes of them."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 import pytest
 from allure_commons import model2
 
 from conformance.errors import ReportError
 from conformance.parameters import load_registry
-from conformance.report import allure_results, screenshot
+from conformance.report import allure_results
 from conformance.report.allure_command import make_report, without_analytics
 from conformance.report.page import cell_fragment
 from conformance.tests.building import CHAT, WHOLE
@@ -24,10 +21,6 @@ from conformance.tests.pages import HOSTILE, cell, matrix_with
 from conformance.tests.running import run_command, run_pytest
 from conformance.types import CellKey, Gateway, Judgement, PlannedCell, RejectedBy, Verdict
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-ALLURE = shutil.which("allure")
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
 
 
@@ -243,45 +236,3 @@ def test_no_results_says_how_to_get_them(tmp_path: Path) -> None:
     """Given no results, when Allure's report is asked for, then one line says what writes them."""
     with pytest.raises(ReportError, match="pytest --live writes them"):
         make_report(tmp_path, tmp_path / "out.html", sys.executable)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for Allure's report."""
-    pytest.importorskip("playwright", reason="playwright is not installed; pip install -e '.[dev]'")
-    if screenshot.find_browser() is None:
-        pytest.skip("no Chromium is installed; this test needs one (Debian: apt install chromium)")
-    with screenshot.browser() as opened:
-        yield opened
-
-
-@pytest.mark.skipif(ALLURE is None, reason="no Allure command is installed; npm install --global allure")
-def test_real_report_opens_and_asks_for_nothing(tmp_path: Path, browser: Browser) -> None:
-    """Given the shipped recording, when Allure makes its report, then it opens from disk and leads to the page."""
-    folder = tmp_path / "allure-results"
-    assert run_pytest(f"--reports={tmp_path}", f"--alluredir={folder}", "--models=o3").code in (0, 1)
-    ended = run_command("report", f"--matrix={tmp_path}", "--allure")
-    assert ended.code == 0, ended.all
-    cells = json.loads((tmp_path / "matrix.json").read_text("utf-8"))["cells"]
-    place = {"endpoint": "responses", "mode": "whole", "verdict": "rejected"}
-    refused = next(each["parameter"] for each in cells if place.items() <= each.items())
-    context = browser.new_context()
-    troubles: list[str] = []
-    page = context.new_page()
-    inside = ("file:", "data:", "blob:")
-    page.on("request", lambda asked: None if asked.url[:5] in inside else troubles.append(asked.url))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto((tmp_path / "allure" / "index.html").as_uri())
-    page.get_by_text("Metadata").wait_for()
-    for name in ("embedded", "o3", "responses"):
-        page.get_by_text(name, exact=True).last.click()
-    page.get_by_text(f"{refused} (whole)", exact=True).last.click()
-    page.get_by_text("Category:").first.wait_for()
-    description = page.frame_locator("iframe[title=Description]")
-    with context.expect_page() as opened:
-        description.get_by_text("This cell on the page").click()
-    opened.value.wait_for_selector("html[data-ready]")
-    assert opened.value.url.startswith((tmp_path / "index.html").as_uri())
-    assert unquote(opened.value.url).endswith(f"cell=responses/whole/{refused}/o3")
-    assert troubles == []
-    context.close()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
+from conformance.answers import read_answer
 from conformance.budget import Budget, Estimate, Price, estimate, price_from
 from conformance.errors import BudgetError, DiscoveryError
 from conformance.parameters import load_registry
@@ -83,7 +84,7 @@ def test_count(response: Answered, cost: float) -> None:
     """Given an answer, when its cost is counted, then it is what it tells, or the most that it may have been."""
     budget = Budget(usd=1.0, prices=PRICES)
     budget.begin(REQUEST)
-    budget.end(REQUEST, response)
+    budget.end(REQUEST, response, read_answer(REQUEST, response))
 
     assert budget.spent == pytest.approx(cost)
 
@@ -98,7 +99,8 @@ def test_never_more_than_the_budget(usd: float, outputs: list[int]) -> None:
         except BudgetError:
             break
         usage = {"prompt_tokens": 5, "completion_tokens": output}
-        budget.end(REQUEST, said({"choices": [{}], "usage": usage}))
+        response = said({"choices": [{}], "usage": usage})
+        budget.end(REQUEST, response, read_answer(REQUEST, response))
     assert budget.spent <= usd
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import re
 from pathlib import Path
@@ -12,109 +11,19 @@ from typing import Any
 import httpx
 import pytest
 import vcr
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.cassette_format
-from conformance.answers import read_answer
-from conformance.cassette_format import GATEWAY_FILE, cassette_name
+from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import RECORDED_BASE, Folder, write_atomically
 from conformance.errors import CassetteError
-from conformance.parameters import load_registry
 from conformance.scrub import REPLACEMENT, Scrubber
-from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE, exchanged
+from conformance.tests.building import CHAT, RESPONSES, STREAM
+from conformance.tests.recordings import PATHS, an_exchange, read, written
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
-PATHS = load_registry().paths
 KEY = "sk-the-key-of-this-run-0123456789"
-
-_IDS = st.text(st.characters(), max_size=40) | st.lists(
-    st.sampled_from(
-        ["a", "A", ".", "-", "~", "/", "\\", "CON", "nul", "com1", "gateway", ".json", " ", "\0", "é", "\n"]
-    ),
-    max_size=6,
-).map("".join)
-
-#: What no file system, shell or URL minds.
-_SAFE = re.compile(r"[a-z0-9_][a-z0-9._~-]*\.json")
-_WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
-
-
-@given(_IDS)
-@example("")
-@example(".")
-@example("..")
-@example("../../etc/passwd")
-@example("C:\\x")
-@example("NUL.txt")
-@example("nul.gguf")
-@example("Con")
-@example("gateway")
-@example("Gateway")
-@example("gateway.json")
-@example("a" * 10_000)
-@example("A" * 10_000)
-@example("-rf")
-@example("a.")
-@example("a\n")
-@example("\ud800")
-def test_names_are_safe(model: str) -> None:
-    """Given any model id, when its cassette is named, then the name is safe on every file system."""
-    name = cassette_name(model)
-
-    assert _SAFE.fullmatch(name)
-    assert name != GATEWAY_FILE
-    assert len(name) <= 100
-    assert name.split(".")[0] not in _WINDOWS_DEVICES
-
-
-@given(_IDS, _IDS)
-@example("Gpt", "gpt")
-@example("a/b", "a-b")
-@example("a b", "a  b")
-@example("a\ud800", "a\udbff")
-@example("é", "e\u0301")
-@example("x" * 9_999, "x" * 10_000)
-def test_names_are_not_shared(one: str, other: str) -> None:
-    """Given two model ids, when their cassettes are named, then the names are one only if the ids are."""
-    assert (cassette_name(one).casefold() == cassette_name(other).casefold()) is (one == other)
-
-
-def test_a_name_does_not_pass_for_a_digest() -> None:
-    """Given a model called like another's cassette, when it is named, then the two names differ."""
-    taken = cassette_name("A/B").removesuffix(".json")
-
-    assert cassette_name(taken) != cassette_name("A/B")
-
-
-@pytest.mark.parametrize("model", ["gpt-5.2", "claude-haiku-4-5", "o3", "a", "databricks-meta-llama-3-3-70b-instruct"])
-def test_plain_names_stay(model: str) -> None:
-    """Given an ordinary id, when its cassette is named, then it keeps its name."""
-    assert cassette_name(model) == f"{model}.json"
-
-
-def an_exchange(
-    body: bytes = b"{}",
-    *,
-    model: str = "m",
-    endpoint: Endpoint = CHAT,
-    mode: Mode = WHOLE,
-    repeat: int = 0,
-    **response: Any,
-) -> Exchange:
-    """An exchange with this body in its response."""
-    request = Request(model, endpoint, mode, {"model": model, "messages": []}, repeat)
-    return exchanged(request, Response(**{"status": 200, "body": body, **response}))
-
-
-def written(folder: Path, *exchanges: Exchange, secrets: tuple[str, ...] = ()) -> Path:
-    """The cassette of these exchanges, which are of one model."""
-    return Folder(folder, Scrubber(secrets)).write_model(exchanges[0].request.model, exchanges, PATHS)
-
-
-def read(folder: Path, model: str = "m") -> list[Exchange]:
-    """A model's exchanges, read back."""
-    return list(Folder(folder).read_model(model).values())
 
 
 HOSTILE_BODIES = {
@@ -311,122 +220,6 @@ def test_no_cassette_is_no_exchanges(tmp_path: Path) -> None:
     assert Folder(tmp_path).read_model("m") == {}
 
 
-def _rewritten(path: Path, *changes: tuple[str, str]) -> bytes:
-    text = path.read_text("utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    return text.encode()
-
-
-DAMAGES = {
-    "empty": b"",
-    "text": b"interactions:\n- request",
-    "not-utf8": b"\xff\xfe",
-    "list": b"[]",
-    "old-vcr": b'[{"request":{},"response":{}}]',
-    "object": b"{}",
-    "null": b"null",
-    "number": b"1",
-    "deep": b"[" * 100_000,
-    "foreign": b'{"version":1,"interactions":[]}',
-    "foreign-rows": b'{"version":1,"metadata":{"model":"m"},"interactions":[{"request":{},"response":{}}]}',
-    "metadata": b'{"version":1,"metadata":{},"interactions":[]}',
-    "no-list": b'{"version":1,"metadata":{"model":"m"},"interactions":{"a":1}}',
-    "newline": b'{"version":"\\n","metadata":"\\n","interactions":["\\n"]}',
-}
-
-
-@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
-def test_foreign_files(tmp_path: Path, content: bytes) -> None:
-    """Given a file that is no cassette of ours, when it is read, then one line names it and says what to do."""
-    (tmp_path / "m.json").write_bytes(content)
-
-    _assert_one_line(tmp_path)
-
-
-def _assert_one_line(folder: Path) -> None:
-    with pytest.raises(CassetteError) as caught:
-        Folder(folder).read_model("m")
-    assert "\n" not in str(caught.value)
-    assert str(folder / "m.json") in str(caught.value)
-    assert "record it again with --live" in str(caught.value)
-    assert len(str(caught.value)) < 600
-
-
-def test_truncated_files(tmp_path: Path) -> None:
-    """Given a cassette cut at any place, when it is read, then one line says that it is damaged."""
-    path = written(tmp_path, an_exchange(b'{"a":1}'), an_exchange(b"\xff", repeat=1))
-    content = path.read_bytes()
-
-    for length in itertools.chain(range(0, len(content) - 2, 7), (len(content) - 3,)):
-        path.write_bytes(content[:length])
-        _assert_one_line(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ('"messages":[]', '"messages":[1]'),
-        ('"repeat":0', '"repeat":1'),
-        ('"endpoint":"chat_completions"', '"endpoint":"responses"'),
-        ('"endpoint":"chat_completions"', '"endpoint":"messages"'),
-        ('"mode":"whole"', '"mode":"half"'),
-        ('{"model": "m"}', '{"model": "other"}'),
-        ('"code":200', '"code":"200"'),
-        ('"code":200', '"code":[]'),
-        ('"elapsed_ms":0', '"elapsed_ms":"0"'),
-        ('"error":null', '"error":7'),
-        ('"chunks":[]', '"chunks":[1]'),
-        ('"chunks":[]', '"chunks":[["a","b"]]'),
-        ('"server":["s"]', '"server":"s"'),
-        ('"server":["s"]', '"server":[]'),
-        ('"server":["s"]', '"server":[7]'),
-        ('"body":{"json":{"a":1}}', '"body":{"text":7}'),
-        ('"body":{"json":{"a":1}}', '"body":{}'),
-        ('"body":{"json":{"a":1}}', '"body":{"base64":"~"}'),
-        ('"recorded_at":"2', '"recorded_on":"2'),
-    ],
-)
-def test_edited_files(tmp_path: Path, old: str, new: str) -> None:
-    """Given a cassette that somebody edited into another shape, when it is read, then one line says so."""
-    path = written(tmp_path, an_exchange(b'{"a":1}', headers={"server": "s"}))
-    without_digest(path)
-    path.write_bytes(_rewritten(path, (old, new)))
-
-    _assert_one_line(tmp_path)
-
-
-def without_digest(path: Path) -> None:
-    """Take out of a cassette what tells of edits, as those have none that were recorded before there was one."""
-    path.write_text(re.sub(r', "digest": "[0-9a-f]{16}"', "", path.read_text("utf-8"), count=1), "utf-8")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [('"code":200', '"code":400'), ('{"a":1}', '{"a":2}'), ("2026-11-22", "2026-11-23"), ('"server":["s"]', "")],
-)
-def test_edited_answers(tmp_path: Path, old: str, new: str) -> None:
-    """Given a cassette whose answers somebody edited in their shape, when it is read, then one line says so."""
-    path = written(tmp_path, an_exchange(b'{"a":1}', headers={"server": "s"}))
-    path.write_bytes(_rewritten(path, (old, new)))
-
-    with pytest.raises(CassetteError, match="edited after it was recorded"):
-        Folder(tmp_path).read_model("m")
-    _assert_one_line(tmp_path)
-    path.write_text(path.read_text("utf-8").replace(new, old) if new else "", "utf-8")
-    if new:
-        assert read(tmp_path)
-
-
-def test_carriage_returns_are_no_edit(tmp_path: Path) -> None:
-    """Given a checkout with other line ends, when a cassette is read, then it is as it was."""
-    path = written(tmp_path, an_exchange(b'{"a":1}'), an_exchange(repeat=1))
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-
-    assert len(read(tmp_path)) == 2
-
-
 @pytest.mark.parametrize("answer", ["\ud800", "../../v1/models", "a\x00\n", "é?#%2e", "x" * 100_000])
 def test_odd_ids_of_stored_answers(tmp_path: Path, answer: str) -> None:
     """Given a gateway that gives its answers odd ids, when one is fetched, then its exchange comes back as it was."""
@@ -434,44 +227,6 @@ def test_odd_ids_of_stored_answers(tmp_path: Path, answer: str) -> None:
     written(tmp_path, Exchange(request, Response(status=404, body=b"{}"), "2026-11-22T12:00:00Z"))
 
     assert [exchange.request for exchange in read(tmp_path)] == [request]
-
-
-def test_newer_format(tmp_path: Path) -> None:
-    """Given a cassette of a later format, when it is read, then one line says to update the suite."""
-    path = written(tmp_path, an_exchange())
-    path.write_bytes(_rewritten(path, ('"version":1', '"version":2')))
-
-    with pytest.raises(CassetteError, match=r"m\.json: it has format 2, .*; update the suite"):
-        Folder(tmp_path).read_model("m")
-
-
-_SCALARS: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, -1, 1.5, "", "x", [], {}, [[]], {"json": 1}])
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_any_damage(tmp_path: Path, data: st.DataObject) -> None:
-    """Given a cassette with any value in any place, when it is read, then it is judged, or one line says why not."""
-    path = written(tmp_path, an_exchange(b'{"choices":[]}', headers={"server": "s"}, chunks=((1, 2),)))
-    without_digest(path)
-    document = json.loads(path.read_text("utf-8"))
-    holder: Any = document
-    while True:
-        step = data.draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
-        if not isinstance(holder[step], dict | list) or not holder[step] or data.draw(st.booleans()):
-            break
-        holder = holder[step]
-    holder[step] = data.draw(_SCALARS)
-    path.write_text(json.dumps(document), "utf-8")
-
-    try:
-        exchanges = Folder(tmp_path).read_model("m")
-    except CassetteError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
-        return
-    for digest, exchange in exchanges.items():
-        assert exchange.request.digest == digest
-        read_answer(exchange.request, exchange.response)
 
 
 DOCUMENT: dict[str, Any] = {

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +23,13 @@ from conformance.parameters import load_registry
 from conformance.plan import select_endpoints
 from conformance.replay import Replay
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
-from conformance.report.mends import known_names, mend_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
-from conformance.report.verdicts import SHOWN, WORST_FIRST, letter_of
+from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.pages import HOSTILE, cell, large_matrix, matrix_with
+from conformance.tests.parsed_page import Parsed, packet
 from conformance.tests.running import CHECKOUT, run_pytest
-from conformance.types import CellKey, Endpoint, Mode, Verdict
+from conformance.types import WORST_FIRST, CellKey, Endpoint, Mode, Verdict
 
 SHIPPED = Folder(CHECKOUT / "cassettes" / "embedded")
 
@@ -48,46 +46,6 @@ def shipped() -> Matrix:
 def page(shipped: Matrix) -> str:
     """The page of the shipped recording."""
     return render_page(shipped, SHIPPED.read_model)
-
-
-class Parsed(HTMLParser):
-    """What of a page matters here: elements with their attributes, and the text of some."""
-
-    def __init__(self, text: str) -> None:
-        """Parse a whole page."""
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[int, str] = {}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Remember an element."""
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        """Remember the text after the last element."""
-        self.texts[len(self.elements) - 1] = self.texts.get(len(self.elements) - 1, "") + data
-
-    def text_of(self, tag: str, **attributes: str) -> str:
-        """The text directly inside the first such element."""
-        return next(
-            self.texts[n]
-            for n, (name, found) in enumerate(self.elements)
-            if name == tag and attributes.items() <= found.items()
-        )
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What the page's script draws from."""
-        data: dict[str, Any] = json.loads(self.text_of("script", type="application/json"))
-        return data
-
-
-def packet(parsed: Parsed, model: str) -> dict[str, Any]:
-    """A model's evidence, unpacked."""
-    row = [m["id"] for m in parsed.data["models"]].index(model)
-    unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(parsed.data["evidence"][row])))
-    return unpacked
 
 
 def test_policy_allows_this_script_and_style_alone(page: str) -> None:
@@ -334,36 +292,6 @@ def test_verdicts_are_all_shown() -> None:
     assert set(SHOWN) == set(Verdict) == set(WORST_FIRST)
     assert len(letters) == len(set(letters))
     assert len({shown.sign for shown in SHOWN.values()}) == len(SHOWN)
-
-
-def test_mends_speak_of_what_there_is() -> None:
-    """Given the registry, when mends are looked up, then every parameter has a cost, and no row is of nothing."""
-    groups, names = known_names()
-    parameters = load_registry().parameters
-    assert groups == {p.group for p in parameters}
-    assert names <= {p.id for p in parameters} | {p.path for p in parameters}
-    for parameter in parameters:
-        for endpoint, body in parameter.bodies.items():
-            mend = mend_of(parameter.id, parameter.group, endpoint, tuple(body))
-            assert mend["cost"], parameter.id
-            assert mend["drop"] or mend["advice"], parameter.id
-
-
-def test_mends_by_endpoint_value_and_default() -> None:
-    """Given parameters, when mends are looked up, then the id wins over the path, and the path over the group."""
-    chat, responses = "chat_completions", "responses"
-    assert mend_of("store:false", "privacy", chat, ["store"])["pi"] == {"compat": {"supportsStore": False}}
-    assert mend_of("store:false", "privacy", responses, ["store"])["pi"] is None
-    assert mend_of("tools.strict:true", "tools", responses, ["tools"])["drop"] == ["tools[*].strict"]
-    assert mend_of("tools.strict:true", "tools", chat, ["tools"])["drop"] == ["tools[*].function.strict"]
-    assert mend_of("messages.role:developer", "messages", chat, ["messages"])["drop"] == []
-    assert mend_of("brand_new", "other", chat, ["a", "b"]) == {
-        "cost": None,
-        "advice": None,
-        "drop": ["a", "b"],
-        "allow": ["a", "b"],
-        "pi": None,
-    }
 
 
 def test_unknown_parameters_have_a_place() -> None:

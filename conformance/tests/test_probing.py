@@ -4,157 +4,30 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
-from conformance.plan import Group, Lane, lanes
-from conformance.probing import Found, fewest_requests, settle
-from conformance.types import Endpoint, Exchange, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
-
-CHAT, RESPONSES = Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES
-ENTRY = EndpointEntry(
-    path="/chat/completions",
-    body={"messages": []},
-    caps=({"max_completion_tokens": 64}, {"max_tokens": 64}, {}),
-    bogus={"bogus_key": "x"},
+from conformance.parameters import BASELINE
+from conformance.plan import lanes
+from conformance.probing import fewest_requests, settle
+from conformance.tests.building import CHAT, RESPONSES
+from conformance.tests.policies import (
+    ENTRY,
+    OK,
+    PARAMETERS,
+    VOICES,
+    Policy,
+    Watched,
+    group,
+    held,
+    ok,
+    parameter,
+    random_policy,
+    refusal,
 )
-TOOLS = [{"type": "function"}]
-CONTEXTS = {"tools": {CHAT: Context({"tools": TOOLS}, parameter="tools")}}
-
-
-def parameter(name: str, value: Any = 1, *, context: str = "", touches: tuple[str, ...] = ()) -> Parameter:
-    """A parameter that no answer shows; a value that is a text stands in its id."""
-    path, body = name, {name: value}
-    return Parameter(
-        id=f"{path}:{value}" if isinstance(value, str) else path,
-        group="g",
-        bodies={CHAT: body},
-        modes=tuple(Mode),
-        sets=("all",),
-        standard="https://example.org",
-        why="a test",
-        context=context,
-        touches=touches,
-        unobservable="nobody can see it",
-    )
-
-
-PARAMETERS = (
-    *(parameter(name) for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")),
-    *(parameter("effort", level) for level in ("low", "medium", "high")),
-    parameter("warm", touches=("sampling",)),
-    parameter("nucleus", touches=("sampling",)),
-    *(parameter(name, context="tools") for name in ("parallel", "choice", "strict")),
-)
-
-
-def registry(parameters: Iterable[Parameter] = PARAMETERS, entry: EndpointEntry = ENTRY) -> Registry:
-    """A registry of these parameters, and of the tools that some of them need."""
-    return Registry((*parameters, parameter("tools", TOOLS)), {CHAT: entry, RESPONSES: entry}, CONTEXTS)
-
-
-def group(parameters: Iterable[Parameter] = PARAMETERS, mode: Mode = Mode.WHOLE, entry: EndpointEntry = ENTRY) -> Group:
-    """One group of a model that is served by one deployment."""
-    return Group(Model(id="m"), CHAT, mode, Lane("m"), tuple(parameters), registry(parameters, entry))
-
-
-OK = {"choices": [{"finish_reason": "stop", "message": {"content": "OK"}}]}
-
-
-def ok(request: Request) -> Response:
-    """A success in the mode that is asked for."""
-    if request.mode is Mode.STREAM:
-        return Response(status=200, body=f"data: {json.dumps(OK)}\n\ndata: [DONE]\n\n".encode())
-    return Response(status=200, body=json.dumps(OK).encode())
-
-
-def refusal(message: str, status: int = 400, **headers: str) -> Response:
-    """An error in OpenAI's shape."""
-    return Response(status=status, headers=headers, body=json.dumps({"error": {"message": message}}).encode())
-
-
-#: How a backend names what it refuses: all offenders, the first, or none.
-VOICES: tuple[Callable[[list[str]], str], ...] = (
-    lambda names: f"litellm.UnsupportedParamsError: x does not support parameters: {names}, for model=m",
-    lambda names: f"litellm.BadRequestError: XException - {names[0]}: Extra inputs are not permitted",
-    lambda names: f"litellm.BadRequestError: XException - Unknown parameter: '{names[0]}'.",
-    lambda names: f'litellm.BadRequestError: XException - json: unknown field "{names[0]}"',
-    lambda names: "litellm.BadRequestError: XException - Bad Request",
-)
-
-FAULTS: tuple[Callable[[Request], Response], ...] = (
-    lambda _: refusal("No deployments available for selected model", 429),
-    lambda _: refusal("Internal Server Error", 500),
-    lambda _: refusal("upstream_error", 502),
-    lambda _: Response(status=None, error="the connection broke off before the answer was whole"),
-    lambda _: Response(status=200, body=b'{"choices": [{"mess', error="the connection broke"),
-    lambda _: Response(status=200, body=b"<html>"),
-)
-
-
-@dataclass
-class Policy:
-    """A gateway whose mind is known: what it refuses and in which words, and how often it stumbles."""
-
-    refused: frozenset[str] = frozenset()
-    refused_values: frozenset[tuple[str, str]] = frozenset()
-    together: frozenset[str] = frozenset()
-    voice: Callable[[list[str]], str] = VOICES[0]
-    stumbles: float = 0.0
-    dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  no secret
-    asked: list[Request] = field(default_factory=list)
-
-    def __call__(self, request: Request) -> Response:
-        """Answer as the exchange layer would: faults are tried three times before they count."""
-        self.asked.append(request)
-        if all(self.dice.random() < self.stumbles for _ in range(3)):
-            return self.dice.choice(FAULTS)(request)
-        body = request.body
-        if "bogus_key" in body:
-            return refusal("XException - bogus_key: Extra inputs are not permitted")
-        if names := [name for name in body if name in self.refused]:
-            return refusal(self.voice(names))
-        for name, value in self.refused_values:
-            if body.get(name) == value:
-                return refusal(f"XException - Unsupported value: '{name}' does not support '{value}'.")
-        if self.together and self.together <= set(body):
-            return refusal("XException - these cannot both be specified")
-        return ok(request)
-
-    def rejects(self, parameter: Parameter) -> bool:
-        """The truth about one parameter."""
-        body = parameter.bodies[CHAT]
-        return bool(set(body) & self.refused or set(body.items()) & self.refused_values)
-
-
-def held(policy: Policy, of: Group, *, exhaustive: bool = False, litellm: bool = False) -> Found:
-    """Hold a group's dialogue with a policy."""
-    dialogue = settle(of, exhaustive=exhaustive, litellm=litellm)
-    try:
-        asked = next(dialogue)
-        while True:
-            asked = dialogue.send(tuple(Exchange(request, policy(request)) for request in asked))
-    except StopIteration as end:
-        found: Found = end.value
-        return found
-
-
-def random_policy(seed: int, stumbles: float) -> Policy:
-    """A policy drawn by chance."""
-    dice = random.Random(seed)  # noqa: S311  no secret
-    fields = sorted({name for p in PARAMETERS for name in p.bodies[CHAT]})
-    return Policy(
-        refused=frozenset(name for name in fields if dice.random() < 0.3),
-        refused_values=frozenset(("effort", level) for level in ("low", "medium", "high") if dice.random() < 0.3),
-        together=frozenset(dice.sample(fields, 2)),
-        voice=dice.choice(VOICES),
-        stumbles=stumbles,
-        dice=dice,
-    )
+from conformance.types import Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
 
 
 @pytest.mark.parametrize("exhaustive", [False, True], ids=["together", "alone"])
@@ -272,22 +145,6 @@ def test_what_was_never_recorded_is_not_judged() -> None:
     with pytest.raises(StopIteration) as end:  # the very first baseline is missing, and there is nothing more to ask
         dialogue.send((None,) * len(asked))
     assert all(not outcome.recorded for outcome in end.value.value.values())
-
-
-class Watched(Policy):
-    """A policy that answers some requests in words of its own."""
-
-    def __init__(self, *answers: tuple[Callable[[Request], bool], Callable[[Request], Response]]) -> None:
-        """Answer by the first row that fits the request, else as the policy does."""
-        super().__init__()
-        self.answers = answers
-
-    def __call__(self, request: Request) -> Response:
-        """Answer as the rows say."""
-        if answer := next((answer for fits, answer in self.answers if fits(request)), None):
-            self.asked.append(request)
-            return answer(request)
-        return super().__call__(request)
 
 
 def test_a_second_value_waits_for_the_first() -> None:

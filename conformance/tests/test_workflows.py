@@ -38,8 +38,8 @@ def test_scripts_parse(path: Path) -> None:
 
 
 def test_actions_are_pinned() -> None:
-    """Given the workflow that publishes, when its actions are read, then each is pinned to a commit."""
-    used = [step["uses"] for step in steps_of(CONFORMANCE) if "uses" in step]
+    """Given the workflows, when their actions are read, then each is pinned to a commit."""
+    used = [step["uses"] for path in WORKFLOWS for step in steps_of(path) if "uses" in step]
     assert used
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in used)
 

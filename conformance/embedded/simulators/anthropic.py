@@ -13,6 +13,7 @@ from conformance.embedded.simulators.completion import (
     Tool,
     called,
     digest,
+    object_of,
     text_of,
     whole_number,
 )
@@ -26,9 +27,9 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     messages = [each for each in body.get("messages") or () if isinstance(each, dict)]
     users = [text_of(each.get("content")) for each in messages if each.get("role") == "user"]
     instruction = users[-1] if users else ""
-    config = _object(body.get("output_config"))
-    wanted = _object(config.get("format")) or _object(body.get("output_format"))
-    thinking = _object(body.get("thinking")).get("type")
+    config = object_of(body.get("output_config"))
+    wanted = object_of(config.get("format")) or object_of(body.get("output_format"))
+    thinking = object_of(body.get("thinking")).get("type")
     return Ask(
         vendor=vendor,
         model=model,
@@ -44,15 +45,11 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     )
 
 
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
     offered = [each for each in body.get("tools") or () if isinstance(each, dict) and "input_schema" in each]
-    choice = _object(body.get("tool_choice"))
+    choice = object_of(body.get("tool_choice"))
     return called(
-        [Tool(each["name"], _object(each["input_schema"])) for each in offered],
+        [Tool(each["name"], object_of(each["input_schema"])) for each in offered],
         forced=choice.get("type") in ("any", "tool"),
         named=choice.get("name"),
         parallel=choice.get("disable_parallel_tool_use") is not True,
@@ -100,7 +97,7 @@ def _content(done: Completion) -> list[Json]:
 
 
 def _decoded(arguments: str) -> Json:
-    return _object(json.loads(arguments))
+    return object_of(json.loads(arguments))
 
 
 def _usage(done: Completion, body: Json) -> Json:

@@ -13,6 +13,7 @@ from conformance.embedded.simulators.completion import (
     Tool,
     called,
     digest,
+    object_of,
     text_of,
     whole_number,
 )
@@ -28,7 +29,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     messages = [each for each in body.get("messages") or () if isinstance(each, dict)]
     users = [text_of(each.get("content")) for each in messages if each.get("role") == "user"]
     instruction = users[-1] if users else ""
-    config = _object(body.get("inferenceConfig"))
+    config = object_of(body.get("inferenceConfig"))
     return Ask(
         vendor=vendor,
         model=model,
@@ -37,22 +38,18 @@ def read(vendor: str, model: str, body: Json) -> Ask:
         digest=digest([vendor, model, body]),
         max_tokens=whole_number(config.get("maxTokens")),
         stop=tuple(config.get("stopSequences") or ()),
-        call=_calls(_object(body.get("toolConfig")), instruction),
+        call=_calls(object_of(body.get("toolConfig")), instruction),
     )
 
 
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def _calls(config: Json, instruction: str) -> tuple[Tool, ...]:
-    specs = [_object(_object(each).get("toolSpec")) for each in config.get("tools") or ()]
-    offered = [Tool(spec["name"], _object(_object(spec.get("inputSchema")).get("json"))) for spec in specs if spec]
-    choice = _object(config.get("toolChoice"))
+    specs = [object_of(object_of(each).get("toolSpec")) for each in config.get("tools") or ()]
+    offered = [Tool(spec["name"], object_of(object_of(spec.get("inputSchema")).get("json"))) for spec in specs if spec]
+    choice = object_of(config.get("toolChoice"))
     return called(
         offered,
         forced="any" in choice or "tool" in choice,
-        named=_object(choice.get("tool")).get("name"),
+        named=object_of(choice.get("tool")).get("name"),
         parallel=True,
         instruction=instruction,
     )

@@ -250,6 +250,11 @@ class PromptCache:
         return common - common % _CACHE_STEP if common >= _CACHE_MINIMUM else 0
 
 
+def object_of(value: object) -> Json:
+    """A JSON object as it is; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def text_of(value: object) -> str:
     """All the text in a message, however its content is nested."""
     if isinstance(value, str):

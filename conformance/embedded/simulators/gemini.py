@@ -15,6 +15,7 @@ from conformance.embedded.simulators.completion import (
     Tool,
     called,
     digest,
+    object_of,
     text_of,
     whole_number,
 )
@@ -31,7 +32,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     users = [text_of(each.get("parts")) for each in contents if each.get("role") in (None, "user")]
     instruction = users[-1] if users else ""
     system = text_of(_get(body, "systemInstruction"))
-    config = _object(_get(body, "generationConfig"))
+    config = object_of(_get(body, "generationConfig"))
     schema = _get(config, "responseSchema") or _get(config, "responseJsonSchema")
     return Ask(
         vendor=vendor,
@@ -42,7 +43,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
         max_tokens=whole_number(_get(config, "maxOutputTokens")),
         stop=tuple(_get(config, "stopSequences") or ()),
         choices=min(_MOST_CANDIDATES, max(1, whole_number(_get(config, "candidateCount")) or 1)),
-        effort=_effort(_object(_get(config, "thinkingConfig"))),
+        effort=_effort(object_of(_get(config, "thinkingConfig"))),
         call=_calls(body, instruction),
         wants_json=_get(config, "responseMimeType") == "application/json",
         json_schema=schema if isinstance(schema, dict) else None,
@@ -55,10 +56,6 @@ def _get(value: Json, name: str) -> Any:  # protobuf JSON takes both spellings
     return value.get(snake) if found is None else found
 
 
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def _effort(thinking: Json) -> str | None:
     budget, level = whole_number(_get(thinking, "thinkingBudget")), _get(thinking, "thinkingLevel")
     if isinstance(level, str):
@@ -67,13 +64,13 @@ def _effort(thinking: Json) -> str | None:
 
 
 def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
-    config = _object(_get(_object(_get(body, "toolConfig")), "functionCallingConfig"))
+    config = object_of(_get(object_of(_get(body, "toolConfig")), "functionCallingConfig"))
     offered: list[Tool] = []
     for tool in body.get("tools") or ():
-        declared = _get(_object(tool), "functionDeclarations")
+        declared = _get(object_of(tool), "functionDeclarations")
         for each in declared if isinstance(declared, list) else ():
-            schema = _get(_object(each), "parametersJsonSchema") or _object(each).get("parameters")
-            offered.append(Tool(str(_object(each).get("name", "")), _object(schema)))
+            schema = _get(object_of(each), "parametersJsonSchema") or object_of(each).get("parameters")
+            offered.append(Tool(str(object_of(each).get("name", "")), object_of(schema)))
     allowed = _get(config, "allowedFunctionNames")
     return called(
         offered,
@@ -108,7 +105,7 @@ def _candidate(index: int, parts: list[Json], choice: Choice | None) -> Json:
 
 
 def _logprobs(choice: Choice, body: Json) -> Json:
-    config = _object(_get(body, "generationConfig"))
+    config = object_of(_get(body, "generationConfig"))
     if _get(config, "responseLogprobs") is not True:
         return {}
     chosen = [{"token": piece, "tokenId": 1, "logProbability": -0.01} for piece in choice.pieces]

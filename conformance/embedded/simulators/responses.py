@@ -14,6 +14,7 @@ from conformance.embedded.simulators.completion import (
     Tool,
     called,
     digest,
+    object_of,
     text_of,
     whole_number,
 )
@@ -53,8 +54,8 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     items = given if isinstance(given, list) else [{"role": "user", "content": given or ""}]
     users = [text_of(each.get("content")) for each in items if isinstance(each, dict) and each.get("role") == "user"]
     instruction = users[-1] if users else ""
-    answered = bool(items) and _object(items[-1]).get("type") == "function_call_output"
-    wanted = _object(_object(body.get("text")).get("format"))
+    answered = bool(items) and object_of(items[-1]).get("type") == "function_call_output"
+    wanted = object_of(object_of(body.get("text")).get("format"))
     return Ask(
         vendor=vendor,
         model=model,
@@ -62,7 +63,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
         instruction=instruction,
         digest=digest([vendor, model, body]),
         max_tokens=whole_number(body.get("max_output_tokens")),
-        effort=_object(body.get("reasoning")).get("effort"),
+        effort=object_of(body.get("reasoning")).get("effort"),
         call=_calls(body, "" if answered else instruction),
         wants_json=wanted.get("type") in ("json_object", "json_schema"),
         json_schema=wanted.get("schema") if isinstance(wanted.get("schema"), dict) else None,
@@ -70,17 +71,13 @@ def read(vendor: str, model: str, body: Json) -> Ask:
     )
 
 
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def _calls(body: Json, instruction: str) -> tuple[Tool, ...]:
     offered = [each for each in body.get("tools") or () if isinstance(each, dict) and each.get("type") == "function"]
     choice = body.get("tool_choice")
     return called(
         [Tool(each["name"], each.get("parameters") or {}) for each in offered],
-        forced=choice == "required" or _object(choice).get("type") == "function",
-        named=_object(choice).get("name"),
+        forced=choice == "required" or object_of(choice).get("type") == "function",
+        named=object_of(choice).get("name"),
         parallel=body.get("parallel_tool_calls") is not False,
         instruction=instruction,
         forbidden=choice == "none",
@@ -125,9 +122,9 @@ def _response(done: Completion, body: Json) -> Json:
         "incomplete_details": None,
         "status": "in_progress",
         "output": [],
-        "reasoning": {"effort": None, "summary": None} | _object(body.get("reasoning")),
+        "reasoning": {"effort": None, "summary": None} | object_of(body.get("reasoning")),
         "service_tier": "default" if tier in (None, "auto") else tier,
-        "text": {"format": {"type": "text"}, "verbosity": "medium"} | _object(body.get("text")),
+        "text": {"format": {"type": "text"}, "verbosity": "medium"} | object_of(body.get("text")),
         "usage": None,
         **echoed,
     }
@@ -144,7 +141,7 @@ def _output(done: Completion, body: Json) -> list[Json]:
 
 
 def _reasoning(done: Completion, body: Json) -> Json:
-    asked = _object(body.get("reasoning")).get("summary") is not None
+    asked = object_of(body.get("reasoning")).get("summary") is not None
     item: Json = {"id": f"rs_{done.digest}", "type": "reasoning", "summary": []}
     if asked:
         item["summary"] = [{"type": "summary_text", "text": done.reasoning}]

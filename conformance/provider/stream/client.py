@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.fetching import is_loopback
 from conformance.provider.target import Target
 
 
@@ -41,7 +40,7 @@ def client_of(target: Target, kept: Client | None = None) -> Client:
         base_url=f"{target.base_url}/v1",
         api_key=target.api_key,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(trust_env=not is_loopback(target.base_url), follow_redirects=False),
+        http_client=DefaultAsyncHttpxClient(trust_env=target.uses_environment, follow_redirects=False),
     )
     client.organization = client.project = None  # which the environment may hold for OpenAI itself
     return Client(client, loop)

@@ -1,4 +1,4 @@
-"""A real headless Chromium for all tests of the page, and the pages that they open."""
+"""A real headless Chromium for all tests that open one, and the pages that they open."""
 
 from __future__ import annotations
 
