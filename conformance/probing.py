@@ -8,6 +8,7 @@ travel together is asked together; what is refused is taken out, or halved until
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -37,6 +38,9 @@ from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan import Group
 from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
 
+#: How the reason of cells begins that met a fault of ours.
+FAULT = "the suite failed to judge the answers"
+
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
 
@@ -44,8 +48,18 @@ Found = dict[str, Outcome]
 def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> Ask[Found]:
     """Settle every cell of a group; `exhaustive` asks for each parameter alone.
 
-    `litellm` says that the gateway takes LiteLLM's own switches, which settle who refused.
+    `litellm` says that the gateway takes LiteLLM's own switches, which settle who refused. A fault in
+    what follows, met by an answer that nobody foresaw, costs this group its verdicts, and no other.
     """
+    try:
+        return (yield from _settled(group, exhaustive, litellm))
+    except Exception as fault:
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        cause = f"{FAULT}: {type(fault).__name__} in {place.name}, line {place.lineno}; please report this"
+        return dict.fromkeys((p.id for p in group.parameters), inconclusive(cause))
+
+
+def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
     cap, baseline = yield from _negotiate(group)
     by_name = group.by_name()
     if by_name and baseline and is_refusal(answer_of(baseline)):  # not every key may ask for a deployment by its id

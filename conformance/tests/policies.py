@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.parameters import Context, EndpointEntry, Registry
 from conformance.plan import Group, Lane
-from conformance.probing import Found, settle
+from conformance.probing import FAULT, Found, settle
 from conformance.tests.building import CHAT, RESPONSES
 from conformance.types import Exchange, Mode, Model, Parameter, Request, Response
 
@@ -130,6 +130,13 @@ class Policy:
 
 
 def held(policy: Policy, of: Group, *, exhaustive: bool = False, litellm: bool = False) -> Found:
+    """What a group's dialogue with a policy finds; that shows no fault of the suite's."""
+    found = conversed(policy, of, exhaustive=exhaustive, litellm=litellm)
+    assert not any(outcome.reason.startswith(FAULT) for outcome in found.values()), found
+    return found
+
+
+def conversed(policy: Policy, of: Group, *, exhaustive: bool = False, litellm: bool = False) -> Found:
     """Hold a group's dialogue with a policy."""
     dialogue = settle(of, exhaustive=exhaustive, litellm=litellm)
     try:

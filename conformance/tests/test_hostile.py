@@ -24,7 +24,7 @@ from conformance.errors import DiscoveryError
 from conformance.exchange import Sender, Traffic
 from conformance.parameters import load_registry
 from conformance.plan import make_plan
-from conformance.probing import settle
+from conformance.probing import FAULT, settle
 from conformance.provider.target import Target
 from conformance.recording import Progress, record
 from conformance.replay import answered
@@ -214,6 +214,7 @@ def test_malformed_answers(wire: bytes, tmp_path: Path) -> None:
     for group in plan.groups:
         found = answered(settle(group), recorded)
         assert all(outcome.recorded for outcome in found.values())
+        assert not any(outcome.reason.startswith(FAULT) for outcome in found.values())
         assert {outcome.verdict for outcome in found.values()} <= {Verdict.INCONCLUSIVE, Verdict.ACCEPTED}
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from conformance import judge, probing
+from conformance.judge import Channel, Outcome, Passed
 from conformance.parameters import BASELINE
 from conformance.plan import lanes
-from conformance.probing import fewest_requests, settle
+from conformance.probing import FAULT, fewest_requests, settle
 from conformance.tests.building import CHAT, RESPONSES
 from conformance.tests.policies import (
     ENTRY,
@@ -20,6 +22,7 @@ from conformance.tests.policies import (
     VOICES,
     Policy,
     Watched,
+    conversed,
     group,
     held,
     ok,
@@ -27,7 +30,7 @@ from conformance.tests.policies import (
     random_policy,
     refusal,
 )
-from conformance.types import Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
 
 
 @pytest.mark.parametrize("exhaustive", [False, True], ids=["together", "alone"])
@@ -145,6 +148,22 @@ def test_what_was_never_recorded_is_not_judged() -> None:
     with pytest.raises(StopIteration) as end:  # the very first baseline is missing, and there is nothing more to ask
         dialogue.send((None,) * len(asked))
     assert all(not outcome.recorded for outcome in end.value.value.values())
+
+
+def test_a_fault_costs_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a fault of ours that one mode's answers bring out, when both are settled, then the other's stand."""
+    accepted = judge.accepted
+
+    def faulty(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
+        if passed.probe.request.mode is Mode.STREAM:
+            raise KeyError("nobody thought of it")
+        return accepted(parameter, endpoint, passed, channel)
+
+    monkeypatch.setattr(probing, "accepted", faulty)
+    for outcome in conversed(Policy(), group(mode=Mode.STREAM)).values():
+        assert outcome.verdict is Verdict.INCONCLUSIVE
+        assert outcome.reason.startswith(f"{FAULT}: KeyError in faulty, line ")
+    assert {outcome.verdict for outcome in held(Policy(), group()).values()} == {Verdict.ACCEPTED}
 
 
 def test_a_second_value_waits_for_the_first() -> None:
