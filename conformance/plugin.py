@@ -241,3 +241,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(f"evidence: {_shown(folder, config)}")
     if run.settings.update_table:
         terminalreporter.line(f"table updated: {_shown(run.settings.table, config)}")
+    if run.table_kept:
+        kept = _shown(run.table_kept, config)
+        terminalreporter.line(f"NOTE the table before could not be read: it is {kept} now, with what it held of others")

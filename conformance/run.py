@@ -5,7 +5,6 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import shlex
 from collections.abc import Mapping
@@ -68,6 +67,7 @@ class Run:
         self.interruption = Interruption()
         self.folder = Folder(settings.cassettes / settings.gateway)
         self.watch = Watch()
+        self.table_kept: Path | None = None
 
     @cached_property
     def registry(self) -> Registry:
@@ -157,13 +157,17 @@ class Run:
         return self.folder.read_gateway()
 
     def update_table(self) -> None:
-        """Write the table that this run gives."""
-        previous = None
-        with contextlib.suppress(TableError):  # a table that is missing or damaged is made anew
-            previous = load_table(self.settings.table)
+        """Write the table that this run gives; one that cannot be read is made anew, and kept aside."""
+        path, previous, damaged = self.settings.table, None, False
+        try:
+            previous = load_table(path)
+        except TableError:
+            damaged = path.is_file()
         text = dump_table(self._derived(previous))
         try:
-            write_atomically(self.settings.table, text)
+            if damaged:
+                self.table_kept = path.replace(path.with_name(f"{path.name}.damaged"))
+            write_atomically(path, text)
         except OSError as error:
             raise TableError(f"cannot write the table {self.settings.table} ({error.strerror})") from None
 

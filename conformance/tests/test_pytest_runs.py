@@ -111,8 +111,12 @@ def test_table_without_its_default_is_mended_by_the_command_it_prints(place: Wor
     assert ended.code == 4
     assert "the last rule must be the default" in ended.err
     assert "--update-table" in ended.err
-    assert run_pytest(*place.options, "--update-table").code == 0
+    ended = run_pytest(*place.options, "--update-table")
+    assert ended.code == 0
     assert json.loads(place.table.read_text(encoding="utf-8"))["rules"] == whole
+    kept = place.table.with_name("table.json.damaged")
+    assert json.loads(kept.read_text(encoding="utf-8"))["rules"] == whole[:-1]
+    assert "table.json.damaged now" in ended.out
 
 
 @pytest.mark.parametrize("damage", ["", '{"version": 1', None], ids=["empty", "truncated", "gone"])
