@@ -109,10 +109,15 @@ def facts_of(matrix: Matrix) -> Iterator[tuple[CellKey, Fact]]:
                 Fact(
                     supported,
                     source,
-                    frozenset({cell["rejected_by"]} - {None}),
+                    _blamed(cell["rejected_by"]),
                     cell["evidence"][0].rpartition("#")[0] if cell["evidence"] else None,
                 ),
             )
+
+
+@functools.cache  # one set for all facts: a fleet has a hundred thousand
+def _blamed(by: str | None) -> frozenset[str]:
+    return frozenset() if by is None else frozenset({by})
 
 
 def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, values_of: ValuesOf) -> SupportTable:
