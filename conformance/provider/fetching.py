@@ -21,6 +21,9 @@ from conformance.provider.transport import http_library
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
 MAX_BODY = 64 * 1024 * 1024
 
+#: What an answer may be packed in, though none of it is asked for: each makes at most 1,000 bytes of one.
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -61,6 +64,7 @@ def fetch(target: Target) -> tuple[Listed, ...]:
             answer: Answer | GatewayError
             try:
                 with client.stream("GET", url) as response:
+                    reading.begin(response.headers)
                     for chunk in response.iter_bytes():
                         reading.add(chunk)
                     answer = Answer(response.status_code, bytes(reading.body))
@@ -83,6 +87,7 @@ async def fetch_async(target: Target) -> tuple[Listed, ...]:
             answer: Answer | GatewayError
             try:
                 async with client.stream("GET", url) as response:
+                    reading.begin(response.headers)
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
                     answer = Answer(response.status_code, bytes(reading.body))
@@ -116,6 +121,11 @@ class _Reading:
     def __init__(self, target: Target) -> None:
         self.body = bytearray()
         self._base, self._until = target.base_url, time.monotonic() + ANSWER_SECONDS
+
+    def begin(self, headers: Any) -> None:
+        """Refuse what is packed in layers, or in a way that makes gigabytes of one chunk before it can be looked at."""
+        if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+            self._give_up("answers in a compression that nobody asked for; check the address, or a proxy before it")
 
     def add(self, chunk: bytes) -> None:
         self.body += chunk
