@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import tempfile
@@ -26,9 +27,10 @@ from conformance.probing import fewest_requests
 from conformance.provider.cache import cache_file, read_models, write_models
 from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError
-from conformance.provider.fetching import Answer, plan
+from conformance.provider.fetching import Answer, fetch, plan
 from conformance.provider.models import LiteLLMProvider
 from conformance.provider.target import Target
+from conformance.provider.transport import http_library
 from conformance.replay import gateway_document
 from conformance.schemas import first_error
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, content_of, damaged, mutated
@@ -168,6 +170,21 @@ def listed(contents: Sequence[bytes], statuses: Sequence[int]) -> tuple[Listed, 
     except StopIteration as end:
         found: tuple[Listed, ...] = end.value
         return found
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
+def test_a_list_packed_as_nobody_asked(encoding: str) -> None:
+    """Given a list that is packed in layers, when the provider fetches it, then it is not unpacked, and one line."""
+    library = http_library()
+    headers = {"content-encoding": encoding}
+
+    def answer(_request: Any) -> Any:
+        return library.Response(200, headers=headers, stream=library.ByteStream(gzip.compress(gzip.compress(b"{}"))))
+
+    client = partial(library.Client, transport=library.MockTransport(answer))
+    with mock.patch.object(library, "Client", client), pytest.raises(GatewayError, match="nobody asked for") as caught:
+        fetch(TARGET)
+    one_line(caught.value)
 
 
 def test_a_limit_below_one() -> None:
