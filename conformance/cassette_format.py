@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from conformance.nesting import nests_too_deep
 from conformance.schemas import first_error
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
@@ -100,7 +101,8 @@ def parse_part(text: str) -> dict[str, Any]:
     """An unfinished cassette; a last line that was cut off is left out. Raises `ValueError` as `parse` does."""
     head, *lines = text.rpartition("\n")[0].split("\n")
     document: dict[str, Any] = json.loads(head) if head else {}
-    document["interactions"] = [json.loads(line) for line in lines]
+    if isinstance(document, dict):
+        document["interactions"] = [json.loads(line) for line in lines]
     _check(document)
     return document
 
@@ -120,13 +122,15 @@ def _sum(text: str) -> str:
 def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
     """The exchange that one parsed interaction records.
 
-    Raises `ValueError` where the request is not the one whose digest it carries.
+    Raises `ValueError` where the request is none, or not the one whose digest it carries.
     """
     response = interaction["response"]
     told = response["conformance"]
     sent = interaction["request"]["body"]
     fetch = told.get("fetch", "")
     body = sent["json"] if "json" in sent else json.loads(_restored(sent) or "{}")
+    if not isinstance(body, dict):
+        raise ValueError(f"the request of {told['digest']} is no object")
     request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"], fetch)
     if request.digest != told["digest"]:
         raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
@@ -165,7 +169,7 @@ def _stored(body: str | bytes) -> dict[str, Any]:
     if body.startswith(("{", "[")):
         try:
             value = json.loads(body)
-            if _dump(value) == body:
+            if _dump(value) == body and not nests_too_deep(body, value):
                 return {"json": value}
         except (ValueError, RecursionError):
             pass

@@ -136,7 +136,9 @@ class Folder:
             what = f"{type(error).__name__}: {error}"[:200]
             raise CassetteError(f"the cassette {path} is damaged ({what}); record it again with --live") from None
         if recorded != model:
-            raise CassetteError(f"the cassette {path} is of another model, {recorded!r}; record it again with --live")
+            raise CassetteError(
+                f"the cassette {path} is of another model, {recorded[:60]!r}; record it again with --live"
+            )
         return {exchange.request.digest: exchange for exchange in exchanges}
 
     def write_gateway(self, document: Mapping[str, Any]) -> None:

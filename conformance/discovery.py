@@ -32,6 +32,8 @@ MAX_BODY = 64 * 1024 * 1024
 #: The longest id that is asked for, in characters: every request and every cell holds it.
 LONGEST_ID = 16_384
 
+_LONGEST_VERSION = 100
+
 
 @dataclass(frozen=True)
 class Discovered:
@@ -66,7 +68,7 @@ async def _discover(target: Target, name: str | None, simulated: bool) -> Discov
         response = await _get(client, target.url("/models"), target)
         ids, modes = _listed(response, target)
         declared = await _declared(client, target)
-        version = response.headers.get("x-litellm-version") or await _ready_version(client, target)
+        version = _shown(response.headers.get("x-litellm-version", "")) or await _ready_version(client, target)
     models, left_out = _models(ids, modes, declared)
     if not models:
         raise DiscoveryError(
@@ -90,8 +92,13 @@ async def _read(client: httpx.AsyncClient, url: str) -> httpx.Response:
         body = bytearray()
         async for piece in pieces(response, MAX_BODY):
             body += piece
-        headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+        # As bytes: what a header holds need not be ASCII.
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE]
         return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+
+#: Headers that are true of an answer as it came, and not of what was unpacked.
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length"})
 
 
 async def _get(client: httpx.AsyncClient, url: str, target: Target) -> httpx.Response:
@@ -181,6 +188,11 @@ async def _ready_version(client: httpx.AsyncClient, target: Target) -> str | Non
         if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
             return version
     return None
+
+
+def _shown(version: str) -> str | None:
+    """A version as a header tells it, which terminals show; None for what none can."""
+    return version if version.isprintable() and 0 < len(version) <= _LONGEST_VERSION else None
 
 
 async def _rows(client: httpx.AsyncClient, url: str) -> Sequence[dict[str, Any]]:

@@ -203,13 +203,14 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
 
 def deployment_of(response: Response) -> str:
     """Which deployment of a load-balanced model answered, as far as the headers tell."""
-    return next((response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name)), "")
+    names = (response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name))
+    return dialects.one_line(next(names, ""))
 
 
 def trouble(answer: Answer) -> str:
     """Why an answer is no success, in a clause."""
     if answer.problem is not None:
-        return answer.problem
+        return dialects.one_line(answer.problem)
     words = dialects.summary(answer.refusal or "")
     if answer.status == 429:
         return f"rate limited (429): {words}"

@@ -158,8 +158,16 @@ class _Prober:
     def _settled(self, parameter: Parameter) -> bool:
         return parameter.id in self.found or parameter.id in self.passed
 
-    def _ready(self, parameters: Iterable[Parameter]) -> list[Parameter]:
+    def _ready(self, parameters: Sequence[Parameter]) -> list[Parameter]:
         """What can be asked about now, filled from earlier answers; what never can be is settled."""
+        open_now: list[Parameter] = []
+        settled = -1
+        while not open_now and settled != len(self.found):  # what was settled just now settles what builds on it
+            settled = len(self.found)
+            open_now = self._open(parameters)
+        return open_now
+
+    def _open(self, parameters: Sequence[Parameter]) -> list[Parameter]:
         open_now = []
         for parameter in parameters:
             if self._settled(parameter):

@@ -28,9 +28,9 @@ class UnbearableError(Exception):
 async def pieces(answer: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
     """The body of an answer as it comes, unpacked. Raises `UnbearableError` behind the last that is bearable."""
     unpack = _unpacker(answer.headers.get("content-encoding", ""))
-    size = count = 0
+    size = packed = count = 0
     async for raw in answer.aiter_raw():
-        count += 1
+        count, packed = count + 1, packed + len(raw)
         if count > MAX_PIECES:
             raise UnbearableError(f"the answer came in more than {MAX_PIECES} pieces")
         while raw:
@@ -39,29 +39,38 @@ async def pieces(answer: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]
             if piece:
                 yield piece
             if size > max_bytes:
-                raise UnbearableError(f"the answer is larger than {max_bytes // 2**20} MiB")
+                break
+        if max(size, packed) > max_bytes:  # what unpacks to nothing is there all the same
+            raise UnbearableError(f"the answer is larger than {max_bytes // 2**20} MiB")
 
 
 class _Unpacker:
     """Unpacks gzip and deflate, at most `STEP` bytes in one go."""
 
-    def __init__(self, *windows: int) -> None:
-        self._windows = list(windows)  # `deflate` comes with or without its wrapping
-        self._stream = zlib.decompressobj(self._windows.pop(0))
+    def __init__(self, window: int | None = None) -> None:
+        """Unpack what zlib calls by this window; None is `deflate`, which comes with or without its wrapping."""
+        self._stream = None if window is None else zlib.decompressobj(window)
+        self._first = b""
 
     def __call__(self, raw: bytes) -> tuple[bytes, bytes]:
         """What the next bytes hold, and those that are still to be unpacked."""
+        if self._stream is None:
+            self._first += raw
+            if len(self._first) < 2:
+                return b"", b""
+            raw, self._stream = self._first, zlib.decompressobj(_window(self._first))
+        if self._stream.eof:  # what follows the end is no part of the answer, and zlib would keep all of it
+            return b"", b""
         try:
-            piece = self._stream.decompress(raw, STEP)
+            return self._stream.decompress(raw, STEP), self._stream.unconsumed_tail
         except zlib.error:
-            if not self._windows:
-                raise UnbearableError("the answer's compression is broken") from None
-            self._stream = zlib.decompressobj(self._windows.pop(0))
-            return self(raw)
-        self._windows.clear()
-        if self._stream.eof:  # what follows the end is no part of the answer
-            return piece, b""
-        return piece, self._stream.unconsumed_tail
+            raise UnbearableError("the answer's compression is broken") from None
+
+
+def _window(first: bytes) -> int:
+    """Whether `deflate` comes in zlib's wrapping, by its first two bytes (RFC 1950)."""
+    wrapped = first[0] & 0x0F == 8 and int.from_bytes(first[:2], "big") % 31 == 0
+    return zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS
 
 
 def _unpacker(encoding: str) -> _Unpacker | None:
@@ -72,5 +81,5 @@ def _unpacker(encoding: str) -> _Unpacker | None:
     if names in (["gzip"], ["x-gzip"]):
         return _Unpacker(zlib.MAX_WBITS | 16)
     if names == ["deflate"]:
-        return _Unpacker(zlib.MAX_WBITS, -zlib.MAX_WBITS)
+        return _Unpacker()
     raise UnbearableError(f"the answer's compression is none that was asked for: {encoding[:60]!r}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from conformance.cassette_format import PART
 from conformance.cassettes import Folder
+from conformance.dialects import one_line
 from conformance.dialogue import Ask
 from conformance.discovery import Discovered
 from conformance.errors import CassetteError
@@ -173,7 +174,7 @@ class Replay:
         }
         if not versions or self.gateway.version in versions:
             return None
-        seen = ", ".join(sorted(versions))
+        seen = one_line(", ".join(sorted(versions)))
         cause = f"recorded with version {seen}, and not {self.gateway.version}; measure it with --live"
         return replace(inconclusive(cause), recorded=False)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 #: Finds secrets in a text, as (start, end).
 Find = Callable[[str], Iterable[tuple[int, int]]]
 
-_EVENT = re.compile(r"^(data:[ \t]*)?(\{[^\r\n]*\})[ \t]*$", re.MULTILINE)
+#: A line may end with either character, or both: `^` and `$` know one of them.
+_EVENT = re.compile(r"(?<![^\r\n])(data:[ \t]*)?(\{[^\r\n]*\})[ \t]*(?![^\r\n])")
 
 #: What tells apart the texts that a stream interleaves: choices, tool calls, output items.
 _MARKS = ("type", "index", "output_index", "content_index")
@@ -27,9 +28,10 @@ def without_split(text: str, find: Find, replacement: str) -> str:
     if len(lines) < 2:
         return text
     documents = [_parsed(line[2]) for line in lines]
-    pieces: dict[tuple[Any, ...], list[tuple[int, Any, Any]]] = defaultdict(list)
+    pieces: dict[int, list[tuple[int, Any, Any]]] = defaultdict(list)
+    places = _Places()
     for number, document in enumerate(documents):
-        for where, holder, name in _texts(document, ()):
+        for where, holder, name in _texts(document, places):
             pieces[where].append((number, holder, name))
     changed: set[int] = set()
     for told in pieces.values():
@@ -51,13 +53,22 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _texts(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+class _Places(dict[Any, int]):
+    """A number for each place in documents, by the number of what holds it: a deep path is as short as any."""
+
+    def __missing__(self, place: Any) -> int:
+        self[place] = len(self) + 1
+        return self[place]
+
+
+def _texts(value: Any, places: _Places) -> Iterator[tuple[int, Any, Any]]:
     """Every text in a document: its place, what holds it, and under which name or number."""
-    waiting = [(value, where)]
+    waiting = [(value, 0)]
     while waiting:
         holder, where = waiting.pop()
         if isinstance(holder, dict):
-            where = (*where, *(mark for name in _MARKS if isinstance(mark := holder.get(name), str | int)))
+            marks = [mark for name in _MARKS if isinstance(mark := holder.get(name), str | int)]
+            where = places[where, *marks, ...] if marks else where
             items: Iterable[tuple[Any, Any]] = holder.items()
         elif isinstance(holder, list):
             items = enumerate(holder)
@@ -65,9 +76,9 @@ def _texts(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...]
             continue
         for name, item in items:
             if isinstance(item, str):
-                yield (*where, name), holder, name
+                yield places[where, name], holder, name
             elif isinstance(item, dict | list):
-                waiting.append((item, (*where, name)))
+                waiting.append((item, places[where, name]))
 
 
 def _joined(pieces: list[tuple[int, Any, Any]], find: Find, replacement: str) -> set[int]:
@@ -76,15 +87,19 @@ def _joined(pieces: list[tuple[int, Any, Any]], find: Find, replacement: str) ->
     if len(texts) < 2 or all(text == texts[0] for text in texts[1:]):  # an id that every event repeats
         return set()
     changed: set[int] = set()
-    found = list(find("".join(texts)))
-    at = sum(map(len, texts))
-    for (number, holder, name), text in zip(reversed(pieces), reversed(texts), strict=True):
-        at -= len(text)
-        kept = text
-        for start, end in reversed(found):
-            low, high = max(start - at, 0), min(end - at, len(text))
-            if low < high:
-                kept = kept[:low] + (replacement if start >= at else "") + kept[high:]
-                changed.add(number)
-        holder[name] = kept
+    found = deque(find("".join(texts)))
+    begin = 0
+    for (number, holder, name), text in zip(pieces, texts, strict=True):
+        end, at, kept = begin + len(text), 0, []
+        while found and found[0][0] < end:
+            first, last = found[0]
+            kept += [text[at : max(first - begin, 0)], replacement if first >= begin else ""]
+            at = min(last, end) - begin
+            changed.add(number)
+            if last > end:  # it goes on in the next
+                break
+            found.popleft()
+        if at:
+            holder[name] = "".join([*kept, text[at:]])
+        begin = end
     return changed

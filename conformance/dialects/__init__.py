@@ -164,7 +164,12 @@ def summary(text: str, limit: int = 300) -> str:
         for name in _MESSAGES
         if isinstance(value.get(name), str) and value[name].strip()
     ]
-    line = " ".join((blaming or messages or [text[:MAX_TEXT]])[-1].split())
+    return one_line((blaming or messages or [text[:MAX_TEXT]])[-1], limit)
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """What a server said, on one printable line of bounded length."""
+    line = " ".join(text[:MAX_TEXT].split())
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 

@@ -76,7 +76,7 @@ def read_models(target: Target, folder: Path | None = None) -> Cached | None:
         return Cached(models, float(document["fetched_at"])) if models else None
     except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, RuntimeError, ValueError, OverflowError, TypeError, KeyError, AttributeError) as error:
         logger.debug("the model list %s is ignored: %s: %s", file, type(error).__name__, error)
         return None
 

@@ -158,7 +158,7 @@ def declared_by(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What these rows declare together: the smallest limit, the highest price, and what each of them can."""
     facts: dict[str, Any] = {}
     for name in _LIMITS:
-        limits = [number for number in (number_of(row.get(name)) for row in rows) if number]
+        limits = [number for number in (number_of(row.get(name)) for row in rows) if number and number >= 1]
         facts |= {name: int(min(limits))} if limits else {}
     for name in _PRICES:
         prices = [number for number in (number_of(row.get(name)) for row in rows) if number is not None]

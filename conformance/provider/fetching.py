@@ -18,14 +18,17 @@ from conformance.provider.transport import http_library
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
 MAX_BODY = 64 * 1024 * 1024
 
+#: What an answer may be packed in, though none of it is asked for: each makes at most 1,000 bytes of one.
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+
 
 def fetch(target: Target) -> tuple[Listed, ...]:
     """The models of a gateway. Raises `GatewayError`."""
-    asking = _Asking(target)
+    asking = Asking(target)
     with http_library().Client(**_options(target)) as client:
         for reading in asking:
             with reading, client.stream("GET", reading.url) as response:
-                reading.status = response.status_code
+                reading.begin(response.status_code, response.headers)
                 for chunk in response.iter_bytes():
                     reading.add(chunk)
     return asking.models
@@ -33,12 +36,12 @@ def fetch(target: Target) -> tuple[Listed, ...]:
 
 async def fetch_async(target: Target) -> tuple[Listed, ...]:
     """`fetch` for asyncio."""
-    asking = _Asking(target)
+    asking = Asking(target)
     async with http_library().AsyncClient(**_options(target)) as client:
         for reading in asking:
             with reading:
                 async with client.stream("GET", reading.url) as response:
-                    reading.status = response.status_code
+                    reading.begin(response.status_code, response.headers)
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
     return asking.models
@@ -54,22 +57,24 @@ def _options(target: Target) -> dict[str, Any]:
     }
 
 
-class _Asking:
+class Asking:
     """The answers to read, each before the next is asked for, and the `models` that they come to."""
 
     def __init__(self, target: Target) -> None:
+        """Nothing is asked yet."""
         self.models: tuple[Listed, ...] = ()
         self._base = target.base_url
 
-    def __iter__(self) -> Iterator[_Reading]:
-        listed = _Reading(self._base, "/v1/models")
+    def __iter__(self) -> Iterator[Reading]:
+        """One reading after another, to be filled by the caller. Raises `GatewayError` where no models come of them."""
+        listed = Reading(self._base, "/v1/models")
         yield listed
         if listed.failure:
             raise listed.failure
         rows = listed_rows(listed.status, bytes(listed.body), self._base)
         welcome = []  # what is declared is never needed: not every key may read it
         for path in ("/model_group/info", "/model/info"):
-            declared = _Reading(self._base, path)
+            declared = Reading(self._base, path)
             yield declared
             known = declared.failure is None and declared.status == 200
             welcome.append(data_rows(bytes(declared.body)) if known else [])
@@ -78,25 +83,35 @@ class _Asking:
             raise GatewayError(f"{self._base} lists {len(rows)} models, but none that chats; try another key")
 
 
-class _Reading:
+class Reading:
     """An answer as it comes in, neither without end nor for ever; as a context, it keeps what went wrong."""
 
     def __init__(self, base: str, path: str) -> None:
+        """Begin to count the time for the answer at this path."""
         self.url = f"{base}{path}"
         self.status = 0
         self.body = bytearray()
         self.failure: GatewayError | None = None
         self._base, self._until = base, time.monotonic() + ANSWER_SECONDS
 
-    def __enter__(self) -> _Reading:
+    def __enter__(self) -> Reading:
+        """Read within the block."""
         return self
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
+        """Keep what went wrong as `failure`, in words for a user."""
         if isinstance(error, Exception):
             self.failure = _told(error, self._base)
         return self.failure is not None
 
+    def begin(self, status: int, headers: Any) -> None:
+        """Take note of the status, and refuse what is packed so that one chunk of it may become gigabytes."""
+        self.status = status
+        if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+            self._give_up("answers in a compression that nobody asked for; check the address, or a proxy before it")
+
     def add(self, chunk: bytes) -> None:
+        """Take in what came. Raises `GatewayError` where it is too much, or too late."""
         self.body += chunk
         if len(self.body) > MAX_BODY:
             self._give_up(f"answers with more than {MAX_BODY // 2**20} MiB; check the address")

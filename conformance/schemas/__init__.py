@@ -22,18 +22,22 @@ def first_error(name: str, data: object) -> str | None:
 
     `name` is that of a file in this folder, without `.schema.json`.
     """
-    validator = _validator(name)
     try:
-        error = next(iter(validator.iter_errors(data)), None)
-    except UnicodeEncodeError:  # a lone surrogate: JSON can escape one, the validator cannot hold it
-        error = next(iter(validator.iter_errors(_without_surrogates(data))), None)
-    except ValueError as problem:  # a kind of value that JSON does not have, such as TOML's dates
+        error = _first_error(_validator(name), data)
+    except (ValueError, RecursionError) as problem:  # what JSON does not have, such as TOML's dates, or too deep
         return f"the document: {problem}"
     if error is None:
         return None
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     message = error.message if len(error.message) <= 200 else f"{error.message[:200]}…"
     return f"{place.lstrip('.') or 'the document'}: {message}"
+
+
+def _first_error(validator: Any, data: object) -> Any:
+    try:
+        return next(iter(validator.iter_errors(data)), None)
+    except UnicodeEncodeError:  # a lone surrogate: JSON can escape one, the validator cannot hold it
+        return next(iter(validator.iter_errors(_without_surrogates(data))), None)
 
 
 def _without_surrogates(data: object) -> object:

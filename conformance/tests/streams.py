@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
 httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
 HI: Any = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The SDK's own log is none of ours."""
+    logger = logging.getLogger("openai")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
 
 
 def model(wire: str, cost: Cost | None = None) -> Model:

@@ -10,7 +10,7 @@ import pytest
 from conformance.tests.running import CHECKOUT
 
 TESTS = CHECKOUT / "conformance" / "tests"
-_NAMED = re.compile(r"`(?:(?P<file>(?:embedded/)?test_\w+\.py)(?:::(?P<test>test_\w+))?|(?P<alone>test_\w+))`")
+_NAMED = re.compile(r"`(?:(?P<file>(?:(?:embedded|fuzz)/)?test_\w+\.py)(?:::(?P<test>test_\w+))?|(?P<alone>test_\w+))`")
 
 
 @pytest.mark.parametrize("page", ["conformance/docs/faults.md", ".github/SECURITY.md"])
@@ -31,9 +31,8 @@ def test_tests_that_pages_name_exist(page: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "conformance/docs/faults.md", "conformance/docs/scale.md"])
 def test_options_that_pages_name_exist(page: str) -> None:
     """Given a page with commands, when the options in it are looked for, then each is one of ours or of pytest."""
-    ours = "".join(
-        (CHECKOUT / "conformance" / name).read_text(encoding="utf-8") for name in ("plugin.py", "__main__.py")
-    )
+    sources = [CHECKOUT / "conformance" / name for name in ("plugin.py", "__main__.py", "tests/fuzz/guided.py")]
+    ours = "".join(source.read_text(encoding="utf-8") for source in sources)
     theirs = {"--full-trace", "--pyargs", "--tx", "--alluredir", "--junitxml", "--global", "--yes"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (CHECKOUT / page).read_text(encoding="utf-8")))
     assert named - theirs - set(re.findall(r"--[a-z][a-z-]+", ours)) == set()

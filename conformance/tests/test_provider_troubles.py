@@ -94,12 +94,12 @@ def test_answers_without_end(tmp_path: Path, ask: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(fetching, "MAX_BODY", 12 * 2**20)
     read: list[int] = []
 
-    class Counting(fetching._Reading):
+    class Counting(fetching.Reading):
         def add(self, chunk: bytes) -> None:
             read.append(len(chunk))
             super().add(chunk)
 
-    monkeypatch.setattr(fetching, "_Reading", Counting)
+    monkeypatch.setattr(fetching, "Reading", Counting)
 
     async def flood() -> Any:
         for _ in range(100):

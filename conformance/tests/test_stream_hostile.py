@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.provider.stream import Done
+from conformance.tests import streams
 from conformance.tests.streams import CALL, CHAT, MESSAGE, REASONING, RESPONSES, SEALED, check, chunk, replayed
 
+quiet = streams.quiet
 _LEAF = st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=3) | st.sampled_from(["a", "look", "{}"])
 _ANY = st.recursive(
     _LEAF,
@@ -65,16 +64,6 @@ _EVENTS = st.fixed_dictionaries(
         | _ANY,
     },
 )
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """The SDK's own log is none of ours."""
-    logger = logging.getLogger("openai")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
 
 
 class TestAnything:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from conformance.provider.stream.draft import Draft
+from conformance.provider.stream.draft import Draft, Pieces
 from conformance.provider.stream.events import DoneReason, Event
 from conformance.provider.stream.usage import cost_told, usage_of
 
@@ -92,7 +92,11 @@ class ChatReader:
             if not isinstance(block, dict):
                 continue
             piece = {key: value for key, value in block.items() if key != "index" and value is not None}
-            if kept and kept[-1].get("type") == piece.get("type") == "thinking" and "signature" not in kept[-1]:
-                kept[-1] |= {**piece, "thinking": str(kept[-1].get("thinking", "")) + str(piece.get("thinking", ""))}
-            else:
+            if piece.get("type") != "thinking":
                 kept.append(piece)
+                continue
+            thought = str(piece.pop("thinking", ""))
+            if not kept or kept[-1].get("type") != "thinking" or "signature" in kept[-1]:
+                kept.append({"thinking": Pieces()})
+            kept[-1] |= piece
+            kept[-1]["thinking"].append(thought)

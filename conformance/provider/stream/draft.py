@@ -18,6 +18,10 @@ from conformance.provider.stream.events import (
 )
 
 
+class Pieces(list[str]):
+    """A text whose pieces are joined when it is asked for, for joining it with each takes ever longer."""
+
+
 @dataclass
 class _Call:
     index: int
@@ -38,7 +42,7 @@ class Draft:
         self.usage: Usage | None = None
         self.cost: float | None = None
         #: What the model wants back with the next turn, by the name it has in a message.
-        self.replay: dict[str, list[Any]] = {}
+        self.replay: dict[str, list[dict[str, Any]]] = {}
         self._calls: dict[Hashable, _Call] = {}
 
     def say(self, text: str) -> TextDelta:
@@ -109,4 +113,8 @@ class Draft:
             message["tool_calls"] = calls
         if self.thinking:
             message["reasoning_content"] = "".join(self.thinking)
-        return {**message, **{name: items for name, items in self.replay.items() if items}}
+        return {**message, **{name: [*map(_whole, items)] for name, items in self.replay.items() if items}}
+
+
+def _whole(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: "".join(value) if isinstance(value, Pieces) else value for key, value in item.items()}
