@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.errors import DiscoveryError, RegistryError
 from conformance.parameters import load_registry
-from conformance.plan import Lane, lanes, make_plan, select_endpoints, select_models
+from conformance.plan import MAX_DEPLOYMENTS, Lane, lanes, make_plan, select_endpoints, select_models
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.types import Endpoint, Mode, Model, digest_of
 
@@ -154,3 +154,9 @@ def test_any_model_id_can_be_asked(model_id: str) -> None:
 def test_digests(one: tuple[str, object, int], other: tuple[str, object, int], same: bool) -> None:
     """Given two requests, when they are digested, then the digests are the same if the requests are."""
     assert (digest_of(*one) == digest_of(*other)) is same
+
+
+def test_deployments_without_number() -> None:
+    """Given a gateway that declares 100,000 deployments of a model, when it is planned, then a few are asked."""
+    ids = tuple(f"deployment-{number}" for number in range(100_000))
+    assert lanes(Model(id="a", deployments=len(ids), deployment_ids=ids)) == tuple(map(Lane, ids[:MAX_DEPLOYMENTS]))
