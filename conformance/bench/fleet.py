@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,12 +21,15 @@ def memory() -> None:
     peaks = []
     for models in MEASURED:
         with tempfile.TemporaryDirectory() as name:
-            seconds, peak = _live(Path(name), models)
-            run = _matrix_head(Path(name) / "reports" / "matrix.json")["run"]
+            folder = Path(name)
+            measured, peak = _live(folder, models)
+            requests = _run_of(folder / "reports" / "matrix.json")["requests"]
+            replayed, peak_replayed = run_command([*_command(folder), "--gateway=fleet"])
         peaks.append(peak)
-        print(f"memory: {models} models × core, live, {run['requests']} requests in {seconds:.0f} s: {peak:.0f} MB")
-    growth = peaks[1] / peaks[0]
-    print(f"  grows to {growth:.1f} times for {MEASURED[1] / MEASURED[0]:.0f} times the models   (goal: under 500 MB)")
+        print(f"memory: {models} models × core, {requests} requests: {peak:.0f} MB, {measured:.0f} s")
+        print(f"  replayed: {peak_replayed:.0f} MB, {replayed:.0f} s")
+    times = MEASURED[1] / MEASURED[0]
+    print(f"  {peaks[1] / peaks[0]:.1f} times the memory for {times:.0f} times the models   (goal: 500 MB, linear)")
 
 
 def scaling() -> None:
@@ -57,13 +59,12 @@ def _live(folder: Path, models: int) -> tuple[float, float]:
     """Measure a fleet into a folder; seconds and peak megabytes."""
     command = [*_command(folder), "--live", "--gateway=fleet", "--update-table", "--concurrency=32"]
     with slow_server(0, models=models) as url:
-        os.environ |= {"LITELLM_BASE_URL": url, "LITELLM_API_KEY": "sk-benchmark"}
-        return run_command(command)
+        return run_command(command, {"LITELLM_BASE_URL": url, "LITELLM_API_KEY": "sk-benchmark"})
 
 
-def _matrix_head(path: Path) -> dict[str, dict[str, object]]:
-    """A matrix without its cells."""
+def _run_of(path: Path) -> dict[str, object]:
+    """What a matrix says of its run, its cells unread."""
     with path.open(encoding="utf-8") as file:
-        lines = iter(file.readline, ' "cells": [\n')
-        head: dict[str, dict[str, object]] = json.loads("".join(lines).rstrip().rstrip(",") + "}")
-    return head
+        head = "".join(iter(file.readline, ' "cells": [\n'))
+    run: dict[str, object] = json.loads(head.rstrip().rstrip(",") + "}")["run"]
+    return run
