@@ -69,7 +69,7 @@ function routeOf(group: Row, deployments: readonly Row[]): string | undefined {
 function together(rows: readonly Row[]): Declared {
   const facts: Record<string, number | boolean> = {};
   for (const name of LIMITS) {
-    const limits = numbers(rows, name).filter((each) => each > 0);
+    const limits = numbers(rows, name).filter((each) => each >= 1);
     if (limits.length) facts[name] = Math.trunc(Math.min(...limits));
   }
   for (const name of PRICES) {
