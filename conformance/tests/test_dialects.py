@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from conformance.answers import read_answer
 from conformance.dialects import blames, offenders, spoken_by, summary, unwrap
 from conformance.parameters import load_registry
+from conformance.tests.effort import effort
 from conformance.types import Endpoint, Mode, RejectedBy, Request, Response
 
 REFUSALS = tomllib.loads((Path(__file__).parent / "data" / "refusals.toml").read_text(encoding="utf-8"))
@@ -305,8 +305,5 @@ HUGE: Mapping[str, str] = {
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HUGE.items()])
 def test_no_text_is_too_long(text: str) -> None:
-    """Given a hostile text of up to a megabyte, when it is read, then it takes well below a second."""
-    started = time.process_time()
-    _read_all_ways(text)
-
-    assert time.process_time() - started < 0.5
+    """Given a hostile text of up to a megabyte, when it is read, then only so much of it is."""
+    assert effort(lambda: _read_all_ways(text)) < 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from conformance.exchange import Sender, Traffic, retry_after, user_agent
 from conformance.parameters import load_registry
 from conformance.provider.target import Target
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
+from conformance.tests.effort import effort
 from conformance.tests.gateways import (
     KEY,
     Policy,
@@ -184,10 +184,7 @@ def test_wait_that_an_answer_names(headers: dict[str, str], body: bytes, wait: f
 @pytest.mark.parametrize("body", [b"\\" * 65_536, b'"retry_after' * 6_000, b"retry_after\\" * 6_000, b" " * 65_536])
 def test_waiting_is_looked_for_quickly(body: bytes) -> None:
     """Given a hostile body, when a wait is looked for, then it takes no time to speak of."""
-    started = time.process_time()
-    retry_after(Response(status=429, body=body))
-
-    assert time.process_time() - started < 0.2
+    assert effort(lambda: retry_after(Response(status=429, body=body))) < 1
 
 
 @pytest.mark.parametrize(

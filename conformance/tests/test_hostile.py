@@ -271,14 +271,12 @@ def test_discovery_of_bombs(wire: bytes) -> None:
 def test_ten_thousand_models(tmp_path: Path) -> None:
     """Given a gateway of 10,000 models with case and Unicode twins, when it is planned, then each has its own cells."""
     ids = [f"model-{n:05}" for n in range(9_994)] + ["A", "a", "é", "e\u0301", "\uff46", "f"]
-    started = time.monotonic()
     with scripted_gateway(models=[*ids, *ids]) as gateway:
         found = discover(Target(gateway.base_url, KEY))
     assert len(found.models) == 10_000
     plan = make_plan(found.models, REGISTRY, REGISTRY.select("core"), tuple(Endpoint))
     folder = Folder(tmp_path)
     assert len({str(folder.cassette_path(model.id)).lower() for model in plan.models}) == 10_000
-    assert time.monotonic() - started < 30
 
 
 def test_ids_that_are_too_long() -> None:

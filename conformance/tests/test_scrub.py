@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from conformance.scrub import REPLACEMENT, Scrubber
+from conformance.tests.effort import effort
 
 KEY = 'sk-Some/"Secret\\+Key=='
 
@@ -218,7 +218,6 @@ def test_evidence_about_such_names_stays(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["-eyJ", "\\neyJ", "Bearer ", "http://a", "cookie: a", "api_key:", "://a-", "10."])
 def test_time_grows_no_faster_than_the_text(piece: str) -> None:
-    """Given a megabyte that almost is a secret over and over, when scrubbed, then it takes seconds, not hours."""
-    started = time.monotonic()
-    Scrubber([KEY]).body((piece * 300_000)[:1_000_000].encode())
-    assert time.monotonic() - started < 10
+    """Given a megabyte that almost is a secret over and over, when scrubbed, then it is gone over a few times."""
+    body = (piece * 300_000)[:1_000_000].encode()
+    assert effort(lambda: Scrubber([KEY]).body(body)) < 25
