@@ -88,6 +88,10 @@ class Folder:
         path, part = self.cassette_path(model), self.part_path(model)
         return part if not path.exists() and part.is_file() else path
 
+    def is_measured_again(self, model: str) -> bool:
+        """True where a model has a cassette, and a later run began another that it did not finish."""
+        return self.cassette_path(model).exists() and self.part_path(model).is_file()
+
     def has_model(self, model: str) -> bool:
         """True where a model has recorded exchanges."""
         return self.evidence_path(model).exists()
@@ -112,7 +116,8 @@ class Folder:
 
         Raises `CassetteError` where there is a recording that cannot be read.
         """
-        return self._read(self.evidence_path(model), model)
+        found = self._read(self.evidence_path(model), model)
+        return found or self._read(self.cassette_path(model), model)  # a part may become it in between
 
     def read_all(self, model: str) -> dict[str, Exchange]:
         """The exchanges of a model's cassette, and those of a part that was not finished after it."""
@@ -126,6 +131,8 @@ class Folder:
             return {}
         except (OSError, UnicodeDecodeError) as error:
             raise CassetteError(f"cannot read the cassette {path} ({error}); record it again with --live") from None
+        if unfinished and "\n" not in text:  # of a run that ended before it wrote more
+            return {}
         try:
             document = cassette_format.parse_part(text) if unfinished else cassette_format.parse(text)
             recorded = document["metadata"]["model"]
@@ -143,8 +150,12 @@ class Folder:
 
     def write_gateway(self, document: Mapping[str, Any]) -> None:
         """Write what the plan came from: gateway, models, run (`gateway.schema.json`)."""
-        text = json.dumps(document, indent=1)
-        self._write(self.path / GATEWAY_FILE, self._scrubber.credentials(text) + "\n")
+        self._write(self.path / GATEWAY_FILE, json.dumps(self.as_written(document), indent=1) + "\n")
+
+    def as_written(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A document without the credentials in its texts, as `read_gateway` gives it back."""
+        written: dict[str, Any] = json.loads(self._scrubber.credentials(json.dumps(document)))
+        return written
 
     def read_gateway(self) -> dict[str, Any]:
         """Read it back. Raises `CassetteError` where it is missing or malformed."""

@@ -1,6 +1,6 @@
 """Every error a user can meet, each one line: what happened, to what, what to do next.
 
-What can go wrong, in the order of a run (each ends it with exit code 4, the last with 2):
+What can go wrong, in the order of a run (each ends it with exit code 4, `StoppedError` with 2):
 
 =======================  ================================================================
 `TargetError`            the gateway's address or key is missing or malformed
@@ -8,6 +8,8 @@ What can go wrong, in the order of a run (each ends it with exit code 4, the las
 `DiscoveryError`         the gateway cannot be reached, refuses the key, or has no models
 `RegistryError`          the parameter registry, or an option that names one, is wrong
 `CassetteError`          a recording is missing, unreadable, or of another kind
+`StoppedError`           a recording stopped before its end: the gateway is gone, or
+                         the budget is used up (`BudgetError`)
 `LeakError`              a file held the API key after all, and was removed
 `ReportError`            a report cannot be written, or lacks the matrix that it is made from
 `PiExtensionError`       the Pi extension cannot be installed or removed
@@ -20,7 +22,7 @@ stderr. None of them ever carries an API key.
 
 from __future__ import annotations
 
-from conformance.provider.errors import ConformanceError, TableError, TargetError
+from conformance.provider.errors import ConformanceError, NewerTableError, TableError, TargetError
 
 __all__ = [
     "BudgetError",
@@ -29,6 +31,7 @@ __all__ = [
     "DiscoveryError",
     "EmbeddedGatewayError",
     "LeakError",
+    "NewerTableError",
     "PiExtensionError",
     "RegistryError",
     "ReportError",
@@ -63,7 +66,7 @@ class ReportError(ConformanceError):
 
 
 class StoppedError(ConformanceError):
-    """A recording stopped before its end: the gateway is gone. What was measured is kept."""
+    """A recording stopped before its end, as where the gateway is gone. What was measured is kept."""
 
     exit_code = 2  # as pytest's own for an interrupted run
 

@@ -24,6 +24,7 @@ from conformance import __version__
 from conformance.answers import Answer, read_answer
 from conformance.budget import Budget
 from conformance.errors import StoppedError
+from conformance.judge import is_refusal
 from conformance.pacing import Window
 from conformance.provider.target import Target
 from conformance.receiving import ACCEPT_ENCODING, UnbearableError, pieces
@@ -48,6 +49,10 @@ GONE_ROUNDS = 3
 
 _PUSH_BACK = frozenset({429, 503, 529})
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
+#: Refusals that are about the key, its rights and its budget, and not about what was asked.
+_ABOUT_THE_KEY = frozenset({401, 402, 403, 407})
+_BUDGET = re.compile(r"budget_?\s?(has been )?exceeded|exceeded_?\s?budget", re.IGNORECASE)
+
 _RETRY_HEADERS = ("retry-after", "llm_provider-retry-after")
 _RETRY_BODY = re.compile(rb'"retry_after\\*"\s*:\s*(?:\\*")?(\d{1,6}(?:\.\d{1,6})?)')
 
@@ -275,10 +280,18 @@ def _nobody(response: Response) -> bool:
     return response.status in (502, 503, 504) and not response.body.lstrip().startswith((b"{", b"["))
 
 
-def will_not_pass(exchange: Exchange) -> bool:
-    """True where asking again is likely to bring the same: a success, or a refusal."""
+def is_settled(exchange: Exchange) -> bool:
+    """True where asking again is likely to bring the same: a success, or a refusal that is about the request.
+
+    A key that has expired or has spent its budget is not: `--resume` comes with another.
+    """
     request, response = exchange.request, exchange.response
-    return response.error is None and not _may_pass(request, response, read_answer(request, response))
+    answer = read_answer(request, response)
+    if answer.ok:
+        return True
+    if answer.refusal is None or answer.status in _ABOUT_THE_KEY or _BUDGET.search(answer.refusal):
+        return False
+    return not _may_pass(request, response, answer) and (request.fetch != "" or is_refusal(answer))
 
 
 def _may_pass(request: Request, response: Response, answer: Answer) -> bool:

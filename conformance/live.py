@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -19,6 +20,7 @@ from conformance.errors import CassetteError, ConformanceError
 from conformance.exchange import Sender, Traffic, now
 from conformance.interruption import Interruption
 from conformance.leaks import Watch
+from conformance.matrix import gateway_row
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
 from conformance.probing import fewest_requests
@@ -28,7 +30,7 @@ from conformance.recording import Progress, record
 from conformance.replay import gateway_document
 from conformance.scrub import Scrubber
 from conformance.shards import Shard
-from conformance.types import Endpoint, Mode, Parameter
+from conformance.types import Endpoint, Mode, Model, Parameter
 
 #: The name of the embedded gateway's recordings.
 EMBEDDED = "embedded"
@@ -79,8 +81,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
         if simulated:  # its port is a random one, and no fact about it
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
             discovered = replace(discovered, gateway=gateway)
-        _refuse_other_version(discovered, job, folder)
         chosen = select_models(discovered.models, job.selection)
+        _refuse_other_recording(discovered, chosen, job, folder)
         chosen = job.shard.of(chosen) if job.shard else chosen
         plan = make_plan(chosen, job.registry, job.parameters, job.endpoints)
         budget = Budget(job.budget_requests, job.budget_usd, discovered.prices)
@@ -90,15 +92,41 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
         return _measure(job, target, folder, discovered, plan, console, traffic, budget)
 
 
-def _refuse_other_version(discovered: Discovered, job: Job, folder: Folder) -> None:
-    """Refuse to go on with what another version of the gateway answered."""
-    before = job.recorded["gateway"]["version"] if job.recorded else None
-    after = discovered.gateway.version
-    if before and after and before != after:
-        raise CassetteError(
-            f"the recording in {folder.path} is of version {before}, and the gateway is {after} now; "
-            "measure it anew, without --resume"
-        )
+def _refuse_other_recording(discovered: Discovered, chosen: Sequence[Model], job: Job, folder: Folder) -> None:
+    """Refuse to go on with what another gateway answered, and to leave out what was begun."""
+    if job.recorded is None:
+        return
+    now, before = folder.as_written(gateway_row(discovered.gateway)), job.recorded["gateway"]
+    for told, is_now, was in (
+        ("of a gateway on", _host(now), _host(before)),  # its port may be another: ports are forwarded
+        ("of software", now["software"], before["software"]),
+        ("of version", now["version"], before["version"]),
+    ):
+        if is_now and is_now != was:  # what is not told now, answers may have told before
+            raise CassetteError(
+                f"the recording in {folder.path} is {told} {was or 'unknown'}, and not {is_now}; "
+                "measure it anew, without --resume"
+            )
+    begun = {model.id for model in select_models(discovered.models, job.recorded["run"]["selection"])}
+    left_out = sorted(begun - {model.id for model in chosen})
+    for option, names in (
+        ("--models", left_out if job.selection else []),
+        ("--parameters", _without(job.recorded["run"]["parameters"], [each.id for each in job.parameters])),
+        ("--endpoints", _without(job.recorded["run"]["endpoints"], job.endpoints)),
+    ):
+        if names:
+            raise CassetteError(
+                f"the recording in {folder.path} began with more: {option} leaves out {names[0]!r}; "
+                f"leave {option} out, or measure anew, without --resume"
+            )
+
+
+def _host(gateway: Mapping[str, Any]) -> str | None:
+    return urlsplit(str(gateway["url"])).hostname
+
+
+def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others]
 
 
 @contextlib.contextmanager
@@ -137,7 +165,7 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
             f"{job.concurrency} at once; refusals are asked about again"
         )
         yield f"for these, {cost}"
-    if job.recorded is not None:
+    if job.recorded is not None and job.send:
         yield f"going on with the recording of {job.recorded['run']['started_at']}; what it holds is not asked again"
 
 
@@ -181,7 +209,11 @@ def _measure(
         if progress.versions:  # the answers know it best
             [(version, _)] = progress.versions.most_common(1)
             discovered = replace(discovered, gateway=replace(discovered.gateway, software="litellm", version=version))
-        folder.write_gateway(gateway_document(discovered, run))
+        try:
+            folder.write_gateway(gateway_document(discovered, run))
+        except CassetteError:
+            if run["complete"]:  # else what stopped the run says more
+                raise
     return gateway_document(discovered, run)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.cassette_format import GATEWAY_FILE, cassette_name
+from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder
 from conformance.errors import CassetteError, DiscoveryError
 from conformance.matrix import Matrix, model_from
@@ -115,7 +115,7 @@ def _cassettes(sources: Sources) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder, document in sources:
         for row in document["models"]:
-            model, path = row["id"], folder.path / cassette_name(row["id"])
+            model, path = row["id"], folder.evidence_path(row["id"])
             if not path.is_file():
                 continue
             if model in found and found[model].read_bytes() != path.read_bytes():

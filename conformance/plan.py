@@ -117,9 +117,11 @@ class Plan:
 def make_plan(
     models: Iterable[Model], registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint]
 ) -> Plan:
-    """Plan every model × endpoint × mode × parameter that applies."""
+    """Plan every model × endpoint × mode × parameter that applies. Raises `RegistryError` where none does."""
     models = tuple(models)
     groups = [group for model in models for group in _groups(model, registry, parameters, endpoints)]
+    if models and not groups:
+        raise RegistryError("there is nothing to measure: these parameters are not for these endpoints; name others")
     return Plan(models, tuple(groups))
 
 

@@ -17,10 +17,10 @@ import pytest
 from rich.console import Console
 
 from conformance import summary
-from conformance.errors import ConformanceError, StoppedError, TableError
+from conformance.errors import ConformanceError, NewerTableError, StoppedError, TableError
 from conformance.guard import guarded
 from conformance.report import PAGE, allure_results
-from conformance.run import Run, is_worker, settings_of
+from conformance.run import Run, is_worker, settings_of, told_by_controller
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,6 +73,8 @@ def _wants_suite(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Point a live run at the suite, and write Allure results as if `--alluredir` had been given."""
+    if is_worker(config):
+        allure_results.follow(config, told_by_controller(config).get("allure", ""))
     if config.option.live and config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(Path(__file__).resolve().parent / "suite")]  # and not at the suite's own tests
     if config.option.live and not is_worker(config) and not config.option.collectonly:
@@ -99,12 +101,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             settings = run.settings
             with guarded(run.watch, settings.cassettes / settings.gateway, settings.reports, _say(config)):
                 _measure(run, config)
+                allure_results.clear(config)
         run.replay  # noqa: B018  read now, so that an error is one line and exit code 4
         if run.settings.update_table and not is_worker(config) and not config.option.collectonly:
             run.update_table()
         run.table  # noqa: B018
+        run.allure  # noqa: B018  from the first result on
         if not is_worker(config) and not config.option.collectonly:
             run.matrix  # noqa: B018  it reads every cassette
+    except NewerTableError as error:
+        raise pytest.UsageError(str(error)) from None
     except TableError as error:
         raise pytest.UsageError(f"{error}; to mend: {run.accept}") from None
     except ConformanceError as error:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from conformance.cassettes import Folder, Part
-from conformance.errors import ConformanceError, StoppedError
-from conformance.exchange import Sender, Traffic, now, will_not_pass
+from conformance.errors import CassetteError, ConformanceError, StoppedError
+from conformance.exchange import Sender, Traffic, is_settled, now
 from conformance.judge import Outcome
 from conformance.plan import Group, Plan
 from conformance.probing import Found, settle
@@ -110,7 +110,8 @@ class _Recorder:
             self._show()
             self._groups_left[group.model.id] -= 1
             if not self._groups_left[group.model.id]:
-                self._models.pop(group.model.id).part.finish()
+                (self._models.get(group.model.id) or self._begin(group.model.id)).part.finish()
+                del self._models[group.model.id]
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
         dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)
@@ -158,10 +159,14 @@ class _Recorder:
         """Open a model's cassette, with what an earlier run recorded for it that need not be asked again."""
         earlier = {}
         if self._since is not None:
+            try:
+                recorded = self._folder.read_all(name)
+            except CassetteError as error:
+                raise CassetteError(f"{error}; or delete it, and --resume asks that model alone") from None
             earlier = {
                 digest: exchange
-                for digest, exchange in self._folder.read_all(name).items()
-                if exchange.recorded_at >= self._since and will_not_pass(exchange)
+                for digest, exchange in recorded.items()
+                if exchange.recorded_at >= self._since and is_settled(exchange)
             }
         part = self._folder.part(name, self._sender.paths, go_on=bool(earlier))
         model = self._models[name] = _Model(part, earlier)

@@ -217,6 +217,9 @@ class Replay:
         unfinished = [name for name in self._lacking if name.endswith(PART)]
         if unfinished:
             yield f"unfinished: {_some(unfinished)}; go on with --live --resume"
+        again = [self._file(model.id) for model in self.plan.models if self.folder.is_measured_again(model.id)]
+        if again:
+            yield f"judged as they were before they were measured again: {_some(again)}; go on with --live --resume"
         if other := [name for name in self._lacking if not name.endswith(PART)]:
             yield f"recorded for another plan than gateway.json holds: {_some(other)}; record again with --live"
         if self._unused:

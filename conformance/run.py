@@ -6,7 +6,9 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +21,7 @@ from rich.console import Console
 
 from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder, write_atomically
-from conformance.errors import CassetteError, ConformanceError, ReportError, TableError
+from conformance.errors import CassetteError, ConformanceError, NewerTableError, ReportError, TableError
 from conformance.exchange import Traffic
 from conformance.interruption import Interruption
 from conformance.leaks import Watch
@@ -35,6 +37,9 @@ from conformance.report import PAGE, allure_results
 from conformance.shards import Shard, shard_from
 from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
 from conformance.types import CellKey, Judgement, PlannedCell, Verdict
+
+#: Days that evidence may be asked to be young; no calendar goes much further back.
+_OLDEST = 100_000
 
 #: Up to so many cells each has a test of its own, unless `--test-per` says otherwise.
 MOST_TESTS = 20_000
@@ -147,6 +152,7 @@ class Run:
             "gateway": settings.gateway,
             "cassettes": str(settings.cassettes.absolute()),
             "table": str(settings.table.absolute()),
+            "allure": str(allure_results.folder_of(self._config) or ""),
             "digest": _digest(settings.cassettes / settings.gateway, settings.table),
         }
 
@@ -161,12 +167,15 @@ class Run:
         path, previous, damaged = self.settings.table, None, False
         try:
             previous = load_table(path)
+        except NewerTableError:
+            raise
         except TableError:
             damaged = path.is_file()
         text = dump_table(self._derived(previous))
         try:
             if damaged:
-                self.table_kept = path.replace(path.with_name(f"{path.name}.damaged"))
+                self.table_kept = _free_name(path)
+                shutil.copyfile(path, self.table_kept)
             write_atomically(path, text)
         except OSError as error:
             raise TableError(f"cannot write the table {self.settings.table} ({error.strerror})") from None
@@ -244,6 +253,11 @@ class Run:
         """The exchanges behind a verdict, shortened."""
         return allure_results.as_text(self.replay.exchanges(cell), limit=400)
 
+    def label_model(self, model: str) -> None:
+        """Say in the model's Allure result, where one is written, what was measured."""
+        if self.allure:
+            self.allure.tell_model(model, self.replay.route(model))
+
     def label(self, cell: PlannedCell) -> None:
         """Say in the cell's Allure result, where one is written, what was measured."""
         if self.allure:
@@ -277,6 +291,12 @@ class Run:
         return f"all {len(cells)} cells are inconclusive; the first says: {cells[0]['reason']}"
 
 
+def _free_name(path: Path) -> Path:
+    """A name beside a damaged file that nothing has yet."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())
+
+
 def load_overrides() -> Overrides:
     """The overrides that come with the package."""
     text = (resources.files("conformance") / "overrides.toml").read_text(encoding="utf-8")
@@ -300,6 +320,8 @@ def settings_of(config: pytest.Config) -> Settings:
         given = getattr(option, budget)
         if given is not None and not given > 0:
             raise ConformanceError(f"--{budget.replace('_', '-')} {given} makes no sense; give more than 0")
+    if option.max_age is not None and not option.max_age <= _OLDEST:
+        raise ConformanceError(f"--max-age {option.max_age} makes no sense; give days, at most {_OLDEST}")
     if option.resume and not option.live:
         raise ConformanceError("--resume goes on with measuring; give --live with it")
     name = option.gateway or _default_gateway(config, target)
@@ -308,7 +330,7 @@ def settings_of(config: pytest.Config) -> Settings:
     cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
     table = start / option.table if option.table else shipped_table_path()
     if is_worker(config):  # which may have been started elsewhere, even on another machine
-        told = _told(config)
+        told = told_by_controller(config)
         cassettes, table = (
             Path(told[name]) if Path(told[name]).exists() else own
             for name, own in (("cassettes", cassettes), ("table", table))
@@ -331,9 +353,9 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
-def _told(config: pytest.Config) -> Mapping[str, str]:
-    """What the controller told this worker."""
-    told: Mapping[str, str] = config.workerinput["conformance"]  # type: ignore[attr-defined]
+def told_by_controller(config: pytest.Config) -> Mapping[str, str]:
+    """What the controller told this worker; empty where it judges nothing."""
+    told: Mapping[str, str] = config.workerinput.get("conformance", {})  # type: ignore[attr-defined]
     return told
 
 
@@ -366,5 +388,5 @@ def _refuse_moved_root(config: pytest.Config) -> None:
 
 def _default_gateway(config: pytest.Config, target: Target | None) -> str:
     if is_worker(config):
-        return str(_told(config)["gateway"])
+        return str(told_by_controller(config)["gateway"])
     return target.name if target else EMBEDDED

@@ -110,7 +110,7 @@ def facts_of(matrix: Matrix) -> Iterator[tuple[CellKey, Fact]]:
                     supported,
                     source,
                     _blamed(cell["rejected_by"]),
-                    cell["evidence"][0].rpartition("#")[0] if cell["evidence"] else None,
+                    cassette_name(cell["model"]) if cell["evidence"] else None,
                 ),
             )
 

@@ -17,6 +17,10 @@ class TableError(ConformanceError):
     """A matrix, a support table or an overrides file does not fit its schema."""
 
 
+class NewerTableError(TableError):
+    """A support table was written by a later release."""
+
+
 class GatewayError(ConformanceError):
     """The gateway cannot be asked for its models, or answers with something else."""
 

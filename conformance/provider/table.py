@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from conformance.provider.errors import TableError
+from conformance.provider.errors import NewerTableError, TableError
 
 SCHEMA_VERSION = 1
 
@@ -224,7 +224,7 @@ def parse_table(data: object, where: str = "the support table") -> SupportTable:
         raise TableError(f"{where} is not a support table: it must be a JSON object")
     version = data.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise TableError(f"{where} has schema_version {version}, newer than {SCHEMA_VERSION}; update this package")
+        raise NewerTableError(f"{where} has schema_version {version}, newer than {SCHEMA_VERSION}; update this package")
     if version != SCHEMA_VERSION:
         raise TableError(f"{where} has no valid schema_version (expected {SCHEMA_VERSION})")
     sources = _typed(data.get("sources", {}), dict, f"{where}: sources")

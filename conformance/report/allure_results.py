@@ -11,7 +11,7 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from conformance.types import Endpoint, Exchange, Gateway, Judgement, PlannedCel
 #: Where results go by default, inside the reports folder.
 FOLDER = "allure-results"
 
+_OURS = pytest.StashKey[str]()
+
 #: Where a cell's result leads: Allure's report lies in a folder of its own beside the page.
 _PAGE_FROM_REPORT = f"../{PAGE}"
 
@@ -51,21 +53,33 @@ CATEGORIES = [
 
 
 def switch_on(config: pytest.Config, reports: Path) -> None:
-    """Write results into the reports folder, as if `--alluredir` had been given; earlier ones go.
+    """Write results into the reports folder, as if `--alluredir` had been given.
 
     Called before allure-pytest configures itself, and does nothing where the user chose a folder
-    or switched the plugin off.
+    or switched the plugin off. Earlier results stay until `clear`.
     """
     if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir:
         folder = reports / FOLDER
-        shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ReportError(
                 f"cannot write reports to {reports} ({error.strerror}); name another folder with --reports"
             ) from None
-        config.option.allure_report_dir = str(folder)
+        config.option.allure_report_dir = config.stash[_OURS] = str(folder)
+
+
+def follow(config: pytest.Config, folder: str) -> None:
+    """Write a worker's results where the controller's go; it is told of no option that was not given."""
+    if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir and folder:
+        config.option.allure_report_dir = folder
+
+
+def clear(config: pytest.Config) -> None:
+    """Take the results of an earlier run away, but for those in a folder that the user chose."""
+    if _OURS in config.stash:
+        for path in Path(config.stash[_OURS]).iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
 
 def folder_of(config: pytest.Config) -> Path | None:
@@ -85,25 +99,29 @@ def attend(config: pytest.Config, gateway: Gateway) -> Teller | None:
 
 
 class Teller:
-    """Makes a cell's result out of the one that allure-pytest is about to write."""
+    """Makes a cell's result, or a model's, out of the one that allure-pytest is about to write."""
 
     def __init__(self, gateway: Gateway) -> None:
         """Nothing is told yet."""
         self._gateway = gateway
-        self._told: tuple[PlannedCell, Judgement, str | None] | None = None
+        self._finish: Callable[[TestResult], None] | None = None
 
     def tell(self, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
-        """Say what the running test is about."""
-        self._told = cell, judgement, route
+        """Say which cell the running test is about."""
+        self._finish = functools.partial(finish, gateway=self._gateway, cell=cell, judgement=judgement, route=route)
+
+    def tell_model(self, model: str, route: str | None) -> None:
+        """Say which model the running test is about, all its cells."""
+        self._finish = functools.partial(finish_model, gateway=self._gateway, model=model, route=route)
 
     @allure_commons.hookimpl(tryfirst=True)
     def report_result(self, result: TestResult) -> None:
         """Finish the result of the test that just ended."""
         # Reports are published, and this machine's name is nobody's business.
         result.labels = [label for label in result.labels if label.name != "host"]
-        if self._told is not None:
-            finish(result, self._gateway, *self._told)
-            self._told = None
+        if self._finish is not None:
+            self._finish(result)
+            self._finish = None
 
 
 def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
@@ -130,6 +148,21 @@ def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: J
     chosen = {"parentSuite", "suite", "subSuite", "tag"}
     result.labels = [label for label in result.labels if label.name not in chosen]
     result.labels += [Label(name, value) for name, value in _labels(place, cell, judgement, route)]
+
+
+def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | None) -> None:
+    """Turn a test's result into its model's, of the same identity from run to run."""
+    place = {"gateway": _held(gateway.name), "model": _held(model)}
+    result.name = place["model"]
+    result.fullName = f"conformance: {', '.join(place.values())}"
+    result.titlePath = [place["gateway"]]
+    result.testCaseId = result.historyId = md5(json.dumps([gateway.name, model]))  # type: ignore[no-untyped-call]
+    result.parameters = [Parameter(name=name, value=value) for name, value in place.items()]
+    result.links = [Link("link", _PAGE_FROM_REPORT, "the compatibility page")]
+    chosen = {"parentSuite", "suite", "subSuite", "tag"}
+    result.labels = [label for label in result.labels if label.name not in chosen]
+    told = {"parentSuite": place["gateway"], "suite": place["model"], "story": place["model"], **place}
+    result.labels += [Label(name, value) for name, value in (told | ({"route": _held(route)} if route else {})).items()]
 
 
 def _labels(

@@ -25,6 +25,7 @@ def test_cell(cell: PlannedCell, run: Run) -> None:
 
 def test_model(model: str, run: Run) -> None:
     """Given all exchanges recorded with a model, when they are judged, then the table says the same of each cell."""
+    run.label_model(model)
     outcomes = run.outcomes(model)
     if all(outcome.kind is Kind.UNKNOWN for outcome in outcomes):
         pytest.skip(outcomes[0].message)

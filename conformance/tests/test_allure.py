@@ -17,8 +17,9 @@ from conformance.report import allure_results
 from conformance.report.allure_command import make_report, without_analytics
 from conformance.report.page import cell_fragment
 from conformance.tests.building import CHAT, WHOLE
+from conformance.tests.gateways import scripted_gateway
 from conformance.tests.pages import HOSTILE, cell, matrix_with
-from conformance.tests.running import run_command, run_pytest
+from conformance.tests.running import Workplace, run_command, run_pytest
 from conformance.types import CellKey, Gateway, Judgement, PlannedCell, RejectedBy, Verdict
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
@@ -150,6 +151,44 @@ def test_results_of_a_run(tmp_path: Path) -> None:
         seen.append({result["historyId"] for result in cells})
         assert len(seen[-1]) == len(cells)
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_models(hostile: str) -> None:
+    """Given a hostile model id, when its model's result is finished, then a UTF-8 file can hold it."""
+    result = model2.TestResult(name=f"test_model[{hostile}]", labels=[])
+    allure_results.finish_model(result, GATEWAY, hostile, hostile)
+    told = [result.name, result.fullName, result.titlePath, labels(result), [p.value for p in result.parameters]]
+    json.dumps(told, ensure_ascii=False).encode("utf-8")
+    assert labels(result)["suite"] == labels(result)["model"]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+@pytest.mark.parametrize(("per", "named"), [("cell", 8), ("model", 2)])
+def test_results_of_a_live_run(tmp_path: Path, per: str, named: int, workers: list[str]) -> None:
+    """Given a live run, when it ends, then its results lie in the reports, of cells or of models, without the host."""
+    place = Workplace(tmp_path)
+    options = ["--live", "--parameters=store:true", "--gateway=g", f"--test-per={per}", *workers, *place.options]
+    with scripted_gateway(models=("a", "b")) as gateway:
+        ended = run_pytest(*options, "--update-table", env=gateway.environment)
+    assert ended.code == 0, ended.all
+    found = list((tmp_path / "reports" / "allure-results").glob("*-result.json"))
+    results = [json.loads(path.read_text("utf-8")) for path in found]
+    assert sum(result["fullName"].startswith("conformance: ") for result in results) == named
+    assert not any(label["name"] == "host" for result in results for label in result["labels"])
+
+
+def test_results_stay_where_nothing_is_measured(tmp_path: Path) -> None:
+    """Given results of a live run, when another is refused before it measures, then they are still there."""
+    place = Workplace(tmp_path)
+    options = ["--live", "--parameters=store:true", "--gateway=g", *place.options]
+    with scripted_gateway() as gateway:
+        assert run_pytest(*options, "--update-table", env=gateway.environment).code == 0
+        before = {path.name for path in (tmp_path / "reports" / "allure-results").iterdir()}
+        assert run_pytest(*options, "--budget-usd=1", env=gateway.environment).code == 4
+        assert {path.name for path in (tmp_path / "reports" / "allure-results").iterdir()} == before
+        assert run_pytest(*options, env=gateway.environment).code == 0
+    assert before.isdisjoint(path.name for path in (tmp_path / "reports" / "allure-results").glob("*-result.json"))
 
 
 ANALYTICS = """<html><head lang="en"><title>x</title>

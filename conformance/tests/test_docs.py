@@ -32,7 +32,23 @@ def test_tests_that_pages_name_exist(page: str) -> None:
 def test_options_that_pages_name_exist(page: str) -> None:
     """Given a page with commands, when the options in it are looked for, then each is one of ours or of pytest."""
     sources = [CHECKOUT / "conformance" / name for name in ("plugin.py", "__main__.py", "tests/fuzz/guided.py")]
-    ours = "".join(source.read_text(encoding="utf-8") for source in sources)
+    text = "".join(source.read_text(encoding="utf-8") for source in sources)
     theirs = {"--full-trace", "--pyargs", "--tx", "--alluredir", "--junitxml", "--global", "--yes"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (CHECKOUT / page).read_text(encoding="utf-8")))
-    assert named - theirs - set(re.findall(r"--[a-z][a-z-]+", ours)) == set()
+    ours = set(re.findall(r"(?:\badd|option)\(\s*\"(--[a-z-]+)\"", text))
+    assert named - theirs - ours == set()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "conformance/docs/faults.md", "conformance/docs/scale.md"]
+)
+def test_rows_of_tables_are_whole(page: str) -> None:
+    """Given a page, when its tables are read, then each row has as many cells as its head."""
+    columns = 0
+    for line in (CHECKOUT / page).read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            columns = 0
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+        assert columns in (0, cells), line
+        columns = cells

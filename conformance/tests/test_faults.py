@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import signal
 import subprocess
-import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
 
-from conformance.tests.gateways import refusal, scripted_gateway
+from conformance.tests import interrupted
+from conformance.tests.gateways import scripted_gateway
+from conformance.tests.interrupted import (
+    LIVE,
+    MODELS,
+    Holding,
+    cells,
+    command,
+    counted,
+    is_complete,
+    steady,
+)
 from conformance.tests.running import CHECKOUT, Workplace, run_pytest, signal_when
 
-FEW = "--parameters=store,prompt_cache_key,temperature"
-MODELS = ("model-a", "model-b", "model-c")
-LIVE = ["--live", "--gateway=g", FEW]
-RESUME = ["--live", "--gateway=g", "--resume"]
+undisturbed = interrupted.undisturbed
 
 
 @pytest.fixture
@@ -33,168 +35,12 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-def command(place: Workplace, *options: str) -> list[str]:
-    """A live run as a command."""
-    start = [sys.executable, "-m", "pytest", "conformance/suite", "-p", "no:cacheprovider"]
-    return [*start, *LIVE, *options, *place.options]
-
-
-def steady(body: dict[str, Any]) -> Any:
-    """The policy of a gateway that takes a little time, and refuses one parameter."""
-
-    async def answer() -> Response | None:
-        await asyncio.sleep(0.02)
-        return refusal("prompt_cache_key: Extra inputs are not permitted") if "prompt_cache_key" in body else None
-
-    return answer()
-
-
-class Holding:
-    """The steady policy, until so many requests were answered; those that follow wait until it is let go."""
-
-    def __init__(self, answered: int) -> None:
-        """Answer so many."""
-        self.left = answered
-        self.held = threading.Event()
-        self.released = False
-
-    async def __call__(self, body: dict[str, Any]) -> Response | None:
-        """Answer a request, or hold it."""
-        self.left -= 1
-        if self.left < 0:
-            self.held.set()
-            while not self.released:
-                await asyncio.sleep(0.02)
-        result: Response | None = await steady(body)
-        return result
-
-
-def exchanges(place: Workplace) -> list[dict[str, Any]]:
-    """The requests that are on disk, in cassettes and parts, each line of them valid."""
-    found = []
-    folder = place.root / "cassettes" / "g"
-    for path in folder.glob("*.json.part"):
-        head, *lines = path.read_text("utf-8").splitlines()
-        assert json.loads(head)["metadata"]["model"] in MODELS
-        found += [json.loads(line)["request"]["body"]["json"] for line in lines]
-    for path in folder.glob("model-*.json"):
-        found += [row["request"]["body"]["json"] for row in json.loads(path.read_text("utf-8"))["interactions"]]
-    return found
-
-
-def on_disk(place: Workplace, policy: Holding, count: int) -> bool:
-    """True when the gateway holds its answers, and all that it gave before are on disk."""
-    return policy.held.is_set() and len(exchanges(place)) == count
-
-
-def counted(bodies: list[dict[str, Any]]) -> Counter[str]:
-    """How often each request is among these."""
-    return Counter(json.dumps(body, sort_keys=True) for body in bodies)
-
-
-def cells(place: Workplace) -> list[dict[str, Any]]:
-    """The matrix's cells without the order of their evidence."""
-    return [{**cell, "evidence": sorted(cell["evidence"])} for cell in place.matrix["cells"]]
-
-
-def is_complete(place: Workplace) -> bool:
-    """What the matrix says of itself."""
-    complete: bool = place.matrix["run"]["complete"]
-    return complete
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The cells of a run that nothing disturbs, and what it asks."""
-    place = Workplace(tmp_path_factory.mktemp("undisturbed"))
-    with scripted_gateway(steady, MODELS) as gateway:
-        ended = run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
-    assert ended.code == 0, ended.all
-    return cells(place), counted(gateway.seen)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_goes_on_where_it_was(
-    place: Workplace, number: signal.Signals, undisturbed: tuple[list[dict[str, Any]], Counter[str]]
-) -> None:
-    """Given a run half-way, when a signal ends it, then all answers are on disk, and `--resume` asks for the rest."""
-    wanted, asked = undisturbed
-    half = asked.total() // 2
-    policy = Holding(half)
-    with scripted_gateway(policy, MODELS) as gateway:
-        ended = signal_when(command(place), lambda: on_disk(place, policy, half), gateway.environment, number)
-        policy.released = True
-    kept = counted(exchanges(place))
-    assert kept.total() == half
-    assert "Traceback" not in ended.all
-    if number is signal.SIGKILL:
-        assert ended.code == -9
-    else:
-        assert ended.code == 2, ended.all
-        assert "stopped; what was measured is kept" in ended.out
-        assert "--resume goes on from here" in ended.out
-        assert not is_complete(place)
-
-    replayed = run_pytest("--gateway=g", "--update-table", *place.options)
-    assert replayed.code in (0, 1), replayed.all  # 1 where no cell was finished
-    assert not is_complete(place)
-    assert place.matrix["run"]["requests"] == half
-    assert "NOTE unfinished: " in replayed.out
-
-    with scripted_gateway(steady, MODELS) as gateway:
-        ended = run_pytest(*RESUME, "--update-table", *place.options, env=gateway.environment)
-    assert ended.code == 0, ended.all
-    assert counted(gateway.seen) == asked - kept
-    assert cells(place) == wanted
-    assert is_complete(place)
-    assert not list((place.root / "cassettes" / "g").glob("*.part"))
-    assert not list((place.root / "cassettes" / "g").glob(".*"))
-
-
-def test_ctrl_c_again_and_again(place: Workplace) -> None:
-    """Given a run, when Ctrl-C comes five times in a row, then it ends as after the first, without a traceback."""
-    policy = Holding(20)
-    with scripted_gateway(policy, MODELS) as gateway:
-        ended = signal_when(command(place), policy.held.is_set, gateway.environment, *[signal.SIGINT] * 5)
-        policy.released = True
-    assert ended.code == 2, ended.all
-    assert "Traceback" not in ended.all
-    assert "KeyboardInterrupt" not in ended.err
-    assert not is_complete(place)
-
-
-def test_a_second_resume_asks_nothing(place: Workplace) -> None:
-    """Given a recording that is whole, when it is resumed, then nothing is sent, and nothing changes but the time."""
-    with scripted_gateway(steady, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
-        gateway.seen.clear()
-        before = {path.name: path.read_bytes() for path in (place.root / "cassettes" / "g").glob("model*")}
-        ended = run_pytest(*RESUME, *place.options, env=gateway.environment)
-        assert gateway.seen == []
-    assert ended.code == 0, ended.all
-    assert {path.name: path.read_bytes() for path in (place.root / "cassettes" / "g").glob("model*")} == before
-
-
-def test_failures_are_asked_again_when_resumed(place: Workplace) -> None:
-    """Given a run in which one model's backend was down, when it is resumed, then only that model is asked."""
-
-    def down(body: dict[str, Any]) -> Response | None:
-        return refusal("overloaded", 503, {"retry-after": "0"}) if body["model"] == "model-b" else None
-
-    with scripted_gateway(down, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
-    assert {c["model"] for c in place.matrix["cells"] if c["verdict"] == "inconclusive"} == {"model-b"}
-    with scripted_gateway(steady, MODELS) as gateway:
-        ended = run_pytest(*RESUME, "--update-table", *place.options, env=gateway.environment)
-        assert {body["model"] for body in gateway.seen} == {"model-b"}
-    assert ended.code == 0, ended.all
-    assert "inconclusive" not in {cell["verdict"] for cell in place.matrix["cells"]}
-
-
 @contextlib.contextmanager
 def mounted(path: Path, options: str) -> Iterator[None]:
     """A small file system of its own at a path, where the machine lets us have one."""
     path.mkdir(parents=True, exist_ok=True)
+    if not Path("/bin/mount").exists():
+        pytest.skip("this machine has no mount")
     made = subprocess.run(
         ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, check=False
     )
@@ -340,51 +186,3 @@ def test_leftovers_of_a_kill_in_the_middle_of_writing(place: Workplace) -> None:
         ended = run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert sorted(path.name for path in folder.iterdir()) == ["gateway.json", "model-a.json"]
-
-
-def test_a_part_that_was_cut(place: Workplace) -> None:
-    """Given a part whose last line is half there, when it is replayed and resumed, then only that line is lost."""
-    policy = Holding(12)
-    with scripted_gateway(policy, ("model-a",)) as gateway:
-        signal_when(command(place), lambda: on_disk(place, policy, 12), gateway.environment, signal.SIGKILL)
-        policy.released = True
-    part = place.root / "cassettes" / "g" / "model-a.json.part"
-    part.write_bytes(part.read_bytes()[:-40])
-    assert run_pytest("--gateway=g", "--update-table", *place.options).code in (0, 1)
-    with scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=gateway.environment)
-    assert ended.code == 0, ended.all
-    assert is_complete(place)
-
-
-def versioned(version: str) -> Callable[[HttpRequest], Response]:
-    """The model list of a gateway of some version."""
-    rows = {"data": [{"id": "model-a"}]}
-    return lambda request: JSONResponse(rows, headers={"x-litellm-version": version})
-
-
-@pytest.mark.parametrize(
-    ("recorded", "resumed", "told"), [([], "1/2", "of all models"), (["--shard=1/2"], "2/2", "shard 1/2")]
-)
-def test_resuming_as_another_shard_is_refused(place: Workplace, recorded: list[str], resumed: str, told: str) -> None:
-    """Given a recording, when it is resumed as a shard that it is not, then one line says so, and nothing is sent."""
-    with scripted_gateway(models=MODELS) as gateway:
-        ended = run_pytest(*LIVE, *recorded, "--update-table", *place.options, env=gateway.environment)
-        assert ended.code == 0, ended.all
-        sent = len(gateway.seen)
-        ended = run_pytest(*LIVE, "--resume", f"--shard={resumed}", *place.options, env=gateway.environment)
-        assert len(gateway.seen) == sent
-    assert ended.code == 4
-    assert f"is {told}, and not shard {resumed}" in ended.err
-
-
-def test_resuming_another_version_is_refused(place: Workplace) -> None:
-    """Given a recording of one version, when it is resumed with another, then one line says to measure anew."""
-    with scripted_gateway(listing=versioned("1.0")) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
-    with scripted_gateway(listing=versioned("2.0")) as gateway:
-        ended = run_pytest(*LIVE, "--resume", *place.options, env=gateway.environment)
-        assert gateway.seen == []
-    assert ended.code == 4
-    assert "is of version 1.0, and the gateway is 2.0 now" in ended.err
-    assert len(ended.err.strip().splitlines()) == 1

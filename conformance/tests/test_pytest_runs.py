@@ -118,6 +118,22 @@ def test_table_without_its_default_is_mended_by_the_command_it_prints(place: Wor
     assert json.loads(kept.read_text(encoding="utf-8"))["rules"] == whole[:-1]
     assert "table.json.damaged now" in ended.out
 
+    place.table.write_text("also damaged", encoding="utf-8")
+    assert run_pytest(*place.options, "--update-table").code == 0
+    assert kept.with_name("table.json.damaged1").read_text(encoding="utf-8") == "also damaged"
+
+
+def test_table_of_a_later_release_is_not_touched(place: Workplace) -> None:
+    """Given a table of a later release, when it is to be updated, then one line says to update the suite instead."""
+    recorded(place)
+    later = json.dumps({**json.loads(place.table.read_text(encoding="utf-8")), "schema_version": 99})
+    place.table.write_text(later, encoding="utf-8")
+    ended = run_pytest(*place.options, "--update-table")
+    assert ended.code == 4
+    assert "has schema_version 99, newer than 1; update this package" in ended.err
+    assert "to mend" not in ended.err
+    assert place.table.read_text(encoding="utf-8") == later
+
 
 @pytest.mark.parametrize("damage", ["", '{"version": 1', None], ids=["empty", "truncated", "gone"])
 def test_damaged_recording_is_one_line(place: Workplace, damage: str | None) -> None:
@@ -275,6 +291,13 @@ def test_discovery_error_is_one_line_and_exit_code_4(
         ({}, ["--parameters=storm"], "'storm' is not in the registry"),
         ({}, ["--endpoints=chat"], "'chat' is no endpoint"),
         ({}, ["--concurrency=0"], "sends nothing"),
+        ({}, ["--max-age=inf"], "--max-age inf makes no sense; give days, at most 100000"),
+        ({}, ["--max-age=-1"], "--max-age -1.0 makes no sense; give more than 0"),
+        (
+            {},
+            ["--parameters=stream_options.include_usage", "--endpoints=responses"],
+            "there is nothing to measure: these parameters are not for these endpoints",
+        ),
     ],
 )
 def test_user_error_is_one_line(place: Workplace, env: dict[str, str], options: list[str], says: str) -> None:
@@ -350,10 +373,12 @@ HOSTILE = (
 )
 
 
-def test_hostile_model_ids_are_measured_and_stay_in_their_folder(place: Workplace) -> None:
+@pytest.mark.parametrize("per", ["cell", "model"])
+def test_hostile_model_ids_are_measured_and_stay_in_their_folder(place: Workplace, per: str) -> None:
     """Given ids that no file name or terminal should see, when they are measured, then each has its own cells."""
     with scripted_gateway(models=(*HOSTILE, "\x00nul", "new\nline", 7, None, "")) as gateway:
-        ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
+        options = ["--live", FEW, "--update-table", f"--test-per={per}", *place.options]
+        ended = run_pytest(*options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert {row["id"] for row in place.matrix["models"]} == {*HOSTILE, "\x00nul", "new\nline"}
     assert all(cell["verdict"] == "accepted" for cell in place.matrix["cells"])

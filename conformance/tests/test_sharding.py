@@ -210,6 +210,19 @@ def test_gaps_are_refused_unless_asked_for(shards: list[Path], tmp_path: Path) -
     assert Folder(tmp_path / "merged").read_gateway()["run"]["complete"] is False
 
 
+def test_what_was_not_finished_is_merged_too(shards: list[Path], tmp_path: Path) -> None:
+    """Given a model whose cassette was not finished, when merged with --partial, then what it holds is there."""
+    path = next(path for path in shards[0].iterdir() if path.name != "gateway.json")
+    document = json.loads(path.read_text("utf-8"))
+    head = {"version": document["version"], "metadata": {"model": document["metadata"]["model"]}}
+    lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in document["interactions"]]
+    path.with_name(f"{path.name}.part").write_text("\n".join([json.dumps(head), *lines]) + "\n", encoding="utf-8")
+    path.unlink()
+    ended = merge(*shards, into=tmp_path / "merged", options=("--partial",))
+    assert ended.code == 0, ended.all
+    assert path.stem in Folder(tmp_path / "merged").read_model(path.stem).popitem()[1].request.model
+
+
 def test_missing_cassette_and_missing_cells_are_gaps(shards: list[Path], tmp_path: Path) -> None:
     """Given a cassette that is gone, or lacks exchanges, when merged, then one line names the model."""
     path = next(path for path in shards[0].iterdir() if path.name != "gateway.json")
