@@ -70,8 +70,9 @@ def switch_on(config: pytest.Config, reports: Path) -> None:
 
 
 def follow(config: pytest.Config, folder: str) -> None:
-    """Write a worker's results where the controller's go; it is told of no option that was not given."""
-    if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir and folder:
+    """Write a worker's results where the controller's go, if it sees that folder: no option of its own tells it."""
+    wanted = config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir
+    if wanted and folder and Path(folder).is_dir():
         config.option.allure_report_dir = folder
 
 
