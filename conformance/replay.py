@@ -38,6 +38,9 @@ from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter,
 
 GATEWAY_SCHEMA_VERSION = 1
 
+#: So many cells stay unpacked: a dozen readers go through them, and 20,000 take 20 MB.
+_UNPACKED = 20_000
+
 #: Models whose verdicts are at hand at once; those of the others are packed.
 _OPENED = 64
 
@@ -204,7 +207,8 @@ class Replay:
         }
         if self._shard:
             run["shard"] = str(self._shard)
-        return make_matrix(self.gateway, run, self.plan.models, Packed(blocks))
+        cells = Packed(blocks)
+        return make_matrix(self.gateway, run, self.plan.models, cells if len(cells) > _UNPACKED else list(cells))
 
     def _file(self, model: str) -> str:
         return self.folder.evidence_path(model).name
