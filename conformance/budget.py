@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.answers import Answer
-from conformance.errors import BudgetError, DiscoveryError
+from conformance.errors import BudgetError, DiscoveryError, first_of
 from conformance.plan import Group
 from conformance.types import Model, Request, Response
 
@@ -85,7 +85,7 @@ class Budget:
         """Raise `DiscoveryError` where dollars are to be counted of models whose price nobody declares."""
         unpriced = [model.id for model in models if model.id not in self.prices]
         if self.usd is not None and unpriced:
-            named = ", ".join(map(repr, unpriced[:5])) + (", …" if len(unpriced) > 5 else "")
+            named = first_of([*map(repr, unpriced)])
             raise DiscoveryError(
                 f"--budget-usd: the gateway declares no price of {len(unpriced)} models ({named}); "
                 "choose others with --models, or use --budget-requests"

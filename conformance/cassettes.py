@@ -44,9 +44,7 @@ class Folder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            raise CassetteError(
-                f"cannot write recordings to {self.path} ({error.strerror}); name another folder with --cassettes"
-            ) from None
+            raise self._unwritable(error) from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -62,9 +60,7 @@ class Folder:
                 f"another run is recording into {self.path}; wait for its end, or name another --gateway or --cassettes"
             ) from None
         except OSError as error:
-            raise CassetteError(
-                f"cannot write recordings to {self.path} ({error.strerror}); name another folder with --cassettes"
-            ) from None
+            raise self._unwritable(error) from None
         try:
             for left in self.path.glob(".*.tmp"):  # of a run that was killed in the middle of writing
                 left.unlink(missing_ok=True)
@@ -73,6 +69,11 @@ class Folder:
             with contextlib.suppress(OSError):  # taken away while it is held: the next holder makes its own
                 path.unlink()
             lock.release()
+
+    def _unwritable(self, error: OSError) -> CassetteError:
+        return CassetteError(
+            f"cannot write recordings to {self.path} ({error.strerror}); name another folder with --cassettes"
+        )
 
     def cassette_path(self, model: str) -> Path:
         """Where a model's cassette lies."""

@@ -22,6 +22,8 @@ stderr. None of them ever carries an API key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from conformance.provider.errors import ConformanceError, NewerTableError, TableError, TargetError
 
 __all__ = [
@@ -38,7 +40,13 @@ __all__ = [
     "StoppedError",
     "TableError",
     "TargetError",
+    "first_of",
 ]
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Names for a line: the first of them, and a sign where there are more."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 class EmbeddedGatewayError(ConformanceError):

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from conformance.errors import LeakError
+from conformance.errors import LeakError, first_of
 from conformance.scrub import SHORTEST_SECRET, Scrubber
 from conformance.spellings import spellings
 
@@ -67,7 +67,7 @@ class Watch:
     def _named(self, paths: Sequence[Path]) -> str:
         if any(holds(path.name.encode("utf-8", "replace"), self._secrets) for path in paths):
             return f"{len(paths)} files, by their very names,"
-        return ", ".join(ascii(path.name) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+        return first_of([ascii(path.name) for path in paths])
 
 
 def leaking(files: Iterable[Path], secrets: Iterable[str]) -> Iterator[Path]:

@@ -65,9 +65,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
     """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
 
     `traffic` counts what is sent, also for a caller whose run is interrupted; `watch` learns the
-    key. Returns the document
-    that describes the recording. With `job.send` off the gateway is only asked for its models, and
-    nothing is written. Raises `ConformanceError` for whatever a user can cause.
+    key. Returns the document that describes the recording. With `job.send` off the gateway is only
+    asked for its models, and nothing is written. Raises `ConformanceError` for whatever a user can cause.
     """
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
     folder = Folder(job.cassettes / job.gateway)

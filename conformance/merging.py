@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.cassette_format import GATEWAY_FILE
 from conformance.cassettes import Folder
-from conformance.errors import CassetteError, DiscoveryError
+from conformance.errors import CassetteError, DiscoveryError, first_of
 from conformance.matrix import Matrix, model_from
 from conformance.parameters import Registry, load_registry
 from conformance.plan import select_endpoints, select_models
@@ -137,7 +137,7 @@ def _refuse_gaps(sources: Sources, cassettes: Mapping[str, Path]) -> None:
     missing = [model.id for model in wanted if model.id not in cassettes]
     if missing:
         shards = ", ".join(sorted({document["run"].get("shard", "no shard") for _, document in sources}))
-        named = ", ".join(ascii(model) for model in missing[:5]) + (", …" if len(missing) > 5 else "")
+        named = first_of([ascii(model) for model in missing])
         raise CassetteError(
             f"{len(missing)} of {len(wanted)} models are in none of the recordings ({shards}): {named}; "
             "add the missing shards, or take what there is with --partial"

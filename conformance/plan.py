@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from conformance.errors import DiscoveryError, RegistryError
+from conformance.errors import DiscoveryError, RegistryError, first_of
 from conformance.parameters import Context, EndpointEntry, Registry
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
@@ -158,7 +158,7 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
     patterns = [pattern.strip() for pattern in glob.split(",") if pattern.strip()]
     chosen = tuple(m for m in models if any(m.id == p or fnmatchcase(m.id, p) for p in patterns))
     if not chosen:
-        known = ", ".join(repr(m.id) for m in models[:10]) + (", …" if len(models) > 10 else "")
+        known = first_of([repr(m.id) for m in models], 10)
         raise DiscoveryError(f"--models {glob!r} fits none of the {len(models)} models: {known}")
     return chosen
 

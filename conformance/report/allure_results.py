@@ -11,7 +11,7 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,18 +136,13 @@ def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: J
     place = {"gateway": gateway.name, "model": key.model, "endpoint": key.endpoint.value, "mode": key.mode.value}
     place = {name: _held(value) for name, value in (place | {"parameter": key.parameter}).items()}
     result.name = f"{place['parameter']} ({place['mode']})"
-    result.fullName = f"conformance: {', '.join(place.values())}"
-    result.titlePath = [place["gateway"], place["model"], place["endpoint"]]
-    result.testCaseId = result.historyId = md5(json.dumps([gateway.name, *dataclasses.astuple(key)]))  # type: ignore[no-untyped-call]
-    result.parameters = [Parameter(name=name, value=value) for name, value in place.items()]
+    _identify(result, place, [gateway.name, *dataclasses.astuple(key)], above=3)
     page = f"{_PAGE_FROM_REPORT}{cell_fragment(key)}"
     result.links = [Link("link", page, "this cell on the compatibility page")]
     # Again in the text, because Allure 3 follows no relative link but there.
     result.description = f"{_description(gateway, cell, judgement, route)} · [This cell on the page](<{page}>)"
     if result.status == "passed":
         result.statusDetails = StatusDetails(message=f"{_verdict(judgement)}: {_held(judgement.reason)}")
-    chosen = {"parentSuite", "suite", "subSuite", "tag"}
-    result.labels = [label for label in result.labels if label.name not in chosen]
     result.labels += [Label(name, value) for name, value in _labels(place, cell, judgement, route)]
 
 
@@ -155,15 +150,20 @@ def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | 
     """Turn a test's result into its model's, of the same identity from run to run."""
     place = {"gateway": _held(gateway.name), "model": _held(model)}
     result.name = place["model"]
-    result.fullName = f"conformance: {', '.join(place.values())}"
-    result.titlePath = [place["gateway"]]
-    result.testCaseId = result.historyId = md5(json.dumps([gateway.name, model]))  # type: ignore[no-untyped-call]
-    result.parameters = [Parameter(name=name, value=value) for name, value in place.items()]
+    _identify(result, place, [gateway.name, model], above=1)
     result.links = [Link("link", _PAGE_FROM_REPORT, "the compatibility page")]
-    chosen = {"parentSuite", "suite", "subSuite", "tag"}
-    result.labels = [label for label in result.labels if label.name not in chosen]
     told = {"parentSuite": place["gateway"], "suite": place["model"], "story": place["model"], **place}
     result.labels += [Label(name, value) for name, value in (told | ({"route": _held(route)} if route else {})).items()]
+
+
+def _identify(result: TestResult, place: Mapping[str, str], identity: Sequence[str], above: int) -> None:
+    """Say where a result belongs, and make that its identity; the first `above` of its place stand over it."""
+    result.fullName = f"conformance: {', '.join(place.values())}"
+    result.titlePath = list(place.values())[:above]
+    result.testCaseId = result.historyId = md5(json.dumps(identity))  # type: ignore[no-untyped-call]
+    result.parameters = [Parameter(name=name, value=value) for name, value in place.items()]
+    chosen = {"parentSuite", "suite", "subSuite", "tag"}
+    result.labels = [label for label in result.labels if label.name not in chosen]
 
 
 def _labels(

@@ -1,9 +1,14 @@
-"""What all tests need: patience from hypothesis, and children that hear Ctrl-C."""
+"""What all tests need: patience from hypothesis, children that hear Ctrl-C, and folders of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+from pathlib import Path
+
+import pytest
+
+from conformance.tests.running import Workplace
 
 # A shell's background job ignores Ctrl-C, and so would every process that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -16,3 +21,9 @@ with contextlib.suppress(ModuleNotFoundError):
     # These machines are shared, and a slow example is no failing one.
     settings.register_profile("conformance", deadline=None)
     settings.load_profile("conformance")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    """Folders for one test."""
+    return Workplace(tmp_path)

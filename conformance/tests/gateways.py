@@ -59,6 +59,12 @@ def refusal(message: str, status: int = 400, headers: dict[str, str] | None = No
     return JSONResponse({"error": {"message": message, "type": "invalid_request_error"}}, status, headers)
 
 
+def refuses_cache_key(body: dict[str, Any]) -> Response | None:
+    """The policy of a gateway whose Claudes refuse `prompt_cache_key`."""
+    refused = "prompt_cache_key" in body and "claude" in body["model"]
+    return refusal("prompt_cache_key: Extra inputs are not permitted") if refused else None
+
+
 def cut_stream(*data: Any) -> Response:
     """A stream that breaks off: fewer bytes than its length announces."""
 

@@ -29,12 +29,6 @@ from conformance.tests.running import CHECKOUT, Workplace, run_pytest, signal_wh
 undisturbed = interrupted.undisturbed
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    """Folders for one test."""
-    return Workplace(tmp_path)
-
-
 @contextlib.contextmanager
 def mounted(path: Path, options: str) -> Iterator[None]:
     """A small file system of its own at a path, where the machine lets us have one."""

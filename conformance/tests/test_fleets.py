@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from starlette.responses import Response
 
 from conformance.cassettes import Folder
 from conformance.discovery import Discovered
 from conformance.parameters import load_registry
 from conformance.replay import gateway_document
-from conformance.tests.gateways import refusal, scripted_gateway
+from conformance.tests.gateways import refuses_cache_key, scripted_gateway
 from conformance.tests.running import Workplace, run_pytest
 from conformance.types import Endpoint, Gateway, Model
 
 FEW = "--parameters=store,prompt_cache_key"
 REPLAY = ["conformance/suite", "--gateway=g"]
-
-
-def refuses_cache_key(body: dict[str, Any]) -> Response | None:
-    """A gateway whose Claude refuses `prompt_cache_key`."""
-    refused = "prompt_cache_key" in body and "claude" in body["model"]
-    return refusal("prompt_cache_key: Extra inputs are not permitted") if refused else None
 
 
 @pytest.fixture(scope="module")

@@ -48,12 +48,6 @@ ECHOES = {
 }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    """Folders for one test."""
-    return Workplace(tmp_path)
-
-
 def written_during_the_run(path: Path) -> None:
     """Give a file the time of a run that is about to begin."""
     os.utime(path, (time.time() + 30, time.time() + 30))

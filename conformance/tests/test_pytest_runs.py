@@ -31,12 +31,6 @@ def refuses_cache_key(body: dict[str, Any]) -> Response | None:
     return refusal(REFUSED) if refused else None
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    """Folders for one test."""
-    return Workplace(tmp_path)
-
-
 def recorded(place: Workplace, policy: Any = refuses_cache_key, models: Any = ("claude-x", "gpt-y")) -> None:
     """Measure a scripted gateway as `embedded` and take its table over."""
     with scripted_gateway(policy, models) as gateway:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +29,6 @@ from conformance.tests.interrupted import (
 from conformance.tests.running import Workplace, run_pytest, signal_when
 
 undisturbed = interrupted.undisturbed
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    """Folders for one test."""
-    return Workplace(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

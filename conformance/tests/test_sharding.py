@@ -14,22 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.responses import Response
 
 from conformance.cassettes import Folder
 from conformance.errors import ConformanceError
 from conformance.shards import Shard, shard_from
-from conformance.tests.gateways import closed_port, refusal, scripted_gateway
+from conformance.tests.gateways import closed_port, refuses_cache_key, scripted_gateway
 from conformance.tests.running import CHECKOUT, Ended, Workplace, clean_environment, run_pytest
 
 FEW = "--parameters=store,prompt_cache_key"
 MODELS = tuple(f"claude-{letter}" for letter in "abcd") + tuple(f"gpt-{letter}" for letter in "abcd")
-
-
-def refuses_cache_key(body: dict[str, Any]) -> Response | None:
-    """A gateway whose Claudes refuse `prompt_cache_key`."""
-    refused = "prompt_cache_key" in body and "claude" in body["model"]
-    return refusal("prompt_cache_key: Extra inputs are not permitted") if refused else None
 
 
 def merge(*folders: Path, into: Path, options: tuple[str, ...] = ()) -> Ended:
