@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 
 from conformance import __version__, merging, pi_extension
-from conformance.cassettes import Folder
+from conformance.cassettes import OWN_RECORDINGS, Folder
 from conformance.comparison import compare_matrices
 from conformance.embedded.serve import serve as run_gateway
-from conformance.errors import ConformanceError, ReportError
+from conformance.errors import CassetteError, ConformanceError, ReportError
+from conformance.history import made_in
 from conformance.matrix import Matrix, parse_matrix
 from conformance.report import PAGE, difference
 from conformance.report.page import write_page
@@ -59,19 +60,19 @@ def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
 
 @commands.command()
 @click.option("--matrix", metavar="FILE", default="reports/matrix.json", help="The matrix (reports/matrix.json).")
-@click.option("--cassettes", metavar="DIR", default="cassettes", help="Where recordings lie (cassettes).")
+@click.option("--cassettes", metavar="DIR", help="Where recordings lie (cassettes, or beside the matrix).")
 @click.option("--baseline", metavar="FILE", help="An older matrix, to show what changed since.")
 @click.option("--out", metavar="FILE", help="Where the page goes (index.html beside the matrix).")
 @click.option("--allure", is_flag=True, help="Also have Allure make its report of the results beside the page.")
 @click.option("--allure-command", metavar="CMD", default="allure", help="How Allure is called (allure).")
 def report(
-    matrix: str, cassettes: str, baseline: str | None, out: str | None, allure: bool, allure_command: str
+    matrix: str, cassettes: str | None, baseline: str | None, out: str | None, allure: bool, allure_command: str
 ) -> None:
     """Make the compatibility page from a matrix and its recordings, and the matrix's other shapes."""
     found = _read_matrix(matrix)
     older = _read_matrix(baseline) if baseline else None
     target = Path(out) if out else _matrix_path(matrix).parent / PAGE
-    folder = Folder(Path(cassettes) / found["gateway"]["name"])
+    folder = Folder(Path(cassettes) / found["gateway"]["name"]) if cassettes else _recording_of(found, matrix)
     if not folder.path.is_dir():
         click.echo(
             f"no recordings in {folder.path}: the page holds no evidence; name their place with --cassettes", err=True
@@ -87,6 +88,18 @@ def report(
         made = target.parent / REPORT
         make_report(target.parent / FOLDER, made, allure_command)
         click.echo(f"allure: {made}")
+
+
+def _recording_of(matrix: Matrix, place: str) -> Folder:
+    """The recording that a matrix was made from: one that lies beside it, if it is that, else the usual one."""
+    beside, usual = (
+        Folder(folder / matrix["gateway"]["name"])
+        for folder in (_matrix_path(place).parent / OWN_RECORDINGS, Path("cassettes"))
+    )
+    try:
+        return beside if made_in(beside.read_gateway(), matrix) else usual
+    except CassetteError:
+        return usual
 
 
 @commands.command()

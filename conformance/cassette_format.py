@@ -26,6 +26,9 @@ GATEWAY_FILE = "gateway.json"
 
 #: The version of both, and what the file of an unfinished cassette is called behind its name.
 VERSION = 1
+
+#: The newest format of `gateway.json`: 2 where several runs made the recording.
+GATEWAY_VERSION = 2
 PART = ".part"
 
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,78}[a-z0-9]|[a-z0-9]")

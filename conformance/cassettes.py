@@ -26,6 +26,9 @@ from conformance.types import Endpoint, Exchange
 #: Recordings do not say where the gateway was: cassettes are shared, addresses are not.
 RECORDED_BASE = "http://gateway/v1"
 
+#: The folder, in that of the reports, for recordings of the embedded gateway that nobody gave another place.
+OWN_RECORDINGS = "cassettes"
+
 _LOCK = ".recording.lock"
 
 
@@ -103,6 +106,12 @@ class Folder:
         names = (path.name for pattern in ("*.json", f"*.json{PART}") for path in self.path.glob(pattern))
         return sorted(name for name in names if name.removesuffix(PART) not in known)
 
+    def remove_others(self, models: Iterable[str]) -> None:
+        """Delete the cassettes, finished or not, that belong to none of these models."""
+        for name in self.unused(models):
+            with contextlib.suppress(OSError):  # it is named as unused then
+                (self.path / name).unlink()
+
     def write_model(self, model: str, exchanges: Iterable[Exchange], paths: Mapping[Endpoint, str]) -> Path:
         """Write a model's cassette, scrubbed, in place of the one it had."""
         ordered = sorted(exchanges, key=_order)
@@ -170,7 +179,7 @@ class Folder:
         except (OSError, ValueError, RecursionError) as error:
             raise CassetteError(f"cannot read {path} ({error}); record it again with --live") from None
         version = document.get("schema_version") if isinstance(document, dict) else None
-        if isinstance(version, int) and version > cassette_format.VERSION:
+        if isinstance(version, int) and version > cassette_format.GATEWAY_VERSION:
             raise CassetteError(f"{path} has schema_version {version}, of a later suite than this; update the suite")
         if problem := first_error("gateway", document):
             raise CassetteError(f"{path}: {problem}; record it again with --live")

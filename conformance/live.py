@@ -18,9 +18,19 @@ from conformance.discovery import Discovered, discover
 from conformance.embedded import embedded_gateway, is_compromised
 from conformance.errors import CassetteError, ConformanceError
 from conformance.exchange import Sender, Traffic, now
+from conformance.history import (
+    Run,
+    kept_numbers,
+    measured_by,
+    needed_beside,
+    number_for,
+    number_of,
+    runs_of,
+    with_its_models,
+)
 from conformance.interruption import Interruption
 from conformance.leaks import Watch
-from conformance.matrix import gateway_row
+from conformance.matrix import gateway_row, model_row
 from conformance.parameters import Registry
 from conformance.plan import Plan, make_plan, select_models
 from conformance.probing import fewest_requests
@@ -40,7 +50,9 @@ EMBEDDED = "embedded"
 class Job:
     """What a live run is asked to measure, and where its recordings go.
 
-    `recorded` is the document of a recording to go on with, as `Folder.read_gateway` gives it.
+    `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
+    its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
+    either: this run replaces whatever lies in the folder, when it is done.
     """
 
     target: Target | None
@@ -58,6 +70,8 @@ class Job:
     budget_requests: int | None = None
     budget_usd: float | None = None
     recorded: Mapping[str, Any] | None = None
+    resume: bool = False
+    fresh: bool = False
     interruption: Interruption = field(default_factory=Interruption)
 
 
@@ -81,37 +95,87 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
             discovered = replace(discovered, gateway=gateway)
         chosen = select_models(discovered.models, job.selection)
-        _refuse_other_recording(discovered, chosen, job, folder)
+        if job.resume and job.recorded is not None:
+            _refuse_other_recording(discovered, chosen, job.recorded, job, folder)
         chosen = job.shard.of(chosen) if job.shard else chosen
-        plan = make_plan(chosen, job.registry, job.parameters, job.endpoints)
+        run, earlier = _run_row(job, discovered)
+        stays = needed_beside(run, earlier, discovered.models)
+        if stays and job.recorded is not None and not job.resume:
+            _refuse_beside(discovered, job.recorded, folder)
+        plan = make_plan(chosen, job.registry, job.parameters, job.endpoints, number_of(run))
         budget = Budget(job.budget_requests, job.budget_usd, discovered.prices)
         for line in _announced(discovered, plan, job):
             say(watch.scrubber.credentials(line))
         budget.require_prices(plan.models)
-        return _measure(job, target, folder, discovered, plan, console, traffic, budget)
+        return _measure(job, target, folder, discovered, plan, run, earlier, console, traffic, budget)
 
 
-def _refuse_other_recording(discovered: Discovered, chosen: Sequence[Model], job: Job, folder: Folder) -> None:
-    """Refuse to go on with what another gateway answered, and to leave out what was begun."""
-    if job.recorded is None:
-        return
-    now, before = folder.as_written(gateway_row(discovered.gateway)), job.recorded["gateway"]
+def _run_row(job: Job, discovered: Discovered) -> tuple[dict[str, Any], list[Run]]:
+    """This run as `gateway.json` holds it while it lasts, and the runs before it that the recording still holds."""
+    before = runs_of(job.recorded) if job.recorded is not None else []
+    run: dict[str, Any] = {
+        "started_at": before[0]["started_at"] if job.resume and before else now(),
+        "finished_at": now(),
+        "complete": False,
+        "requests": 0,
+        "parameters": [parameter.id for parameter in job.parameters],
+        "selection": job.selection,
+        "exhaustive": job.exhaustive,
+        "endpoints": [endpoint.value for endpoint in job.endpoints],
+    }
+    if job.shard:
+        run["shard"] = str(job.shard)
+    if job.resume and before:
+        number, before = number_of(before[0]), before[1:]
+    else:
+        number = number_for(run, before)
+    if number:
+        run["number"] = number
+    rows = job.recorded["models"] if job.recorded is not None else []
+    listed = [model_row(model) for model in discovered.models]
+    # A run with the same plan is replaced model by model, and one that asked for less is: until then both are there.
+    return run, [with_its_models(each, rows, listed) for each in before if not _replaced(run, each, discovered.models)]
+
+
+def _replaced(run: Run, other: Run, listed: Sequence[Model]) -> bool:
+    """True where every exchange of another run is made anew by this one, under the same digest."""
+    return number_of(run) == number_of(other) and measured_by(other, listed) <= measured_by(run, listed)
+
+
+def _differing(discovered: Discovered, recorded: Mapping[str, Any], folder: Folder) -> str | None:
+    """In what the gateway differs from the recorded one, or None."""
+    now, before = folder.as_written(gateway_row(discovered.gateway)), recorded["gateway"]
     for told, is_now, was in (
         ("of a gateway on", _host(now), _host(before)),  # its port may be another: ports are forwarded
         ("of software", now["software"], before["software"]),
         ("of version", now["version"], before["version"]),
     ):
         if is_now and is_now != was:  # what is not told now, answers may have told before
-            raise CassetteError(
-                f"the recording in {folder.path} is {told} {was or 'unknown'}, and not {is_now}; "
-                "measure it anew, without --resume"
-            )
-    begun = {model.id for model in select_models(discovered.models, job.recorded["run"]["selection"])}
+            return f"the recording in {folder.path} is {told} {was or 'unknown'}, and not {is_now}"
+    return None
+
+
+def _refuse_beside(discovered: Discovered, recorded: Mapping[str, Any], folder: Folder) -> None:
+    """Refuse to add to what another gateway answered."""
+    if difference := _differing(discovered, recorded, folder):
+        raise CassetteError(
+            f"{difference}, and this run measures only a part of it anew: the two cannot stand in one recording. "
+            "Measure all that it holds, replace it with --fresh, or name another --gateway"
+        )
+
+
+def _refuse_other_recording(
+    discovered: Discovered, chosen: Sequence[Model], recorded: Mapping[str, Any], job: Job, folder: Folder
+) -> None:
+    """Refuse to go on with what another gateway answered, and to leave out what was begun."""
+    if difference := _differing(discovered, recorded, folder):
+        raise CassetteError(f"{difference}; measure it anew, without --resume")
+    begun = {model.id for model in select_models(discovered.models, recorded["run"]["selection"])}
     left_out = sorted(begun - {model.id for model in chosen})
     for option, names in (
         ("--models", left_out if job.selection else []),
-        ("--parameters", _without(job.recorded["run"]["parameters"], [each.id for each in job.parameters])),
-        ("--endpoints", _without(job.recorded["run"]["endpoints"], job.endpoints)),
+        ("--parameters", _without(recorded["run"]["parameters"], [each.id for each in job.parameters])),
+        ("--endpoints", _without(recorded["run"]["endpoints"], job.endpoints)),
     ):
         if names:
             raise CassetteError(
@@ -164,7 +228,7 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
             f"{job.concurrency} at once; refusals are asked about again"
         )
         yield f"for these, {cost}"
-    if job.recorded is not None and job.send:
+    if job.resume and job.recorded is not None and job.send:
         yield f"going on with the recording of {job.recorded['run']['started_at']}; what it holds is not asked again"
 
 
@@ -174,46 +238,49 @@ def _measure(
     folder: Folder,
     discovered: Discovered,
     plan: Plan,
+    run: dict[str, Any],
+    earlier: list[Run],
     console: Console,
     traffic: Traffic,
     budget: Budget,
 ) -> dict[str, Any]:
-    since = job.recorded["run"]["started_at"] if job.recorded else None
-    run: dict[str, Any] = {
-        "started_at": since or now(),
-        "finished_at": now(),
-        "complete": False,
-        "requests": 0,
-        "parameters": [parameter.id for parameter in job.parameters],
-        "selection": job.selection,
-        "exhaustive": job.exhaustive,
-        "endpoints": [endpoint.value for endpoint in job.endpoints],
-    }
-    if job.shard:
-        run["shard"] = str(job.shard)
     if not job.send:
-        return gateway_document(discovered, run)
-    folder.write_gateway(gateway_document(discovered, run))
+        return gateway_document(discovered, run, earlier)
+    folder.write_gateway(gateway_document(discovered, run, earlier))
     progress = Progress(plan.size, traffic)
     litellm = discovered.gateway.software == "litellm"
     display = Display(progress, console)
     sender = Sender(target, job.registry.paths, job.concurrency, traffic, budget=budget)
-    work = record(plan, sender, folder, progress, display, exhaustive=job.exhaustive, litellm=litellm, since=since)
+    work = record(
+        plan,
+        sender,
+        folder,
+        progress,
+        display,
+        exhaustive=job.exhaustive,
+        litellm=litellm,
+        since=run["started_at"] if job.resume and job.recorded is not None else None,
+        beside=kept_numbers(run, earlier),
+    )
     try:
         with display.shown():
             job.interruption.run(_unwrapped(work))
         run["complete"] = True
+        earlier = needed_beside(run, earlier, discovered.models)
+        if job.fresh:
+            folder.remove_others(model.id for model in plan.models)
     finally:
         run |= {"finished_at": now(), "requests": traffic.requests + progress.kept}
         if progress.versions:  # the answers know it best
+            run["litellm"] = litellm  # and the dialogue was held without knowing it, where discovery did not tell
             [(version, _)] = progress.versions.most_common(1)
             discovered = replace(discovered, gateway=replace(discovered.gateway, software="litellm", version=version))
         try:
-            folder.write_gateway(gateway_document(discovered, run))
+            folder.write_gateway(gateway_document(discovered, run, earlier))
         except CassetteError:
             if run["complete"]:  # else what stopped the run says more
                 raise
-    return gateway_document(discovered, run)
+    return gateway_document(discovered, run, earlier)
 
 
 async def _unwrapped(recording: Coroutine[Any, Any, None]) -> None:

@@ -18,7 +18,7 @@ from conformance.cassettes import Folder
 from conformance.errors import CassetteError, DiscoveryError, first_of
 from conformance.matrix import Matrix, model_from
 from conformance.parameters import Registry, load_registry
-from conformance.plan import select_endpoints, select_models
+from conformance.plan import select_models
 from conformance.replay import Replay
 
 #: What must be the same in all recordings, by its path in `gateway.json`, and what to call it.
@@ -34,6 +34,8 @@ _SAME = (
     (("run", "selection"), "--models"),
     (("models",), "list of models"),
     (("left_out",), "list of models left out"),
+    (("run", "number"), "number of runs"),
+    (("earlier",), "earlier runs"),
 )
 
 
@@ -101,8 +103,11 @@ def _refuse_contradictions(sources: Sources) -> None:
 
 
 def _at(document: Any, path: Sequence[str]) -> Any:
+    """A part of a document; of its earlier runs what was planned, and not when and how it went."""
     for name in path:
-        document = document[name]
+        document = document.get(name)
+    if path == ("earlier",):
+        return [{name: run[name] for name in ("parameters", "endpoints", "exhaustive")} for run in document or ()]
     return document
 
 
@@ -159,10 +164,8 @@ def _joined(documents: Sequence[Mapping[str, Any]], *, complete: bool) -> dict[s
 
 def _judged(folder: Folder, document: Mapping[str, Any], registry: Registry, *, partial: bool) -> Matrix:
     """The matrix of the whole, which shows cells that no recording holds, and cassettes that are damaged."""
-    run = document["run"]
     try:
-        parameters, endpoints = registry.known(run["parameters"]), select_endpoints(",".join(run["endpoints"]))
-        matrix = Replay(folder, document, registry, parameters, endpoints).matrix()
+        matrix = Replay(folder, document, registry).matrix()
     except DiscoveryError as error:
         raise CassetteError(f"the recordings hold none of the models they list ({error})") from None
     if not partial and not matrix["run"]["complete"]:

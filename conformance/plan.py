@@ -19,6 +19,9 @@ MAX_LANES = 9
 #: A model whose deployments are known is asked on so many of them; with more, its cells are inconclusive.
 MAX_DEPLOYMENTS = 32
 
+#: A request's repetition is below this within one run; the run's number times this is added to it.
+RUN_STRIDE = 1000
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -38,6 +41,7 @@ class Group:
     lane: Lane
     parameters: tuple[Parameter, ...]
     registry: Registry = field(repr=False)
+    run: int = 0  # the number of the run that asks
 
     @property
     def entry(self) -> EndpointEntry:
@@ -78,7 +82,7 @@ class Group:
         return Request(self.model.id, self.endpoint, self.mode, {}, self._repeat(0), answer)
 
     def _repeat(self, again: int) -> int:
-        return self.lane.repeat * 10 + again
+        return self.run * RUN_STRIDE + self.lane.repeat * 10 + again
 
 
 @dataclass(frozen=True)
@@ -115,24 +119,32 @@ class Plan:
 
 
 def make_plan(
-    models: Iterable[Model], registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint]
+    models: Iterable[Model],
+    registry: Registry,
+    parameters: Sequence[Parameter],
+    endpoints: Sequence[Endpoint],
+    run: int = 0,
 ) -> Plan:
-    """Plan every model × endpoint × mode × parameter that applies. Raises `RegistryError` where none does."""
+    """Plan every model × endpoint × mode × parameter that applies, for the run of this number.
+
+    Raises `RegistryError` where none applies.
+    """
     models = tuple(models)
-    groups = [group for model in models for group in _groups(model, registry, parameters, endpoints)]
+    groups = [group for model in models for group in groups_for(model, registry, parameters, endpoints, run)]
     if models and not groups:
         raise RegistryError("there is nothing to measure: these parameters are not for these endpoints; name others")
     return Plan(models, tuple(groups))
 
 
-def _groups(
-    model: Model, registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint]
+def groups_for(
+    model: Model, registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint], run: int = 0
 ) -> Iterator[Group]:
+    """What one model is asked by the run of this number, a group for each endpoint, mode and lane."""
     for endpoint in endpoints:
         for mode in Mode:
             chosen = tuple(p for p in parameters if endpoint in p.bodies and mode in p.modes)
             for lane in lanes(model) if chosen else ():
-                yield Group(model, endpoint, mode, lane, chosen, registry)
+                yield Group(model, endpoint, mode, lane, chosen, registry, run)
 
 
 def lanes(model: Model) -> tuple[Lane, ...]:

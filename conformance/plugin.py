@@ -20,7 +20,7 @@ from conformance import summary
 from conformance.errors import ConformanceError, NewerTableError, StoppedError, TableError
 from conformance.guard import guarded
 from conformance.report import PAGE, allure_results
-from conformance.run import Run, is_worker, settings_of, told_by_controller
+from conformance.run import Run, is_worker, settings_of, shown, told_by_controller
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
     add("--exhaustive", action="store_true", help="ask for each parameter alone, not for what can travel together")
     add("--resume", action="store_true", help="go on with a recording that was cut short, without asking twice")
+    add("--fresh", action="store_true", help="replace the recording that is there; else a run adds to it")
     add("--budget-requests", metavar="N", type=int, help="stop before request N + 1; --resume goes on")
     add("--budget-usd", metavar="X", type=float, help="stop before X dollars, at the prices the gateway declares")
     add("--max-age", metavar="DAYS", type=float, help="warn of evidence that is older")
@@ -189,14 +190,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     size = f"{len(plan.models)} models, {plan.size} cells"
     return [
         f"conformance: {verb} {gateway.name} ({told}{stand_in}), {size}",
-        f"table: {_shown(run.settings.table, config)}",
+        f"table: {shown(run.settings.table, config)}",
     ]
-
-
-def _shown(path: Path, config: pytest.Config) -> str:
-    with contextlib.suppress(ValueError):
-        return str(path.resolve().relative_to(config.invocation_params.dir.resolve()))
-    return str(path)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -241,12 +236,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     for note in run.replay.notes(config.option.max_age):
         terminalreporter.line(f"NOTE {note}")
-    terminalreporter.line(f"page: {_shown(run.settings.reports / PAGE, config)}")
-    terminalreporter.line(f"matrix: {_shown(run.settings.reports / 'matrix.json', config)}")
+    terminalreporter.line(f"page: {shown(run.settings.reports / PAGE, config)}")
+    terminalreporter.line(f"matrix: {shown(run.settings.reports / 'matrix.json', config)}")
     folder = run.settings.cassettes / run.settings.gateway
-    terminalreporter.line(f"evidence: {_shown(folder, config)}")
+    terminalreporter.line(f"evidence: {shown(folder, config)}")
     if run.settings.update_table:
-        terminalreporter.line(f"table updated: {_shown(run.settings.table, config)}")
+        terminalreporter.line(f"table updated: {shown(run.settings.table, config)}")
     if run.table_kept:
-        kept = _shown(run.table_kept, config)
+        kept = shown(run.table_kept, config)
         terminalreporter.line(f"NOTE the table before could not be read: it is {kept} now, with what it held of others")

@@ -15,7 +15,7 @@ from conformance.cassettes import Folder, Part
 from conformance.errors import CassetteError, ConformanceError, StoppedError
 from conformance.exchange import Sender, Traffic, is_settled, now
 from conformance.judge import Outcome
-from conformance.plan import Group, Plan
+from conformance.plan import RUN_STRIDE, Group, Plan
 from conformance.probing import Found, settle
 from conformance.types import Exchange, Request, Response, Verdict
 
@@ -48,13 +48,16 @@ async def record(
     exhaustive: bool = False,
     litellm: bool = False,
     since: str | None = None,
+    beside: frozenset[int] = frozenset(),
 ) -> None:
     """Settle every group of the plan; `show` is called after each exchange.
 
-    With `since`, goes on from what was recorded then or later. Raises `StoppedError` where the
+    With `since`, goes on from what was recorded then or later. The exchanges of the runs numbered in
+    `beside` stay in the cassettes that are written. Raises `StoppedError` where the
     budget is used up, when all that is in flight has come back, or where the gateway is gone.
     """
-    recorder = _Recorder(sender, folder, progress, show, Counter(group.model.id for group in plan.groups), since)
+    groups_left = Counter(group.model.id for group in plan.groups)
+    recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside)
     groups = iter(plan.groups)
     async with sender.open():
         try:
@@ -87,6 +90,7 @@ class _Recorder:
         show: Callable[[], None],
         groups_left: Counter[str],
         since: str | None,
+        beside: frozenset[int],
     ) -> None:
         self.stopped: StoppedError | None = None
         self._sender = sender
@@ -95,6 +99,7 @@ class _Recorder:
         self._show = show
         self._groups_left = groups_left
         self._since = since
+        self._beside = beside
         self._models: dict[str, _Model] = {}
 
     async def work(self, groups: Iterator[Group], exhaustive: bool, litellm: bool) -> None:
@@ -156,21 +161,27 @@ class _Recorder:
             return Exchange(request, Response(status=None, error=f"unexpected {type(error).__name__}"), now())
 
     def _begin(self, name: str) -> _Model:
-        """Open a model's cassette, with what an earlier run recorded for it that need not be asked again."""
-        earlier = {}
-        if self._since is not None:
-            try:
-                recorded = self._folder.read_all(name)
-            except CassetteError as error:
-                raise CassetteError(f"{error}; or delete it, and --resume asks that model alone") from None
-            earlier = {
-                digest: exchange
-                for digest, exchange in recorded.items()
-                if exchange.recorded_at >= self._since and is_settled(exchange)
-            }
-        part = self._folder.part(name, self._sender.paths, go_on=bool(earlier))
+        """Open a model's cassette, with what other runs recorded that stays, and what need not be asked again."""
+        stays: list[Exchange] = []
+        earlier: dict[str, Exchange] = {}
+        if self._since is not None or self._beside:
+            for digest, exchange in self._read(name).items():
+                if exchange.request.repeat // RUN_STRIDE in self._beside:
+                    stays.append(exchange)
+                elif self._since is not None and exchange.recorded_at >= self._since and is_settled(exchange):
+                    earlier[digest] = exchange
+        part = self._folder.part(name, self._sender.paths, go_on=bool(earlier or stays))
+        for exchange in stays:
+            part.keep(exchange)
         model = self._models[name] = _Model(part, earlier)
         return model
+
+    def _read(self, name: str) -> dict[str, Exchange]:
+        try:
+            return self._folder.read_all(name)
+        except CassetteError as error:
+            way = "--resume asks that model alone" if self._since is not None else "what it held is not measured again"
+            raise CassetteError(f"{error}; or delete it, and {way}") from None
 
     def close(self) -> None:
         """Leave what models have that were not finished as it lies on disk."""

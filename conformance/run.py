@@ -5,6 +5,7 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import shlex
@@ -20,7 +21,7 @@ import pytest
 from rich.console import Console
 
 from conformance.cassette_format import GATEWAY_FILE
-from conformance.cassettes import Folder, write_atomically
+from conformance.cassettes import OWN_RECORDINGS, Folder, write_atomically
 from conformance.errors import CassetteError, ConformanceError, NewerTableError, ReportError, TableError
 from conformance.exchange import Traffic
 from conformance.interruption import Interruption
@@ -83,16 +84,12 @@ class Run:
     def replay(self) -> Replay:
         """The recording that is judged: as much of it as was recorded, unless options say otherwise."""
         option = self._config.option
-        document = self._document or self.folder.read_gateway()
-        recorded = document["run"]
         return Replay(
             self.folder,
-            document,
+            self._document or self.folder.read_gateway(),
             self.registry,
-            self.registry.select(option.parameters)
-            if option.parameters
-            else self.registry.known(recorded["parameters"]),
-            select_endpoints(option.endpoints or ",".join(recorded["endpoints"])),
+            self.registry.select(option.parameters) if option.parameters else None,
+            select_endpoints(option.endpoints) if option.endpoints else None,
             selection=self.settings.selection,
             mode="live" if self.settings.live else "replay",
             shard=self.settings.shard,
@@ -117,9 +114,10 @@ class Run:
         """Record anew, in the controller of a live run."""
         option = self._config.option
         recorded = self._recorded()
-        before = recorded["run"] if recorded else {}
+        resume = option.resume and recorded is not None
+        before = recorded["run"] if resume and recorded else {}
         shard, was = self.settings.shard, shard_from(before.get("shard"))
-        if recorded and shard and shard != was:
+        if resume and shard and shard != was:
             raise CassetteError(
                 f"the recording in {self.folder.path} is {f'shard {was}' if was else 'of all models'}, and not shard "
                 f"{shard}; leave --shard out, or record into another folder with --cassettes"
@@ -141,6 +139,8 @@ class Run:
             budget_requests=option.budget_requests,
             budget_usd=option.budget_usd,
             recorded=recorded,
+            resume=resume,
+            fresh=option.fresh,
             interruption=self.interruption,
         )
         self._document = run_live(job, console, self.traffic, self.watch)
@@ -157,10 +157,15 @@ class Run:
         }
 
     def _recorded(self) -> dict[str, Any] | None:
-        """The recording that a resumed run goes on with; None where there is none, or none is wanted."""
-        if not self._config.option.resume or not (self.folder.path / GATEWAY_FILE).exists():
+        """The recording that a run goes on with or adds to; None where there is none, or it is to be replaced."""
+        if self._config.option.fresh or not (self.folder.path / GATEWAY_FILE).exists():
             return None
-        return self.folder.read_gateway()
+        try:
+            return self.folder.read_gateway()
+        except CassetteError as error:
+            if self._config.option.resume:
+                raise
+            raise CassetteError(f"{error.args[0]}; or replace it with --fresh") from None
 
     def update_table(self) -> None:
         """Write the table that this run gives; one that cannot be read is made anew, and kept aside."""
@@ -243,6 +248,8 @@ class Run:
             command += ["--pyargs", "conformance.suite"]  # which leads to the suite from anywhere
         if self.settings.gateway != EMBEDDED:
             command += ["--gateway", self.settings.gateway]
+        if self.settings.cassettes == self.settings.reports / OWN_RECORDINGS and not option.cassettes:
+            command.append(f"--cassettes={shown(self.settings.cassettes, self._config)}")
         for name in ("cassettes", "table", "parameters", "endpoints", "models", "shard"):
             value = getattr(option, name)
             if value:
@@ -303,6 +310,13 @@ def load_overrides() -> Overrides:
     return overrides_from(text, "overrides.toml")
 
 
+def shown(path: Path, config: pytest.Config) -> str:
+    """A path as a user in the folder of this run would write it."""
+    with contextlib.suppress(ValueError):
+        return str(path.resolve().relative_to(config.invocation_params.dir.resolve()))
+    return str(path)
+
+
 def is_worker(config: pytest.Config) -> bool:
     """True in a pytest-xdist worker, which judges what the controller recorded."""
     return hasattr(config, "workerinput")
@@ -322,12 +336,22 @@ def settings_of(config: pytest.Config) -> Settings:
             raise ConformanceError(f"--{budget.replace('_', '-')} {given} makes no sense; give more than 0")
     if option.max_age is not None and not option.max_age <= _OLDEST:
         raise ConformanceError(f"--max-age {option.max_age} makes no sense; give days, at most {_OLDEST}")
-    if option.resume and not option.live:
-        raise ConformanceError("--resume goes on with measuring; give --live with it")
+    for name in ("resume", "fresh"):
+        if getattr(option, name) and not option.live:
+            raise ConformanceError(f"--{name} is about measuring; give --live with it")
+    if option.resume and option.fresh:
+        raise ConformanceError("--resume keeps a recording and --fresh replaces it; give one of them")
     name = option.gateway or _default_gateway(config, target)
     if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
         raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")
+    reports = start / option.reports if option.reports else config.rootpath / "reports"
     cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
+    own = reports / OWN_RECORDINGS  # the shipped recording is in the other folder, and written only on purpose
+    if not option.cassettes and (
+        (option.live and target is None and not option.gateway)
+        or not (option.live or (cassettes / name / GATEWAY_FILE).exists() or not (own / name / GATEWAY_FILE).exists())
+    ):
+        cassettes = own
     table = start / option.table if option.table else shipped_table_path()
     if is_worker(config):  # which may have been started elsewhere, even on another machine
         told = told_by_controller(config)
@@ -347,7 +371,7 @@ def settings_of(config: pytest.Config) -> Settings:
         selection=option.models,
         shard=shard_from(option.shard),
         cassettes=cassettes,
-        reports=start / option.reports if option.reports else config.rootpath / "reports",
+        reports=reports,
         table=table,
         update_table=option.update_table,
     )

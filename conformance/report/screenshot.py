@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from conformance.cassettes import Folder
 from conformance.errors import ConformanceError, ReportError
 from conformance.parameters import load_registry
-from conformance.plan import select_endpoints
 from conformance.replay import Replay
 from conformance.report.page import cell_fragment, write_page
 from conformance.types import CellKey, Endpoint, Mode
@@ -61,8 +60,7 @@ def shipped_page(target: Path, cassettes: Path) -> None:
     """Write the page of the recording in `cassettes/embedded`."""
     folder, registry = Folder(cassettes / "embedded"), load_registry()
     document = folder.read_gateway()
-    parameters = registry.known(document["run"]["parameters"])
-    replay = Replay(folder, document, registry, parameters, select_endpoints(None))
+    replay = Replay(folder, document, registry)
     write_page(target, replay.matrix(), folder, registry=registry)
 
 

@@ -274,7 +274,7 @@ def test_gateway_document_comes_back(tmp_path: Path) -> None:
         (b"\xff", "cannot read"),
         (b"[" * 100_000, "cannot read"),
         (b"{}", "required"),
-        (json.dumps({**DOCUMENT, "schema_version": 2}).encode(), "schema_version"),
+        (json.dumps({**DOCUMENT, "schema_version": 3}).encode(), "schema_version"),
         (json.dumps({**DOCUMENT, "models": [{"id": 1}]}).encode(), r"models\[0\]"),
     ],
     ids=["missing", "empty", "not-utf8", "deep", "object", "newer", "models"],
