@@ -155,15 +155,15 @@ def test_endless_answers(
     pieces_and_error: tuple[Callable[[], Iterable[bytes]], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given an answer without an end, when it is read, then it is given up at a bound, and recorded as what it was."""
-    monkeypatch.setattr(exchange_module, "TOTAL_TIMEOUT", 0.8)
-    monkeypatch.setattr(receiving, "MAX_PIECES", 5000)
     endless, error = pieces_and_error
+    monkeypatch.setattr(exchange_module, "TOTAL_TIMEOUT", 0.8 if "0.8 s" in error else 60.0)
+    monkeypatch.setattr(receiving, "MAX_PIECES", 5000)
     started = time.monotonic()
     with raw_server(endless) as base_url:
         exchange, traffic, peak = ask(base_url, STREAM)
 
     assert (exchange.response.error or "").startswith(error)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 100
     assert peak < 40
     assert traffic.requests == (3 if error == "the connection broke" else 1)
     assert not read_answer(exchange.request, exchange.response).ok
