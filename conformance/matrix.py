@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 from conformance.errors import TableError
 from conformance.schemas import first_error
+from conformance.schemas.documents import Cell, GatewayRow, MatrixRun, RecordedModel
+from conformance.schemas.documents import Matrix as Matrix
 from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 SCHEMA_VERSION = 1
 
-Matrix = dict[str, Any]
 
-
-def make_matrix(
-    gateway: Gateway, run: Mapping[str, Any], models: Sequence[Model], cells: Iterable[Mapping[str, Any]]
-) -> Matrix:
+def make_matrix(gateway: Gateway, run: MatrixRun, models: Sequence[Model], cells: Sequence[Cell]) -> Matrix:
     """Put a run's verdicts together: `cells` are the rows that `cell_row` makes, model by model.
 
     `run` holds `mode` (`live` or `replay`), `started_at`, `finished_at`, `complete`, `requests`,
@@ -28,13 +26,13 @@ def make_matrix(
     return {
         "schema_version": SCHEMA_VERSION,
         "gateway": gateway_row(gateway),
-        "run": dict(run),
-        "models": [model_row(model) for model in models],
+        "run": run.copy(),
+        "models": [{**model_row(model)} for model in models],
         "cells": cells,
     }
 
 
-def gateway_row(gateway: Gateway) -> dict[str, Any]:
+def gateway_row(gateway: Gateway) -> GatewayRow:
     """A gateway as JSON."""
     return {
         "name": gateway.name,
@@ -50,7 +48,7 @@ def gateway_from(row: Mapping[str, Any]) -> Gateway:
     return Gateway(**{name: row[name] for name in ("name", "url", "software", "version", "simulated")})
 
 
-def model_row(model: Model) -> dict[str, Any]:
+def model_row(model: Model) -> RecordedModel:
     """A model as JSON."""
     return {
         "id": model.id,
@@ -76,10 +74,10 @@ def model_from(row: Mapping[str, Any]) -> Model:
     )
 
 
-def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) -> dict[str, Any]:
+def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) -> Cell:
     """A cell as JSON; `declared` is what the gateway claims of the model, `file` its cassette's name."""
     key = judgement.key
-    cell: dict[str, Any] = {
+    cell: Cell = {
         "model": key.model,
         "endpoint": key.endpoint.value,
         "mode": key.mode.value,
@@ -120,7 +118,7 @@ def declares(declared: Sequence[str] | None, endpoint: Endpoint, fields: Sequenc
     return all(field in declared for field in fields)
 
 
-def disagreements(matrix: Matrix) -> Iterator[dict[str, Any]]:
+def disagreements(matrix: Matrix) -> Iterator[Cell]:
     """The cells in which the gateway declares one thing, and the measurement shows the other."""
     return (
         cell
@@ -129,7 +127,7 @@ def disagreements(matrix: Matrix) -> Iterator[dict[str, Any]]:
     )
 
 
-def by_model(matrix: Matrix) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def by_model(matrix: Matrix) -> Iterator[tuple[str, list[Cell]]]:
     """The cells of one model after another, in the matrix's order."""
     return ((model, list(cells)) for model, cells in itertools.groupby(matrix["cells"], itemgetter("model")))
 
@@ -180,5 +178,6 @@ def parse_matrix(text: str, where: str) -> Matrix:
     if problem := first_error("matrix", matrix):
         raise TableError(f"{where} is not a matrix: {problem}")
     places: dict[str, int] = {}
-    matrix["cells"].sort(key=lambda cell: places.setdefault(cell["model"], len(places)))  # whoever wrote it
+    # Another program may have written it in another order.
+    matrix["cells"] = sorted(matrix["cells"], key=lambda cell: places.setdefault(cell["model"], len(places)))
     return matrix

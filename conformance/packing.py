@@ -6,12 +6,13 @@ import itertools
 import marshal
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Generic, TypeVar, overload
 
-Row = dict[str, Any]
+#: A row: a dict that holds only what JSON holds.
+Row = TypeVar("Row")
 
 
-class Block:
+class Block(Generic[Row]):
     """Some rows, packed; `len` tells how many without unpacking them."""
 
     __slots__ = ("_length", "_packed")
@@ -34,7 +35,7 @@ class Block:
 class Packed(Sequence[Row]):
     """The rows of some blocks, one after another, unpacked as they are gone through."""
 
-    def __init__(self, blocks: Iterable[Block]) -> None:
+    def __init__(self, blocks: Iterable[Block[Row]]) -> None:
         """Take the blocks in their order."""
         self._blocks = tuple(blocks)
         self._length = sum(map(len, self._blocks))

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from conformance.cassette_format import GATEWAY_VERSION, PART
 from conformance.cassettes import Folder
@@ -34,6 +34,7 @@ from conformance.packing import Block, Packed
 from conformance.parameters import Registry
 from conformance.plan import RUN_STRIDE, Group, Plan, groups_for, make_plan, select_models
 from conformance.probing import Found, settle
+from conformance.schemas.documents import Cell, MatrixRun
 from conformance.shards import Shard, shard_from
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Model, Parameter, PlannedCell
 
@@ -87,7 +88,7 @@ class Replay:
         endpoints: Sequence[Endpoint] | None = None,
         *,
         selection: str | None = None,
-        mode: str = "replay",
+        mode: Literal["live", "replay"] = "replay",
         shard: Shard | None = None,
     ) -> None:
         """Plan from a recording's document, as `Folder.read_gateway` gives it.
@@ -116,7 +117,7 @@ class Replay:
         # What was asked together depends on all that was asked for: a dialogue is held as it was recorded.
         as_planned = parameters is None or tuple(parameters) == self._asked[0][0]
         self._one_dialogue = len(self._runs) == 1 and as_planned and not number_of(self._runs[0])
-        self._judged: dict[str, Block] = {}
+        self._judged: dict[str, Block[Cell]] = {}
         self._opened = functools.lru_cache(_OPENED)(self._judgements_of)
         self._whole = True
         self._exchanges = 0
@@ -190,7 +191,7 @@ class Replay:
     def _judgements_of(self, model: str) -> dict[CellKey, Judgement]:
         return {cell_key(row): judgement_from(row) for row in self._block(model).rows()}
 
-    def _block(self, model: str) -> Block:
+    def _block(self, model: str) -> Block[Cell]:
         if model not in self._judged:
             declared, file = self._models[model].declared, self._file(model)
             self._judged[model] = Block([cell_row(judgement, declared, file) for judgement in self._judge(model)])
@@ -275,7 +276,7 @@ class Replay:
         """The matrix of the whole plan."""
         blocks = [self._block(model.id) for model in self.plan.models]
         newest = self._runs[0]
-        run: dict[str, Any] = {
+        run: MatrixRun = {
             "mode": self._mode,
             "started_at": min(self._times, default=newest["started_at"]),
             "finished_at": max(self._times, default=newest["finished_at"]),

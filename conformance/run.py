@@ -293,7 +293,7 @@ class Run:
     def nothing_shown(self) -> str | None:
         """Why the recording shows nothing at all, or None."""
         cells = self.matrix["cells"]
-        if any(cell["verdict"] != Verdict.INCONCLUSIVE for cell in cells):
+        if any(Verdict(cell["verdict"]) is not Verdict.INCONCLUSIVE for cell in cells):
             return None
         return f"all {len(cells)} cells are inconclusive; the first says: {cells[0]['reason']}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from conformance.cassette_format import cassette_name
 from conformance.matrix import Matrix
@@ -46,7 +46,7 @@ HOSTILE = (
 
 def matrix_with(cells: Sequence[dict[str, Any]], models: Sequence[dict[str, Any]] = (), **gateway: Any) -> Matrix:
     """A matrix of these cells; models that are not given have no route."""
-    return {
+    matrix: Any = {
         "schema_version": 1,
         "gateway": {**GATEWAY, **gateway},
         "run": dict(RUN),
@@ -54,6 +54,7 @@ def matrix_with(cells: Sequence[dict[str, Any]], models: Sequence[dict[str, Any]
         or [{"id": name, "route": None, "served_by": []} for name in dict.fromkeys(c["model"] for c in cells)],
         "cells": list(cells),
     }
+    return cast("Matrix", matrix)
 
 
 def cell(

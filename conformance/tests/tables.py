@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
 from conformance.cassette_format import cassette_name
 from conformance.matrix import Matrix, cell_row, make_matrix
 from conformance.provider.table import Rule, SupportTable
+from conformance.schemas.documents import MatrixRun
 from conformance.support import GENERAL_GATEWAY, Overrides, derive, overrides_from, told
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
@@ -56,7 +57,7 @@ def matrix_of(
     models = [Model(id=model) for model in dict.fromkeys(key.model for key in verdicts)]
     return make_matrix(
         Gateway(name=gateway, url="http://g", software="litellm", version=version),
-        whole,
+        cast("MatrixRun", whole),
         models,
         [cell_row(judgement, None, cassette_name(judgement.key.model)) for judgement in judgements],
     )

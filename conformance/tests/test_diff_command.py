@@ -138,7 +138,7 @@ def test_markdown_fits_a_comment() -> None:
     old = large_matrix(models=200)
     for number, row in enumerate(old["cells"]):
         row["model"] = f"{'m' * 300}-{number % 200}"
-    new = {
+    new: Any = {
         **old,
         "cells": [{**c, "verdict": "rejected", "rejected_by": "backend", "reason": "x" * 500} for c in old["cells"]],
     }

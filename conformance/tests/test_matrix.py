@@ -30,13 +30,14 @@ from conformance.matrix import (
     parse_matrix,
 )
 from conformance.schemas import first_error
+from conformance.schemas.documents import MatrixRun
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
 MODEL = Model(
     id="openai/Gpt", mode="chat", route="azure", served_by=("azure/a", "azure/b"), deployments=2, declared=("store",)
 )
-RUN = {
+RUN: MatrixRun = {
     "mode": "replay",
     "started_at": "2026-11-22T12:00:00Z",
     "finished_at": "2026-11-22T12:00:01Z",

@@ -18,6 +18,7 @@ from conformance.parameters import load_registry
 from conformance.plan import select_endpoints
 from conformance.replay import Replay
 from conformance.report.mends import mend_of
+from conformance.schemas.documents import Cell
 from conformance.tests.running import CHECKOUT
 from conformance.types import Endpoint, Mode, Request, Response
 
@@ -26,7 +27,7 @@ PARAMETERS = {parameter.id: parameter for parameter in REGISTRY.parameters}
 
 
 @pytest.fixture(scope="module")
-def refused() -> list[dict[str, Any]]:
+def refused() -> list[Cell]:
     """The whole answers of the shipped recording that refuse, of models with one deployment."""
     folder = Folder(CHECKOUT / "cassettes" / "embedded")
     document = folder.read_gateway()
@@ -36,7 +37,7 @@ def refused() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def mended(refused: list[dict[str, Any]]) -> Iterator[EmbeddedGateway]:
+def mended(refused: list[Cell]) -> Iterator[EmbeddedGateway]:
     """The embedded gateway, configured as the page says for all that its models refuse."""
     drops: dict[str, dict[str, None]] = defaultdict(dict)
     for cell in refused:
@@ -54,13 +55,13 @@ def mended(refused: list[dict[str, Any]]) -> Iterator[EmbeddedGateway]:
             yield running
 
 
-def _drop(cell: dict[str, Any]) -> list[str]:
+def _drop(cell: Cell) -> list[str]:
     group = PARAMETERS[cell["parameter"]].group
     settings: list[str] = mend_of(cell["parameter"], group, cell["endpoint"], cell["fields"])["drop"]
     return settings
 
 
-def test_dropping_mends(mended: EmbeddedGateway, refused: list[dict[str, Any]]) -> None:
+def test_dropping_mends(mended: EmbeddedGateway, refused: list[Cell]) -> None:
     """Given a refused parameter, when LiteLLM is configured as its mend says, then the same request succeeds."""
     with httpx.Client(headers={"authorization": f"Bearer {mended.api_key}"}, timeout=60) as client:
 

@@ -17,6 +17,7 @@ from conformance.plan import Group, make_plan
 from conformance.probing import FAULT, settle
 from conformance.replay import answered
 from conformance.report.page import render_page
+from conformance.schemas.documents import MatrixRun
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, answers, bodies, content_of, mutated
 from conformance.types import CellKey, Endpoint, Exchange, Gateway, Mode, Model, Request, Response, Verdict
 
@@ -148,7 +149,7 @@ def test_any_gateway_is_judged(
         assert len(judgement.reason) < 2000
         assert all(name.isprintable() for name in judgement.split)
         assert set(judgement.evidence) <= set(exchanges)
-    run = {"mode": "live", "started_at": "s", "finished_at": "f", "complete": True, "requests": 1, "selection": None}
+    run = MatrixRun(mode="live", started_at="s", finished_at="f", complete=True, requests=1, selection=None)
     block = Block([cell_row(judgement, model.declared, "m.json") for judgement in judged])
     matrix = make_matrix(Gateway(name="g", url="http://g"), run, [model], Packed([block]))
     text = "".join(dump_matrix(matrix))

@@ -1,0 +1,182 @@
+"""The JSON contracts as types. Each stands beside its JSON Schema in this folder, and a test holds them together.
+
+`Matrix` is `matrix.schema.json`, `GatewayDocument` is `gateway.schema.json`, `TableDocument` is
+`parameter_support.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NotRequired, TypedDict
+
+EndpointName = Literal["chat_completions", "responses"]
+ModeName = Literal["whole", "stream"]
+VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
+RejectedByName = Literal["gateway", "backend", "unknown"]
+
+
+class GatewayRow(TypedDict):
+    """The gateway that answered. `simulated` is true where simulators stood in for the vendors."""
+
+    name: str
+    url: str
+    software: str | None
+    version: str | None
+    simulated: bool
+
+
+class ModelRow(TypedDict):
+    """A model, and what the gateway declares about it."""
+
+    id: str
+    mode: NotRequired[str | None]
+    route: str | None
+    served_by: list[str]
+    deployments: NotRequired[int]
+    deployment_ids: NotRequired[list[str]]
+    declared: NotRequired[list[str] | None]
+
+
+class Cell(TypedDict):
+    """One cell of a matrix. `evidence` names exchanges as `cassette.json#digest`."""
+
+    model: str
+    endpoint: EndpointName
+    mode: ModeName
+    parameter: str
+    fields: list[str]
+    verdict: VerdictName
+    rejected_by: RejectedByName | None
+    reason: str
+    declared: bool | None
+    split: NotRequired[dict[str, VerdictName]]
+    evidence: list[str]
+
+
+class MatrixRun(TypedDict):
+    """How a matrix came about. Times are UTC; `complete` is false where the recording was cut short."""
+
+    mode: Literal["live", "replay"]
+    started_at: str
+    finished_at: str
+    complete: bool
+    requests: int
+    selection: str | None
+    shard: NotRequired[str]
+
+
+class Matrix(TypedDict):
+    """Every planned cell of a run, once, with its verdict. The cells of a model stand together."""
+
+    schema_version: int
+    gateway: GatewayRow
+    run: MatrixRun
+    models: list[ModelRow]
+    cells: Sequence[Cell]
+
+
+class RecordedModel(TypedDict):
+    """A model as a recording lists it: everything that the plan was made from."""
+
+    id: str
+    mode: str | None
+    route: str | None
+    served_by: list[str]
+    deployments: int
+    deployment_ids: list[str]
+    declared: list[str] | None
+
+
+class RecordedRun(TypedDict):
+    """One run of a recording. `number` is 0 where it is absent; requests carry it in their repetition.
+
+    `litellm` says whether the run used LiteLLM's own switches, where the gateway's software does not tell;
+    `models` are rows of models that were listed otherwise then.
+    """
+
+    started_at: str
+    finished_at: str
+    complete: bool
+    requests: int
+    parameters: list[str]
+    endpoints: list[str]
+    exhaustive: bool
+    selection: str | None
+    shard: NotRequired[str]
+    number: NotRequired[int]
+    litellm: NotRequired[bool]
+    models: NotRequired[list[RecordedModel]]
+
+
+class LeftOut(TypedDict):
+    """A model that does not chat, and is not measured."""
+
+    id: str
+    mode: str
+
+
+class GatewayDocument(TypedDict):
+    """What a recording was planned from: the newest run, and earlier ones that it still holds."""
+
+    schema_version: int
+    gateway: GatewayRow
+    run: RecordedRun
+    earlier: NotRequired[list[RecordedRun]]
+    models: list[RecordedModel]
+    left_out: list[LeftOut]
+
+
+class StatementRow(TypedDict):
+    """What a rule says of one parameter, and under which source that is filed."""
+
+    supported: bool
+    source: str
+    rejected_by: NotRequired[list[RejectedByName]]
+    note: NotRequired[str]
+
+
+class RuleRow(TypedDict):
+    """One rule: where it holds, and what it says. An absent selector matches everything."""
+
+    models: list[str]
+    endpoints: NotRequired[list[EndpointName]]
+    modes: NotRequired[list[ModeName]]
+    routes: NotRequired[list[str]]
+    gateways: NotRequired[list[str]]
+    gateway_versions: NotRequired[list[str]]
+    cassettes: NotRequired[list[str]]
+    statements: dict[str, StatementRow]
+
+
+class MeasuredSource(TypedDict):
+    """A source that is a measurement: of which gateway, and where its evidence lies."""
+
+    kind: Literal["measured"]
+    gateway: str
+    software: str | None
+    version: str | None
+    simulated: bool
+    cassettes: str
+
+
+class OverrideSource(TypedDict):
+    """A source that is a human's correction, with its reason and where it was seen."""
+
+    kind: Literal["override"]
+    reason: str
+    seen: str
+
+
+class DefaultSource(TypedDict):
+    """The source of what holds where nothing is known."""
+
+    kind: Literal["default"]
+    reason: str
+
+
+class TableDocument(TypedDict):
+    """The support table: ordered rules, the first that matches decides."""
+
+    schema_version: int
+    sources: dict[str, MeasuredSource | OverrideSource | DefaultSource]
+    rules: list[RuleRow]
