@@ -20,6 +20,7 @@ from conformance import cassette_format
 from conformance.cassette_format import GATEWAY_FILE, PART, NewerError, cassette_name
 from conformance.errors import CassetteError
 from conformance.schemas import first_error
+from conformance.schemas.documents import GatewayDocument
 from conformance.scrub import Scrubber
 from conformance.types import Endpoint, Exchange
 
@@ -158,7 +159,7 @@ class Folder:
             )
         return {exchange.request.digest: exchange for exchange in exchanges}
 
-    def write_gateway(self, document: Mapping[str, Any]) -> None:
+    def write_gateway(self, document: GatewayDocument) -> None:
         """Write what the plan came from: gateway, models, run (`gateway.schema.json`)."""
         self._write(self.path / GATEWAY_FILE, json.dumps(self.as_written(document), indent=1) + "\n")
 
@@ -167,11 +168,11 @@ class Folder:
         written: dict[str, Any] = json.loads(self._scrubber.credentials(json.dumps(document)))
         return written
 
-    def read_gateway(self) -> dict[str, Any]:
+    def read_gateway(self) -> GatewayDocument:
         """Read it back. Raises `CassetteError` where it is missing or malformed."""
         path = self.path / GATEWAY_FILE
         try:
-            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            document: GatewayDocument = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CassetteError(
                 f"no recording in {self.path}; record one with --live, or name another with --gateway"

@@ -10,45 +10,45 @@ A run is a row of `gateway.json`: `run` is the newest, `earlier` holds those who
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from conformance.errors import DiscoveryError
 from conformance.matrix import model_from
 from conformance.plan import select_models
+from conformance.schemas.documents import GatewayDocument, Matrix, RecordedModel, RecordedRun
 from conformance.shards import shard_from
 from conformance.types import Model
 
-#: One run, as `gateway.json` writes it.
-Run = Mapping[str, Any]
 
-
-def runs_of(document: Mapping[str, Any]) -> list[Run]:
+def runs_of(document: GatewayDocument) -> list[RecordedRun]:
     """Every run of a recording's document, newest first."""
     return [document["run"], *document.get("earlier", ())]
 
 
-def number_of(run: Run) -> int:
+def number_of(run: RecordedRun) -> int:
     """The number that a run's requests carry."""
-    number: int = run.get("number", 0)
-    return number
+    return run.get("number", 0)
 
 
-def number_for(run: Run, others: Iterable[Run]) -> int:
+def number_for(run: RecordedRun, others: Iterable[RecordedRun]) -> int:
     """The number of a new run: that of a run with the same plan, whose requests are the same, or a free one."""
     others = list(others)
     for other in others:
-        if all(run[name] == other[name] for name in ("parameters", "endpoints", "exhaustive")):
+        if _plan_of(run) == _plan_of(other):
             return number_of(other)
     taken = {number_of(other) for other in others}
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
-def asks_all_of(run: Run, other: Run) -> bool:
+def _plan_of(run: RecordedRun) -> tuple[list[str], list[str], bool]:
+    return run["parameters"], run["endpoints"], run["exhaustive"]
+
+
+def asks_all_of(run: RecordedRun, other: RecordedRun) -> bool:
     """True where a run asks a model for everything that another run asked it for."""
-    return all(set(other[name]) <= set(run[name]) for name in ("parameters", "endpoints"))
+    return {*other["parameters"]} <= {*run["parameters"]} and {*other["endpoints"]} <= {*run["endpoints"]}
 
 
-def measured_by(run: Run, listed: Sequence[Model]) -> set[str]:
+def measured_by(run: RecordedRun, listed: Sequence[Model]) -> set[str]:
     """The ids of the listed models that a run measured, or meant to."""
     try:
         chosen = select_models(listed, run["selection"])
@@ -58,32 +58,33 @@ def measured_by(run: Run, listed: Sequence[Model]) -> set[str]:
         return set()
 
 
-def needed_beside(run: Run, others: Iterable[Run], listed: Sequence[Model]) -> list[Run]:
+def needed_beside(run: RecordedRun, others: Iterable[RecordedRun], listed: Sequence[Model]) -> list[RecordedRun]:
     """Those of the other runs that hold something which a new run does not measure."""
     measured = measured_by(run, listed)
     return [other for other in others if not (asks_all_of(run, other) and measured_by(other, listed) <= measured)]
 
 
-def kept_numbers(run: Run, others: Iterable[Run]) -> frozenset[int]:
+def kept_numbers(run: RecordedRun, others: Iterable[RecordedRun]) -> frozenset[int]:
     """The numbers of the runs whose exchanges stay in a cassette that a new run writes."""
     return frozenset(number_of(other) for other in others if not asks_all_of(run, other)) - {number_of(run)}
 
 
-def with_its_models(run: Run, before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def with_its_models(run: RecordedRun, before: Sequence[RecordedModel], now: Sequence[RecordedModel]) -> RecordedRun:
     """An earlier run with the rows of models that the gateway lists otherwise by now: they tell how it asked them."""
     known = {row["id"]: row for row in [*before, *run.get("models", ())]}
     listed = {row["id"]: row for row in now}
     others = [row for name, row in known.items() if name in listed and row != listed[name]]
-    bare = {name: value for name, value in run.items() if name != "models"}
+    bare = run.copy()
+    bare.pop("models", None)
     return {**bare, "models": others} if others else bare
 
 
-def models_of(run: Run, listed: Mapping[str, Model]) -> dict[str, Model]:
+def models_of(run: RecordedRun, listed: Mapping[str, Model]) -> dict[str, Model]:
     """The models as they were listed when a run asked them."""
     return {**listed, **{row["id"]: model_from(row) for row in run.get("models", ())}}
 
 
-def made_in(document: Mapping[str, Any], matrix: Mapping[str, Any]) -> bool:
+def made_in(document: GatewayDocument, matrix: Matrix) -> bool:
     """True where a matrix may have been made from this recording: its exchanges fall into the time of a run."""
-    started: str = matrix["run"]["started_at"]
+    started = matrix["run"]["started_at"]
     return any(run["started_at"] <= started <= run["finished_at"] for run in runs_of(document))

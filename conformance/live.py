@@ -19,7 +19,6 @@ from conformance.embedded import embedded_gateway, is_compromised
 from conformance.errors import CassetteError, ConformanceError
 from conformance.exchange import Sender, Traffic, now
 from conformance.history import (
-    Run,
     kept_numbers,
     measured_by,
     needed_beside,
@@ -38,6 +37,7 @@ from conformance.progress import Display
 from conformance.provider.target import Target
 from conformance.recording import Progress, record
 from conformance.replay import gateway_document
+from conformance.schemas.documents import GatewayDocument, RecordedRun
 from conformance.scrub import Scrubber
 from conformance.shards import Shard
 from conformance.types import Endpoint, Mode, Model, Parameter
@@ -69,13 +69,13 @@ class Job:
     send: bool = True
     budget_requests: int | None = None
     budget_usd: float | None = None
-    recorded: Mapping[str, Any] | None = None
+    recorded: GatewayDocument | None = None
     resume: bool = False
     fresh: bool = False
     interruption: Interruption = field(default_factory=Interruption)
 
 
-def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict[str, Any]:
+def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> GatewayDocument:
     """Measure a gateway and write its recordings; what is exchanged before an interruption is kept.
 
     `traffic` counts what is sent, also for a caller whose run is interrupted; `watch` learns the
@@ -110,10 +110,10 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> dict
         return _measure(job, target, folder, discovered, plan, run, earlier, console, traffic, budget)
 
 
-def _run_row(job: Job, discovered: Discovered) -> tuple[dict[str, Any], list[Run]]:
+def _run_row(job: Job, discovered: Discovered) -> tuple[RecordedRun, list[RecordedRun]]:
     """This run as `gateway.json` holds it while it lasts, and the runs before it that the recording still holds."""
     before = runs_of(job.recorded) if job.recorded is not None else []
-    run: dict[str, Any] = {
+    run: RecordedRun = {
         "started_at": before[0]["started_at"] if job.resume and before else now(),
         "finished_at": now(),
         "complete": False,
@@ -137,12 +137,12 @@ def _run_row(job: Job, discovered: Discovered) -> tuple[dict[str, Any], list[Run
     return run, [with_its_models(each, rows, listed) for each in before if not _replaced(run, each, discovered.models)]
 
 
-def _replaced(run: Run, other: Run, listed: Sequence[Model]) -> bool:
+def _replaced(run: RecordedRun, other: RecordedRun, listed: Sequence[Model]) -> bool:
     """True where every exchange of another run is made anew by this one, under the same digest."""
     return number_of(run) == number_of(other) and measured_by(other, listed) <= measured_by(run, listed)
 
 
-def _differing(discovered: Discovered, recorded: Mapping[str, Any], folder: Folder) -> str | None:
+def _differing(discovered: Discovered, recorded: GatewayDocument, folder: Folder) -> str | None:
     """In what the gateway differs from the recorded one, or None."""
     now, before = folder.as_written(gateway_row(discovered.gateway)), recorded["gateway"]
     for told, is_now, was in (
@@ -155,7 +155,7 @@ def _differing(discovered: Discovered, recorded: Mapping[str, Any], folder: Fold
     return None
 
 
-def _refuse_beside(discovered: Discovered, recorded: Mapping[str, Any], folder: Folder) -> None:
+def _refuse_beside(discovered: Discovered, recorded: GatewayDocument, folder: Folder) -> None:
     """Refuse to add to what another gateway answered."""
     if difference := _differing(discovered, recorded, folder):
         raise CassetteError(
@@ -165,7 +165,7 @@ def _refuse_beside(discovered: Discovered, recorded: Mapping[str, Any], folder: 
 
 
 def _refuse_other_recording(
-    discovered: Discovered, chosen: Sequence[Model], recorded: Mapping[str, Any], job: Job, folder: Folder
+    discovered: Discovered, chosen: Sequence[Model], recorded: GatewayDocument, job: Job, folder: Folder
 ) -> None:
     """Refuse to go on with what another gateway answered, and to leave out what was begun."""
     if difference := _differing(discovered, recorded, folder):
@@ -238,12 +238,12 @@ def _measure(
     folder: Folder,
     discovered: Discovered,
     plan: Plan,
-    run: dict[str, Any],
-    earlier: list[Run],
+    run: RecordedRun,
+    earlier: list[RecordedRun],
     console: Console,
     traffic: Traffic,
     budget: Budget,
-) -> dict[str, Any]:
+) -> GatewayDocument:
     if not job.send:
         return gateway_document(discovered, run, earlier)
     folder.write_gateway(gateway_document(discovered, run, earlier))

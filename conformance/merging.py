@@ -20,6 +20,7 @@ from conformance.matrix import Matrix, model_from
 from conformance.parameters import Registry, load_registry
 from conformance.plan import select_models
 from conformance.replay import Replay
+from conformance.schemas.documents import GatewayDocument, RecordedRun
 
 #: What must be the same in all recordings, by its path in `gateway.json`, and what to call it.
 _SAME = (
@@ -86,7 +87,7 @@ def _resolved(path: Path) -> Path:
     return path.resolve()
 
 
-Sources = Sequence[tuple[Folder, Mapping[str, Any]]]
+Sources = Sequence[tuple[Folder, GatewayDocument]]
 
 
 def _refuse_contradictions(sources: Sources) -> None:
@@ -149,20 +150,21 @@ def _refuse_gaps(sources: Sources, cassettes: Mapping[str, Path]) -> None:
         )
 
 
-def _joined(documents: Sequence[Mapping[str, Any]], *, complete: bool) -> dict[str, Any]:
+def _joined(documents: Sequence[GatewayDocument], *, complete: bool) -> GatewayDocument:
     """The document of the whole: the first's, with the times, requests and completeness of all."""
     runs = [document["run"] for document in documents]
-    run = {name: value for name, value in runs[0].items() if name != "shard"}
-    run |= {
+    whole: RecordedRun = {
+        **runs[0],
         "started_at": min(run["started_at"] for run in runs),
         "finished_at": max(run["finished_at"] for run in runs),
         "requests": sum(run["requests"] for run in runs),
         "complete": complete,
     }
-    return {**documents[0], "run": run}
+    whole.pop("shard", None)
+    return {**documents[0], "run": whole}
 
 
-def _judged(folder: Folder, document: Mapping[str, Any], registry: Registry, *, partial: bool) -> Matrix:
+def _judged(folder: Folder, document: GatewayDocument, registry: Registry, *, partial: bool) -> Matrix:
     """The matrix of the whole, which shows cells that no recording holds, and cassettes that are damaged."""
     try:
         matrix = Replay(folder, document, registry).matrix()

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from conformance.cassette_format import GATEWAY_VERSION, PART
 from conformance.cassettes import Folder
@@ -17,7 +17,7 @@ from conformance.dialects import one_line
 from conformance.dialogue import Ask
 from conformance.discovery import Discovered
 from conformance.errors import CassetteError
-from conformance.history import Run, measured_by, models_of, number_of, runs_of
+from conformance.history import measured_by, models_of, number_of, runs_of
 from conformance.judge import Outcome, combined, inconclusive, not_recorded
 from conformance.matrix import (
     Matrix,
@@ -34,7 +34,7 @@ from conformance.packing import Block, Packed
 from conformance.parameters import Registry
 from conformance.plan import RUN_STRIDE, Group, Plan, groups_for, make_plan, select_models
 from conformance.probing import Found, settle
-from conformance.schemas.documents import Cell, MatrixRun
+from conformance.schemas.documents import Cell, GatewayDocument, MatrixRun, RecordedRun
 from conformance.shards import Shard, shard_from
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Model, Parameter, PlannedCell
 
@@ -56,21 +56,21 @@ def answered(dialogue: Ask[Found], recorded: Mapping[str, Exchange]) -> Found:
         return found
 
 
-def gateway_document(discovered: Discovered, run: Run, earlier: Sequence[Run] = ()) -> dict[str, Any]:
+def gateway_document(discovered: Discovered, run: RecordedRun, earlier: Sequence[RecordedRun] = ()) -> GatewayDocument:
     """What is kept beside the cassettes, so that the offline run is planned from the recording.
 
     `earlier` are the runs before this one whose exchanges are still needed. An older suite does not know of
     them, so a document that has some, or a numbered run, says that it is of a later format.
     """
     plain = not earlier and not number_of(run)
-    document = {
+    document: GatewayDocument = {
         "schema_version": 1 if plain else GATEWAY_VERSION,
         "gateway": gateway_row(discovered.gateway),
-        "run": dict(run),
+        "run": run.copy(),
         "models": [model_row(model) for model in discovered.models],
         "left_out": [{"id": model, "mode": mode} for model, mode in discovered.left_out],
     }
-    return document | ({"earlier": [dict(each) for each in earlier]} if earlier else {})
+    return {**document, "earlier": [each.copy() for each in earlier]} if earlier else document
 
 
 class Replay:
@@ -82,7 +82,7 @@ class Replay:
     def __init__(
         self,
         folder: Folder,
-        document: Mapping[str, Any],
+        document: GatewayDocument,
         registry: Registry,
         parameters: Sequence[Parameter] | None = None,
         endpoints: Sequence[Endpoint] | None = None,
@@ -128,8 +128,8 @@ class Replay:
 
     def _selected(self) -> str | None:
         """The `--models` that the runs together were narrowed by; None where one of them was not."""
-        selections = dict.fromkeys(run["selection"] for run in self._runs)
-        return None if None in selections else ",".join(selections)
+        selections = [run["selection"] for run in self._runs]
+        return ",".join(dict.fromkeys(filter(None, selections))) if all(selections) else None
 
     def _shard_of(self, shard: Shard | None) -> Shard | None:
         """The shard that is judged: the one asked for, or the one that was recorded."""
@@ -314,7 +314,7 @@ class Replay:
                 yield f"older than {max_age:g} days: {named}; record again with --live"
 
 
-def _endpoints(run: Run) -> tuple[Endpoint, ...]:
+def _endpoints(run: RecordedRun) -> tuple[Endpoint, ...]:
     return tuple(endpoint for endpoint in Endpoint if endpoint in run["endpoints"])
 
 

@@ -35,6 +35,7 @@ from conformance.provider.table import SupportTable, load_table, shipped_table_p
 from conformance.provider.target import Target, target_from_env
 from conformance.replay import Replay
 from conformance.report import PAGE, allure_results
+from conformance.schemas.documents import GatewayDocument
 from conformance.shards import Shard, shard_from
 from conformance.support import Overrides, derive, dump_table, overrides_from, same_rules
 from conformance.types import CellKey, Judgement, PlannedCell, Verdict
@@ -68,7 +69,7 @@ class Run:
         """Nothing is read or sent yet."""
         self.settings = settings
         self._config = config
-        self._document: dict[str, Any] | None = None
+        self._document: GatewayDocument | None = None
         self.traffic = Traffic()
         self.interruption = Interruption()
         self.folder = Folder(settings.cassettes / settings.gateway)
@@ -115,7 +116,7 @@ class Run:
         option = self._config.option
         recorded = self._recorded()
         resume = option.resume and recorded is not None
-        before = recorded["run"] if resume and recorded else {}
+        before: Mapping[str, Any] = recorded["run"] if resume and recorded else {}
         shard, was = self.settings.shard, shard_from(before.get("shard"))
         if resume and shard and shard != was:
             raise CassetteError(
@@ -156,7 +157,7 @@ class Run:
             "digest": _digest(settings.cassettes / settings.gateway, settings.table),
         }
 
-    def _recorded(self) -> dict[str, Any] | None:
+    def _recorded(self) -> GatewayDocument | None:
         """The recording that a run goes on with or adds to; None where there is none, or it is to be replaced."""
         if self._config.option.fresh or not (self.folder.path / GATEWAY_FILE).exists():
             return None

@@ -36,6 +36,7 @@ from conformance.provider.target import Target
 from conformance.recording import Progress, record
 from conformance.replay import Replay, gateway_document
 from conformance.run import load_overrides
+from conformance.schemas.documents import RecordedRun
 from conformance.support import derive, dump_table
 from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
 
@@ -119,15 +120,16 @@ def _synthetic_recording(folder: Path) -> int:
     for model, groups in plan.groups_of.items():
         exchanges = [exchange for group in groups for exchange in _imagined(group)]
         recordings.write_model(model, exchanges, registry.paths)
-    run = {
+    run: RecordedRun = {
         "started_at": now(),
         "finished_at": now(),
         "complete": True,
         "requests": 0,
         "exhaustive": False,
         "selection": None,
+        "parameters": [p.id for p in registry.select("core")],
+        "endpoints": list(Endpoint),
     }
-    run |= {"parameters": [p.id for p in registry.select("core")], "endpoints": list(Endpoint)}
     recordings.write_gateway(gateway_document(Discovered(gateway, tuple(models), ()), run))
     matrix = Replay(recordings, recordings.read_gateway(), registry, registry.select("core"), tuple(Endpoint)).matrix()
     table = derive(matrix, load_overrides(), None, registry.values_of)

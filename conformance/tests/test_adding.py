@@ -22,7 +22,7 @@ FEW = "--parameters=store,temperature"
 Cell = tuple[str, str, str, str]
 
 
-def run_row(parameters: Sequence[str] = ("a",), selection: str | None = None, **more: Any) -> dict[str, Any]:
+def run_row(parameters: Sequence[str] = ("a",), selection: str | None = None, **more: Any) -> Any:
     """A run as `gateway.json` holds it."""
     row = {"parameters": list(parameters), "endpoints": ["responses"], "exhaustive": False, "selection": selection}
     return {"started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T01:00:00Z", **row, **more}
@@ -199,8 +199,8 @@ def test_what_stays_beside_a_new_run() -> None:
 
 def test_an_earlier_run_keeps_the_models_it_asked() -> None:
     """Given a model whose deployments are others by now, when a run becomes an earlier one, then it keeps the row."""
-    before: list[dict[str, Any]] = [{"id": "x", "deployments": 2}, {"id": "y"}, {"id": "z"}]
-    now: list[dict[str, Any]] = [{"id": "x", "deployments": 1}, {"id": "y"}]
+    before: Any = [{"id": "x", "deployments": 2}, {"id": "y"}, {"id": "z"}]
+    now: Any = [{"id": "x", "deployments": 1}, {"id": "y"}]
     kept = with_its_models(run_row(), before, now)
     assert kept["models"] == [{"id": "x", "deployments": 2}]
     assert "models" not in with_its_models(kept, now, before)
@@ -208,7 +208,10 @@ def test_an_earlier_run_keeps_the_models_it_asked() -> None:
 
 def test_a_matrix_finds_its_recording() -> None:
     """Given a matrix, when recordings are held against it, then the one fits in whose time it was made."""
-    matrix = {"run": {"started_at": "2026-01-01T00:30:00Z"}}
-    assert made_in({"run": run_row()}, matrix)
-    assert made_in({"run": run_row(started_at="2026-02"), "earlier": [run_row()]}, matrix)
-    assert not made_in({"run": run_row(started_at="2026-01-01T00:31:00Z")}, matrix)
+    matrix: Any = {"run": {"started_at": "2026-01-01T00:30:00Z"}}
+    documents: list[Any] = [
+        {"run": run_row()},
+        {"run": run_row(started_at="2026-02"), "earlier": [run_row()]},
+        {"run": run_row(started_at="2026-01-01T00:31:00Z")},
+    ]
+    assert [made_in(document, matrix) for document in documents] == [True, True, False]

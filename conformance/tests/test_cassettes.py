@@ -260,7 +260,8 @@ DOCUMENT: dict[str, Any] = {
 def test_gateway_document_comes_back(tmp_path: Path) -> None:
     """Given what a recording was planned from, when it is written and read, then it is the same, without the key."""
     folder = Folder(tmp_path, Scrubber([KEY]))
-    folder.write_gateway({**DOCUMENT, "note": f"found with {KEY}"})
+    document: Any = {**DOCUMENT, "note": f"found with {KEY}"}
+    folder.write_gateway(document)
 
     assert folder.read_gateway() == {**DOCUMENT, "note": f"found with {REPLACEMENT}"}
     assert KEY not in (tmp_path / GATEWAY_FILE).read_text()

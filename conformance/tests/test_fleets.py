@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_what_a_test_judges_depends_on_the_size(tmp_path: Path, models: int, opt
     """Given a recording of more than 20,000 cells, when its tests are collected, then there is one for each model."""
     place, registry = Workplace(tmp_path), load_registry()
     fleet = tuple(Model(id=f"model-{number}") for number in range(models))
-    run = {"started_at": "s", "finished_at": "f", "complete": False, "requests": 0, "exhaustive": False}
+    run: Any = {"started_at": "s", "finished_at": "f", "complete": False, "requests": 0, "exhaustive": False}
     run |= {"selection": None, "parameters": [p.id for p in registry.select("core")], "endpoints": list(Endpoint)}
     document = gateway_document(Discovered(Gateway(name="g", url="http://g"), fleet, ()), run)
     Folder(tmp_path / "cassettes" / "g").write_gateway(document)

@@ -137,7 +137,7 @@ def test_a_version_that_no_terminal_should_show(version: str) -> None:
 
 _TIMES: dict[str, Any] = {"started_at": "2026-11-22T12:00:00Z", "finished_at": "2026-11-22T12:00:00Z"}
 _ASKED: dict[str, Any] = {"parameters": [], "endpoints": [], "exhaustive": False, "selection": None}
-_RUN: dict[str, Any] = {**_TIMES, **_ASKED, "complete": True, "requests": 1}
+_RUN: Any = {**_TIMES, **_ASKED, "complete": True, "requests": 1}
 
 
 @given(ANSWERS)
