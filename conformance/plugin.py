@@ -47,6 +47,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
     add("--reports", metavar="DIR", help="where reports are written (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
+    add(
+        "--strict-table",
+        action="store_true",
+        help="fail also where a table that does not know this gateway expects something else (exit code 1)",
+    )
     add("--update-table", action="store_true", help="rewrite the table from this run")
     add("--litellm-version", metavar="X", help="LiteLLM version of the embedded gateway")
 
@@ -239,6 +244,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if _FAILED in config.stash:
         terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
         return
+    for line in summary.news(run.news(), run.accept):
+        terminalreporter.line(line)
     for note in run.replay.notes(config.option.max_age):
         terminalreporter.line(f"NOTE {note}")
     terminalreporter.line(f"page: {_shown(run.settings.reports / PAGE, config)}")
