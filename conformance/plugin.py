@@ -32,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="measure a gateway: the one the environment names, or an embedded one",
     )
+    add(
+        "--header",
+        metavar="'NAME: VALUE'",
+        action="append",
+        default=[],
+        help="also send this header (again and again); LITELLM_HEADERS keeps it off the command line",
+    )
+    add("--ca-bundle", metavar="FILE", help="certificates (PEM) to trust in place of the public ones")
     add("--gateway", metavar="NAME", help="cassette folder; default: embedded, or the host's name")
     add("--models", metavar="GLOB", help="only models whose id fits (several: separated by commas)")
     add("--shard", metavar="I/N", help="only the I-th of N parts of the models, for as many machines")

@@ -10,7 +10,7 @@ import itertools
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -30,8 +30,10 @@ from conformance.matrix import Matrix, dump_matrix, judgement_from
 from conformance.outcomes import Kind, Outcome, compare, knows
 from conformance.parameters import Registry, load_registry
 from conformance.plan import select_endpoints
+from conformance.provider.headers import checked_headers, split_header
 from conformance.provider.table import SupportTable, load_table, shipped_table_path
 from conformance.provider.target import Target, target_from_env
+from conformance.provider.tls import verification
 from conformance.replay import Replay
 from conformance.report import PAGE, allure_results
 from conformance.shards import Shard, shard_from
@@ -333,7 +335,7 @@ def settings_of(config: pytest.Config) -> Settings:
     option = config.option
     start = config.invocation_params.dir
     _refuse_moved_root(config)
-    target = target_from_env() if option.live and not is_worker(config) else None
+    target = _target(config) if option.live and not is_worker(config) else None
     if option.concurrency < 1:
         raise ConformanceError(f"--concurrency {option.concurrency} sends nothing; give 1 or more")
     for budget in ("budget_requests", "budget_usd", "max_age"):
@@ -371,6 +373,19 @@ def settings_of(config: pytest.Config) -> Settings:
         table=table,
         update_table=option.update_table,
     )
+
+
+def _target(config: pytest.Config) -> Target | None:
+    """The gateway that the environment names, with the headers and the authority that options name."""
+    option = config.option
+    target = target_from_env(headers=checked_headers(map(split_header, option.header), "--header"))
+    if target is None:
+        if option.header:
+            raise ConformanceError("--header is for a gateway of your own; name it in LITELLM_BASE_URL")
+        return None
+    bundle = option.ca_bundle and str(config.invocation_params.dir / option.ca_bundle)
+    verification(bundle)
+    return replace(target, ca_bundle=bundle)
 
 
 def told_by_controller(config: pytest.Config) -> Mapping[str, str]:
