@@ -20,6 +20,7 @@ from conformance.exchange import user_agent
 from conformance.provider.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
 from conformance.provider.target import Target
+from conformance.provider.tls import verification
 from conformance.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.types import Gateway, Model
 
@@ -56,12 +57,12 @@ def discover(target: Target, name: str | None = None, *, simulated: bool = False
 async def _discover(target: Target, name: str | None, simulated: bool) -> Discovered:
     async with httpx.AsyncClient(
         headers={
-            "authorization": f"Bearer {target.api_key}",
-            "accept-encoding": ACCEPT_ENCODING,
             "user-agent": user_agent(),
+            **target.request_headers,
+            "accept-encoding": ACCEPT_ENCODING,
         },
         timeout=TIMEOUT,
-        verify=httpx.create_ssl_context(),  # which knows SSL_CERT_FILE, also where proxies do not hold
+        verify=verification(target.ca_bundle),
         trust_env=target.uses_environment,
         follow_redirects=False,
     ) as client:

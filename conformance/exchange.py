@@ -27,6 +27,7 @@ from conformance.errors import StoppedError
 from conformance.judge import is_refusal
 from conformance.pacing import Window
 from conformance.provider.target import Target
+from conformance.provider.tls import verification
 from conformance.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.types import Endpoint, Exchange, Request, Response
 
@@ -105,7 +106,8 @@ class Sender:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Sender]:
         """Open the connection pools for as long as the block runs."""
-        context = httpx.create_ssl_context()  # made once: it costs 45 ms a client
+        known = verification(self._target.ca_bundle)
+        context = httpx.create_ssl_context() if known is True else known  # made once: it costs 45 ms a client
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(-(-self.concurrency // _CONNECTIONS)):
                 client = httpx.AsyncClient(
@@ -115,10 +117,10 @@ class Sender:
                     timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
                     headers={
-                        "authorization": f"Bearer {self._target.api_key}",
+                        "user-agent": user_agent(),
+                        **self._target.request_headers,
                         "accept-encoding": ACCEPT_ENCODING,
                         "content-type": "application/json",
-                        "user-agent": user_agent(),
                     },
                 )
                 self._clients.append(await stack.enter_async_context(client))

@@ -36,10 +36,9 @@ class Watch:
         self._secrets: list[str] = []
         self._began = time.time()
 
-    def over(self, secret: str) -> None:
-        """Watch over this key too; one so short that it is an ordinary word is none."""
-        if len(secret) >= SHORTEST_SECRET:
-            self._secrets.append(secret)
+    def over(self, *secrets: str) -> None:
+        """Watch over these too, the key and what headers hold; one so short that it is an ordinary word is none."""
+        self._secrets += [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
     @property
     def scrubber(self) -> Scrubber:
@@ -56,11 +55,11 @@ class Watch:
         found = list(leaking(_files(folder, 0.0 if all_files else since), self._secrets))
         removed = [path for path in found if _time(path) >= since and _removed(path)]
         left = [path for path in found if path not in removed]
-        told = []
+        what, told = "the API key" if len(self._secrets) == 1 else "the API key or a header's value", []
         if removed:
-            told.append(f"the API key stood in {self._named(removed)} in {folder}, now removed; please report this")
+            told.append(f"{what} stood in {self._named(removed)} in {folder}, now removed; please report this")
         if left:
-            told.append(f"the API key stands in {self._named(left)} in {folder}; remove that, and change the key")
+            told.append(f"{what} stands in {self._named(left)} in {folder}; remove that, and change the key")
         if told:
             raise LeakError("; ".join(told))
 

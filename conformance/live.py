@@ -87,8 +87,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
     if job.send:
         folder.prepare()
     with folder.locked() if job.send else contextlib.nullcontext(), _gateway(job, say) as target:
-        watch.over(target.api_key)
-        folder = Folder(folder.path, Scrubber([target.api_key], [target.base_url]))
+        watch.over(*target.secrets)
+        folder = Folder(folder.path, Scrubber(target.secrets, [target.base_url]))
         simulated = job.target is None
         discovered = discover(target, job.gateway, simulated=simulated)
         if simulated:  # its port is a random one, and no fact about it
@@ -103,11 +103,23 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
         if stays and job.recorded is not None and not job.resume:
             _refuse_beside(discovered, job.recorded, folder)
         plan = make_plan(chosen, job.registry, job.parameters, job.endpoints, number_of(run))
+        _refuse_open_secrets(watch, discovered, job)
         budget = Budget(job.budget_requests, job.budget_usd, discovered.prices)
         for line in _announced(discovered, plan, job):
             say(watch.scrubber.credentials(line))
         budget.require_prices(plan.models)
         return _measure(job, target, folder, discovered, plan, run, earlier, console, traffic, budget)
+
+
+def _refuse_open_secrets(watch: Watch, discovered: Discovered, job: Job) -> None:
+    """Refuse secrets that are ordinary words here: what is written would lose its models' and parameters' names."""
+    names = [text for model in discovered.models for text in (model.id, model.route or "", *model.served_by)]
+    names += [discovered.gateway.name, *(parameter.id for parameter in job.parameters), *job.endpoints]
+    if watch.scrubber.holds_secret("\n".join(names)):
+        raise ConformanceError(
+            "the key, or the value of a header, is also part of a name that the gateway lists, or of a parameter's: "
+            "it cannot be kept out of the recordings; use another key, or leave that header out"
+        )
 
 
 def _run_row(job: Job, discovered: Discovered) -> tuple[RecordedRun, list[RecordedRun]]:

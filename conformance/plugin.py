@@ -32,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="measure a gateway: the one the environment names, or an embedded one",
     )
+    add(
+        "--header",
+        metavar="'NAME: VALUE'",
+        action="append",
+        default=[],
+        help="also send this header (again and again); LITELLM_HEADERS keeps it off the command line",
+    )
+    add("--ca-bundle", metavar="FILE", help="certificates (PEM) to trust in place of the public ones")
     add("--gateway", metavar="NAME", help="cassette folder; default: embedded, or the host's name")
     add("--models", metavar="GLOB", help="only models whose id fits (several: separated by commas)")
     add("--shard", metavar="I/N", help="only the I-th of N parts of the models, for as many machines")
@@ -48,6 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
     add("--reports", metavar="DIR", help="where reports are written (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
+    add(
+        "--strict-table",
+        action="store_true",
+        help="fail also where a table that does not know this gateway expects something else (exit code 1)",
+    )
     add("--update-table", action="store_true", help="rewrite the table from this run")
     add("--litellm-version", metavar="X", help="LiteLLM version of the embedded gateway")
 
@@ -234,6 +247,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if _FAILED in config.stash:
         terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
         return
+    for line in summary.news(run.news(), run.accept):
+        terminalreporter.line(line)
     for note in run.replay.notes(config.option.max_age):
         terminalreporter.line(f"NOTE {note}")
     terminalreporter.line(f"page: {shown(run.settings.reports / PAGE, config)}")

@@ -10,8 +10,8 @@ import hashlib
 import itertools
 import shlex
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -27,12 +27,14 @@ from conformance.exchange import Traffic
 from conformance.interruption import Interruption
 from conformance.leaks import Watch
 from conformance.live import EMBEDDED, Job, run_live
-from conformance.matrix import Matrix, dump_matrix
-from conformance.outcomes import Outcome, compare
+from conformance.matrix import Matrix, dump_matrix, judgement_from
+from conformance.outcomes import Kind, Outcome, compare, knows
 from conformance.parameters import Registry, load_registry
 from conformance.plan import select_endpoints
+from conformance.provider.headers import checked_headers, split_header
 from conformance.provider.table import SupportTable, load_table, shipped_table_path
 from conformance.provider.target import Target, target_from_env
+from conformance.provider.tls import verification
 from conformance.replay import Replay
 from conformance.report import PAGE, allure_results
 from conformance.schemas.documents import GatewayDocument
@@ -239,7 +241,21 @@ class Run:
             self.accept,
             route=self.replay.route(judgement.key.model),
             version=self.replay.gateway.version,
+            strict=self.strict,
         )
+
+    @cached_property
+    def strict(self) -> bool:
+        """True where the table is knowledge of this gateway: the user named it, or it holds measurements of it."""
+        option = self._config.option
+        return bool(option.strict_table or option.table) or knows(self.table, self.settings.gateway)
+
+    def news(self) -> int:
+        """How many cells are other than the table expects of a gateway that it does not know."""
+        if self.strict:
+            return 0
+        rows = map(judgement_from, self.matrix["cells"])
+        return sum(self._compared(judgement).kind is Kind.NEWS for judgement in rows)
 
     @cached_property
     def accept(self) -> str:
@@ -253,23 +269,27 @@ class Run:
             command.append(f"--cassettes={shown(self.settings.cassettes, self._config)}")
         for name in ("cassettes", "table", "parameters", "endpoints", "models", "shard"):
             value = getattr(option, name)
+            if name == "table" and not value and self.settings.gateway != EMBEDDED:
+                value = f"{self.settings.gateway}-table.json"  # the shipped table stays what it is
             if value:
                 command.append(f"--{name}={value}")
         return shlex.join([*command, "--update-table"])
 
     def evidence(self, cell: PlannedCell) -> str:
         """The exchanges behind a verdict, shortened."""
-        return allure_results.as_text(self.replay.exchanges(cell), limit=400)
+        return allure_results.as_text(self.replay.exchanges(cell))
 
-    def label_model(self, model: str) -> None:
+    def label_model(self, model: str, outcomes: Iterable[Outcome]) -> None:
         """Say in the model's Allure result, where one is written, what was measured."""
         if self.allure:
-            self.allure.tell_model(model, self.replay.route(model))
+            news = sum(outcome.kind is Kind.NEWS for outcome in outcomes)
+            self.allure.tell_model(model, self.replay.route(model), news=news)
 
-    def label(self, cell: PlannedCell) -> None:
+    def label(self, cell: PlannedCell, outcome: Outcome) -> None:
         """Say in the cell's Allure result, where one is written, what was measured."""
         if self.allure:
-            self.allure.tell(cell, self.replay.judgement(cell.key), self.replay.route(cell.key.model))
+            route, news = self.replay.route(cell.key.model), outcome.kind is Kind.NEWS
+            self.allure.tell(cell, self.replay.judgement(cell.key), route, news=news)
 
     def attach_evidence(self, cell: PlannedCell) -> None:
         """Attach the exchanges behind a verdict to the cell's Allure result, where one is written."""
@@ -282,7 +302,9 @@ class Run:
         return allure_results.attend(self._config, self.replay.gateway)
 
     def table_differs(self) -> str | None:
-        """What is wrong with the table as a whole, or None."""
+        """What is wrong with the table as a whole, or None; of a gateway that it does not know, nothing can be."""
+        if not self.strict:
+            return None
         derived = self._derived(self.table)
         if same_rules(self.table, derived):
             return None
@@ -328,7 +350,7 @@ def settings_of(config: pytest.Config) -> Settings:
     option = config.option
     start = config.invocation_params.dir
     _refuse_moved_root(config)
-    target = target_from_env() if option.live and not is_worker(config) else None
+    target = _target(config) if option.live and not is_worker(config) else None
     if option.concurrency < 1:
         raise ConformanceError(f"--concurrency {option.concurrency} sends nothing; give 1 or more")
     for budget in ("budget_requests", "budget_usd", "max_age"):
@@ -376,6 +398,19 @@ def settings_of(config: pytest.Config) -> Settings:
         table=table,
         update_table=option.update_table,
     )
+
+
+def _target(config: pytest.Config) -> Target | None:
+    """The gateway that the environment names, with the headers and the authority that options name."""
+    option = config.option
+    target = target_from_env(headers=checked_headers(map(split_header, option.header), "--header"))
+    if target is None:
+        if option.header:
+            raise ConformanceError("--header is for a gateway of your own; name it in LITELLM_BASE_URL")
+        return None
+    bundle = option.ca_bundle and str(config.invocation_params.dir / option.ca_bundle)
+    verification(bundle)
+    return replace(target, ca_bundle=bundle)
 
 
 def told_by_controller(config: pytest.Config) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -110,6 +110,14 @@ def _declared_otherwise(differing: Iterable[Mapping[str, Any]]) -> list[Text]:
 
 def _of(models: Collection[str]) -> str:
     return printable(next(iter(models))) if len(models) == 1 else f"{len(models)} models"
+
+
+def news(count: int, keep: str) -> Iterator[str]:
+    """What to say of cells that a table without this gateway expected to be otherwise; `keep` is the command for it."""
+    if count:
+        cells = "1 cell is" if count == 1 else f"{count} cells are"
+        yield f"NEWS {cells} other than the shipped table expects of a gateway it does not know; no test fails for it"
+        yield f"  to keep what was measured: {keep}"
 
 
 def _sign(modes: dict[str, Verdict]) -> Text:

@@ -1,7 +1,7 @@
 """The model list on disk: the last one that a gateway gave, for when it cannot be asked.
 
 One file for each gateway and key, in the user's cache folder. Its name and content are bound to
-the address and to a fingerprint of the key; the key itself is never written.
+the address and to a fingerprint of the key and further headers, which are never written themselves.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def cache_folder() -> Path:
 
 
 def fingerprint(target: Target) -> str:
-    """Tells one gateway and key from another, and tells nobody the key."""
-    return hashlib.sha256(f"{target.base_url}\0{target.api_key}".encode()).hexdigest()[:24]
+    """Tells one gateway, key and set of headers from another, and tells nobody what they are."""
+    parts = [target.base_url, target.api_key, *(f"{name}:{value}" for name, value in sorted(target.headers.items()))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def cache_file(target: Target, folder: Path | None = None) -> Path:

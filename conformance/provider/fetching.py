@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from conformance.provider.catalogue import Listed, catalogue, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
 from conformance.provider.target import Target
+from conformance.provider.tls import verification
 from conformance.provider.transport import http_library
 
 #: Seconds: to connect, between two pieces of an answer, and for one whole answer.
@@ -50,8 +51,9 @@ async def fetch_async(target: Target) -> tuple[Listed, ...]:
 def _options(target: Target) -> dict[str, Any]:
     library = http_library()
     return {
-        "headers": {"authorization": f"Bearer {target.api_key}", "accept-encoding": "identity"},
+        "headers": {**target.request_headers, "accept-encoding": "identity"},
         "timeout": library.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        "verify": verification(target.ca_bundle),
         "trust_env": target.uses_environment,
         "follow_redirects": False,
     }

@@ -71,16 +71,24 @@ class Model:
 class LiteLLMProvider:
     """The models of one gateway, what each of them can do, and a stream from any of them.
 
-    `table` is the user's support table over the shipped one; `cache_folder` is for model lists,
-    by default in the user's own cache. Raises `TargetError` for an address or a key that cannot be
-    used and `TableError` for such a table; nothing is asked of the gateway yet.
+    `headers` go with every request, for a gateway that wants more than a key, or another one:
+    `authorization` takes the key's place. `table` is the user's support table over the shipped one;
+    `cache_folder` is for model lists, by default in the user's own cache. Raises `TargetError` for an
+    address, a key or a header that cannot be used and `TableError` for such a table; nothing is asked
+    of the gateway yet.
     """
 
     def __init__(
-        self, base_url: str, api_key: str, *, table: Table | None = None, cache_folder: Path | None = None
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        table: Table | None = None,
+        cache_folder: Path | None = None,
     ) -> None:
-        """Check the address and the key, and load the table."""
-        self.target: Target = make_target(base_url, api_key)
+        """Check the address, the key and the headers, and load the table."""
+        self.target: Target = make_target(base_url, api_key, headers=headers)
         self.table: SupportTable = layered_table(table)
         self._gateway = gateway_name(self.target.base_url)
         self._folder = cache_folder
@@ -98,13 +106,15 @@ class LiteLLMProvider:
     ) -> LiteLLMProvider:
         """The gateway that `LITELLM_BASE_URL` and `LITELLM_API_KEY` name, else the `OPENAI_` pair.
 
+        `LITELLM_HEADERS` holds further headers: a JSON object, or `Name: value` lines.
+
         Raises `TargetError` where neither is set, or where one cannot be used.
         """
         target = target_from_env(environ)
         if target is None:
             (url, key), (other, _) = ENVIRONMENT
             raise TargetError(f"no gateway is named; set {url} and {key} (or {other} and its key)")
-        return cls(target.base_url, target.api_key, table=table, cache_folder=cache_folder)
+        return cls(target.base_url, target.api_key, headers=target.headers, table=table, cache_folder=cache_folder)
 
     def __repr__(self) -> str:
         """The address alone."""
@@ -156,7 +166,8 @@ class LiteLLMProvider:
 
         asked = model if isinstance(model, Model) else self.model(model)
         self._client = client_of(self.target, self._client)
-        return stream(self._client.openai, asked, messages, table=self.table, gateway=self._gateway, **options)
+        known: dict[str, Any] = {"table": self.table, "gateway": self._gateway, "secrets": self.target.secrets}
+        return stream(self._client.openai, asked, messages, **known, **options)
 
     async def aclose(self) -> None:
         """Close the connections that streams have left open for the next one."""

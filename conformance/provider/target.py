@@ -1,4 +1,4 @@
-"""The gateway to talk to, read from the environment: address, key, and a name to file it under."""
+"""The gateway to talk to, read from the environment: address, key, further headers, and a name to file it under."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from conformance.provider.errors import TargetError
+from conformance.provider.headers import VARIABLE, checked_headers, parse_headers, secrets_in
 
 #: Pairs of environment variables, the first whose address is set wins.
 ENVIRONMENT = (("LITELLM_BASE_URL", "LITELLM_API_KEY"), ("OPENAI_BASE_URL", "OPENAI_API_KEY"))
@@ -18,13 +19,27 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Target:
-    """A gateway's address and key.
+    """A gateway's address, its key, and the headers that it wants besides, by lower-case name.
 
-    `base_url` has no trailing slash and no `/v1`; `api_key` never shows in a repr.
+    `base_url` has no trailing slash and no `/v1`. `api_key` and `headers` never show in a repr; the key is empty where
+    headers alone open the gateway. `ca_bundle` names the certificates to trust in place of the public ones.
     """
 
     base_url: str
     api_key: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    ca_bundle: str | None = None
+
+    @property
+    def request_headers(self) -> dict[str, str]:
+        """What opens the gateway: the key as Bearer, unless a header takes its place, and the headers."""
+        bearer = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        return bearer | dict(self.headers)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that nobody may be told: the key, and what the headers hold."""
+        return tuple(dict.fromkeys(each for each in (self.api_key, *secrets_in(self.headers)) if each))
 
     @property
     def name(self) -> str:
@@ -49,20 +64,36 @@ def gateway_name(base_url: str) -> str:
     return host if parts.port in (None, default_port) else f"{host}-{parts.port}"
 
 
-def target_from_env(environ: Mapping[str, str] | None = None) -> Target | None:
-    """The gateway that the environment names, or None where it names none.
+def target_from_env(
+    environ: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+) -> Target | None:
+    """The gateway that the environment names, or None where it names none; `headers` go before its own.
 
-    Raises `TargetError` for an address that is no HTTP address, or one without a key.
+    `LITELLM_HEADERS` belongs to `LITELLM_BASE_URL`, as the key does: no secret goes to a stranger. Raises
+    `TargetError` for an address that is no HTTP address, one without a key or headers, and malformed headers.
     """
     environ = os.environ if environ is None else environ
+    (own, _), *_ = ENVIRONMENT
     for url_name, key_name in ENVIRONMENT:
         if environ.get(url_name, "").strip():
-            return make_target(environ[url_name], environ.get(key_name, ""), url_name, key_name)
+            text = environ.get(VARIABLE, "")
+            if text.strip() and url_name != own:
+                raise TargetError(f"{VARIABLE} is set, and {own} is not; name the gateway of these headers in {own}")
+            every = parse_headers(text) | dict(headers or {})
+            return make_target(environ[url_name], environ.get(key_name, ""), url_name, key_name, headers=every)
     return None
 
 
-def make_target(base_url: str, api_key: str, url_name: str = "base_url", key_name: str = "api_key") -> Target:
-    """Check and normalise an address and a key; the names are those of the settings they came from."""
+def make_target(
+    base_url: str,
+    api_key: str,
+    url_name: str = "base_url",
+    key_name: str = "api_key",
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Target:
+    """Check and normalise an address, a key and headers; the names are those of the settings they came from."""
+    checked = checked_headers((headers or {}).items(), "headers")
     url = base_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -76,8 +107,8 @@ def make_target(base_url: str, api_key: str, url_name: str = "base_url", key_nam
     if parts.query or parts.fragment:
         raise TargetError(f"{url_name} holds a query or fragment; write it as https://host[:port][/v1]")
     key = api_key.strip()
-    if not key:
+    if not key and not checked:
         raise TargetError(f"{key_name} is not set; it must hold the key for {url_name}")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if key and (not key.isascii() or not key.isprintable() or " " in key):
         raise TargetError(f"{key_name} holds a character that no HTTP header can carry; check it for stray bytes")
-    return Target(url.removesuffix("/v1").rstrip("/"), key)
+    return Target(url.removesuffix("/v1").rstrip("/"), key, checked)

@@ -22,6 +22,7 @@ from allure_commons.model2 import Label, Link, Parameter, StatusDetails, TestRes
 from allure_commons.utils import md5
 
 from conformance.cassettes import write_atomically
+from conformance.dialects import one_line
 from conformance.errors import ReportError
 from conformance.matrix import Matrix, counts
 from conformance.report import PAGE
@@ -34,8 +35,14 @@ FOLDER = "allure-results"
 
 _OURS = pytest.StashKey[str]()
 
+#: Characters of a line of evidence in a test's report, and of each text in a request.
+_MOST, _LONG = 300, 40
+
 #: Where a cell's result leads: Allure's report lies in a folder of its own beside the page.
 _PAGE_FROM_REPORT = f"../{PAGE}"
+
+#: The tag of what differs from a table that does not know the gateway.
+_NEWS = Label("tag", "news")
 
 #: What Allure sorts results by: name, test status, and how the message begins. Its versions 2 and 3 read these.
 CATEGORIES = [
@@ -107,13 +114,15 @@ class Teller:
         self._gateway = gateway
         self._finish: Callable[[TestResult], None] | None = None
 
-    def tell(self, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
-        """Say which cell the running test is about."""
-        self._finish = functools.partial(finish, gateway=self._gateway, cell=cell, judgement=judgement, route=route)
+    def tell(self, cell: PlannedCell, judgement: Judgement, route: str | None, *, news: bool = False) -> None:
+        """Say which cell the running test is about; `news` where a table without this gateway expects otherwise."""
+        self._finish = functools.partial(
+            finish, gateway=self._gateway, cell=cell, judgement=judgement, route=route, news=news
+        )
 
-    def tell_model(self, model: str, route: str | None) -> None:
-        """Say which model the running test is about, all its cells."""
-        self._finish = functools.partial(finish_model, gateway=self._gateway, model=model, route=route)
+    def tell_model(self, model: str, route: str | None, *, news: int = 0) -> None:
+        """Say which model the running test is about, all its cells; `news` counts those that are news."""
+        self._finish = functools.partial(finish_model, gateway=self._gateway, model=model, route=route, news=news)
 
     @allure_commons.hookimpl(tryfirst=True)
     def report_result(self, result: TestResult) -> None:
@@ -125,7 +134,14 @@ class Teller:
             self._finish = None
 
 
-def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: Judgement, route: str | None) -> None:
+def finish(
+    result: TestResult,
+    gateway: Gateway,
+    cell: PlannedCell,
+    judgement: Judgement,
+    route: str | None,
+    news: bool = False,
+) -> None:
     """Turn a test's result into its cell's.
 
     Its identity is gateway, model, endpoint, mode and parameter, and not where the suite was started.
@@ -144,9 +160,12 @@ def finish(result: TestResult, gateway: Gateway, cell: PlannedCell, judgement: J
     if result.status == "passed":
         result.statusDetails = StatusDetails(message=f"{_verdict(judgement)}: {_held(judgement.reason)}")
     result.labels += [Label(name, value) for name, value in _labels(place, cell, judgement, route)]
+    if news:
+        result.description += "\n\n**News**: the table does not know this gateway, and expects otherwise."
+        result.labels.append(_NEWS)
 
 
-def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | None) -> None:
+def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | None, news: int = 0) -> None:
     """Turn a test's result into its model's, of the same identity from run to run."""
     place = {"gateway": _held(gateway.name), "model": _held(model)}
     result.name = place["model"]
@@ -154,6 +173,9 @@ def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | 
     result.links = [Link("link", _PAGE_FROM_REPORT, "the compatibility page")]
     told = {"parentSuite": place["gateway"], "suite": place["model"], "story": place["model"], **place}
     result.labels += [Label(name, value) for name, value in (told | ({"route": _held(route)} if route else {})).items()]
+    if news:
+        result.description = f"**News**: the table does not know this gateway, and expects otherwise of {news} cells."
+        result.labels.append(_NEWS)
 
 
 def _identify(result: TestResult, place: Mapping[str, str], identity: Sequence[str], above: int) -> None:
@@ -283,12 +305,22 @@ def _indented(body: str) -> str:
         return body
 
 
-def as_text(exchanges: Iterable[Exchange], limit: int) -> str:
-    """Exchanges for a test's report, each part cut at `limit` characters."""
-    return "\n".join(_told(exchange, limit) for exchange in exchanges)
+def as_text(exchanges: Iterable[Exchange]) -> str:
+    """Exchanges for a test's report: two lines for each, and no long text in them."""
+    return "\n".join(map(_told, exchanges))
 
 
-def _told(exchange: Exchange, limit: int) -> str:
-    sent, response = json.dumps(exchange.request.body)[:limit], exchange.response
-    body = response.body.decode("utf-8", "replace")[:limit]
-    return f"  > {sent}\n  < {response.status or response.error} {body}"
+def _told(exchange: Exchange) -> str:
+    request, response = exchange.request, exchange.response
+    sent = json.dumps({"fetch": request.fetch} if request.fetch else _shortened(request.body), ensure_ascii=False)
+    body = one_line(response.body.decode("utf-8", "replace"), _MOST)
+    return f"  > {one_line(sent, _MOST)}\n  < {response.status or response.error} {body}"
+
+
+def _shortened(value: Any) -> Any:
+    """A request's value with its long texts cut: of the probe's prompt nobody wants more than the beginning."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value]
+    return printable(value, _LONG) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Each cell's verdict, recomputed from its recording, against the support table."""
+"""Each cell's verdict, recomputed from its recording, against what the support table knows of this gateway."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ SHOWN = 10
 
 
 def test_cell(cell: PlannedCell, run: Run) -> None:
-    """Given a cell's recorded exchanges, when they are judged, then the table says the same."""
-    run.label(cell)
+    """Given a cell's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcome = run.outcome(cell.key)
+    run.label(cell, outcome)
     if outcome.kind is Kind.UNKNOWN:
         pytest.skip(outcome.message)
-    if outcome.kind is not Kind.SAME:
+    if outcome.kind.fails:
         run.attach_evidence(cell)
-        pytest.fail(f"{outcome.message}\n{run.evidence(cell)}", pytrace=False)
+        pytest.fail(f"{outcome.message}\nthe evidence, shortened:\n{run.evidence(cell)}", pytrace=False)
 
 
 def test_model(model: str, run: Run) -> None:
-    """Given all exchanges recorded with a model, when they are judged, then the table says the same of each cell."""
-    run.label_model(model)
+    """Given a model's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcomes = run.outcomes(model)
+    run.label_model(model, outcomes)
     if all(outcome.kind is Kind.UNKNOWN for outcome in outcomes):
         pytest.skip(outcomes[0].message)
-    deviating = [outcome.message for outcome in outcomes if outcome.kind not in (Kind.SAME, Kind.UNKNOWN)]
+    deviating = [outcome.message for outcome in outcomes if outcome.kind.fails]
     if deviating:
         more = [f"and {len(deviating) - SHOWN} cells more"] if len(deviating) > SHOWN else []
         pytest.fail("\n".join(deviating[:SHOWN] + more), pytrace=False)
 
 
 def test_table_is_what_the_recording_gives(run: Run) -> None:
-    """Given the recording, when the table is derived anew, then it has the rules it has on disk."""
+    """Given a recording of a gateway that the table knows, when the table is derived anew, then its rules are these."""
     if message := run.table_differs():
         pytest.fail(message, pytrace=False)
 

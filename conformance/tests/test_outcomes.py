@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.outcomes import Kind, compare
+from conformance.outcomes import Kind, compare, knows
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.support import Overrides
 from conformance.types import CellKey, Endpoint, Judgement, Mode, RejectedBy, Verdict
@@ -87,3 +87,47 @@ def test_message_of_a_deviation() -> None:
         "the table: store:true is safe to send (embedded-1)\n"
         "to accept the measurement: pytest --update-table"
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said", "strict", "kind"),
+    [
+        (Verdict.REJECTED, True, False, Kind.NEWS),
+        (Verdict.REJECTED, None, False, Kind.NEWS),
+        (Verdict.HONOURED, False, False, Kind.NEWS),
+        (Verdict.HONOURED, True, False, Kind.SAME),
+        (Verdict.REJECTED, False, False, Kind.SAME),
+        (Verdict.INCONCLUSIVE, False, False, Kind.UNKNOWN),
+        (Verdict.REJECTED, True, True, Kind.DEVIATES),
+        (Verdict.REJECTED, None, True, Kind.DEVIATES),
+    ],
+)
+def test_general_knowledge_is_not_contradicted(verdict: Verdict, said: bool | None, strict: bool, kind: Kind) -> None:
+    """Given a table that does not know the gateway, when a verdict differs, then it is news and nothing fails."""
+    outcome = compare(judged(verdict), saying(said), NO_OVERRIDES, "stranger", ACCEPT, strict=strict)
+
+    assert outcome.kind is kind
+    assert outcome.kind.fails is (kind is Kind.DEVIATES)
+    assert (f"to keep the measurement: {ACCEPT}" in outcome.message) is (kind is Kind.NEWS)
+
+
+def test_overrides_that_beat_are_not_stale_by_a_stranger() -> None:
+    """Given an override meant to contradict, when a stranger's measurement agrees with it, then all is as told."""
+    table, beaten = saying(True, "override:mine"), judged(Verdict.REJECTED)
+
+    assert compare(judged(Verdict.ACCEPTED), table, BEATING, "stranger", ACCEPT, strict=False).kind is Kind.SAME
+    assert compare(beaten, table, BEATING, "stranger", ACCEPT, strict=False).kind is Kind.SAME
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ({"kind": "measured", "gateway": "ours"}, True),
+        ({"kind": "measured", "gateway": "theirs"}, False),
+        ({"kind": "override", "gateway": "ours"}, False),
+        ({"kind": "default"}, False),
+    ],
+)
+def test_whom_a_table_knows(row: dict[str, str], known: bool) -> None:
+    """Given a table's source, when it is asked for a gateway, then it knows that one where it was measured there."""
+    assert knows(SupportTable(saying(True).rules, {"embedded-1": row}), "ours") is known

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.provider import (
+    TargetError,
     capabilities_of,
     compat_of,
     filter_request,
@@ -16,6 +17,7 @@ from conformance.provider import (
     parse_rate_limit_error,
     shipped_table_path,
 )
+from conformance.provider.headers import parse_headers, secrets_in
 from conformance.provider.table import parse_table
 
 VECTORS = json.loads((shipped_table_path().parent / "vectors.json").read_text(encoding="utf-8"))
@@ -80,11 +82,25 @@ def test_rate_limits(line: dict[str, Any]) -> None:
     assert format_rate_limit_error(found, model=line.get("model")) == line["message"], line["about"]
 
 
+@lines("headers")
+def test_headers(line: dict[str, Any]) -> None:
+    """Given a text with headers, when it is read, then they and their secrets are as stated, or one line says why."""
+    if "error" in line:
+        with pytest.raises(TargetError) as caught:
+            parse_headers(line["text"])
+        assert str(caught.value) == line["error"]
+        return
+    found = parse_headers(line["text"])
+
+    assert found == line["headers"]
+    assert list(secrets_in(found)) == line["secrets"]
+
+
 def test_there_are_enough() -> None:
     """Given the vectors, when they are counted, then each section has lines, and each line says what it is about."""
     assert VECTORS["schema_version"] == 1
     sections = {name: rows for name, rows in VECTORS.items() if isinstance(rows, list)}
     assert all(len(rows) >= 20 for rows in sections.values())
-    for name in ("statements", "rate_limits"):
+    for name in ("statements", "rate_limits", "headers"):
         abouts = [row["about"] for row in VECTORS[name]]
         assert len(set(abouts)) == len(abouts)

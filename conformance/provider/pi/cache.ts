@@ -15,9 +15,10 @@ export interface Kept {
   readonly models: readonly Listed[];
 }
 
-/** Twelve hex digits that tell one gateway and key from another; the key cannot be read from them. */
-export function fingerprint(target: Target): string {
-  return createHash("sha256").update(`${target.baseUrl}\n${target.apiKey}`).digest("hex").slice(0, 12);
+/** Twelve hex digits that tell one gateway, key and set of headers from another, and tell nobody what they are. */
+export function fingerprint({ baseUrl, apiKey, headers = {} }: Target): string {
+  const parts = [baseUrl, apiKey, ...Object.keys(headers).sort().map((name) => `${name}:${headers[name]}`)];
+  return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 12);
 }
 
 /** The list kept for this gateway and key, or undefined where there is none that can be read. */

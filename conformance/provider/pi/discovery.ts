@@ -2,7 +2,7 @@
 
 import { catalogue, type Listed } from "./catalogue.ts";
 import { isObject } from "./json.ts";
-import type { Target } from "./target.ts";
+import { requestHeaders, type Target } from "./target.ts";
 
 /** The gateway's models could not be read; the message is one line for the user. */
 export class DiscoveryError extends Error {}
@@ -67,7 +67,7 @@ async function declaredRows(target: Target, path: string, signal: AbortSignal): 
 
 async function getRows(target: Target, path: string, signal: AbortSignal): Promise<[number, Row[] | undefined]> {
   const response = await fetch(target.baseUrl + path, {
-    headers: { authorization: `Bearer ${target.apiKey}`, accept: "application/json" },
+    headers: { accept: "application/json", ...requestHeaders(target) },
     redirect: "manual", // a key goes where it was meant to go and no further
     signal,
   });

@@ -24,6 +24,7 @@ import { explain } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { MARK, watchHeaders } from "./headers.ts";
 import { isObject } from "./json.ts";
+import { withoutSecrets } from "./target.ts";
 import { withoutLostThoughts } from "./thinking.ts";
 
 /** Pi's type for the function that answers a request. */
@@ -35,6 +36,9 @@ export type StreamSimple = (
 
 /** Stands in Pi's registry for the key: Pi would take some keys for a command to run or a variable's name. */
 export const KEY_PLACEHOLDER = "litellm-key-from-the-environment";
+
+/** Where headers alone open the gateway, the SDK's own header is taken away: null does that, which Pi's type forbids. */
+const NO_KEY = { authorization: null } as unknown as Record<string, string>;
 
 /** The function that Pi calls for every model of ours, and for every model id that it does not know. */
 export function makeStreamSimple(gateway: Gateway): StreamSimple {
@@ -48,12 +52,14 @@ export function makeStreamSimple(gateway: Gateway): StreamSimple {
     const mark = randomUUID();
     const failedHeaders = watchHeaders(mark);
     const given = options?.apiKey;
+    const { target } = gateway;
+    const apiKey = given && given !== KEY_PLACEHOLDER ? given : target.apiKey;
     const handedOn: SimpleStreamOptions = {
       ...options,
-      apiKey: given && given !== KEY_PLACEHOLDER ? given : gateway.target.apiKey,
+      apiKey: apiKey || KEY_PLACEHOLDER,
       // Pi repeats what is worth repeating; the SDK below would multiply that by three.
       maxRetries: 0,
-      headers: { ...options?.headers, [MARK]: mark },
+      headers: { ...options?.headers, ...(apiKey ? {} : NO_KEY), ...target.headers, [MARK]: mark },
       onPayload: async (payload, sent) => {
         const body = (await options?.onPayload?.(payload, sent)) ?? payload;
         if (!isObject(body)) return body;
@@ -66,7 +72,8 @@ export function makeStreamSimple(gateway: Gateway): StreamSimple {
         wire === "openai-responses"
           ? streamSimpleOpenAIResponses({ ...request, api: wire }, context, handedOn)
           : streamSimpleOpenAICompletions({ ...request, api: wire }, context, handedOn);
-      return tidied(stream, (text) => explain(text, known.id, gateway.knowledge.limits, failedHeaders()));
+      const explained = (text: string) => explain(text, known.id, gateway.knowledge.limits, failedHeaders());
+      return tidied(stream, (text) => withoutSecrets(explained(text), target));
     } catch (error) {
       return failed(known, error);
     }

@@ -10,6 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import llm
@@ -18,9 +19,11 @@ from llm.default_plugins import openai_models as _openai_models
 
 from conformance.provider.errors import ConformanceError
 from conformance.provider.models import LiteLLMProvider, Model, StaleModelsWarning
+from conformance.provider.stream.client import sdk_options
 from conformance.provider.stream.draft import Draft
 from conformance.provider.stream.failure import failure
-from conformance.provider.target import ENVIRONMENT
+from conformance.provider.target import ENVIRONMENT, Target
+from conformance.provider.tls import verification
 from conformance.provider.transport import RequestFilter, async_http_client, http_client
 
 logger = logging.getLogger("conformance.provider")
@@ -53,19 +56,19 @@ def register_models(register: Callable[..., None]) -> None:
         return
     for model in models:
         kinds = (_Responses, _AsyncResponses) if model.compat["wire"] == "responses" else (_Chat, _AsyncChat)
-        register(*(kind(model, provider.target.base_url, key_name, rewrite) for kind in kinds))
+        register(*(kind(model, provider.target, key_name, rewrite) for kind in kinds))
 
 
 class _Shared(_Base):  # type: ignore[misc]  # llm's class
     """What makes one of llm's own OpenAI models a model of the gateway."""
 
-    needs_key = "litellm"
+    needs_key: str | None = "litellm"
 
-    def __init__(self, model: Model, base_url: str, key_name: str, rewrite: RequestFilter) -> None:
+    def __init__(self, model: Model, target: Target, key_name: str, rewrite: RequestFilter) -> None:
         super().__init__(
             f"{PREFIX}{model.id}",
             model_name=model.id,
-            api_base=f"{base_url}/v1",
+            api_base=f"{target.base_url}/v1",
             vision="image" in model.input,
             reasoning=model.reasoning,
             supports_schema=True,
@@ -73,7 +76,9 @@ class _Shared(_Base):  # type: ignore[misc]  # llm's class
         )
         self.key_env_var = key_name
         self.default_max_tokens = model.max_tokens
-        self._rewrite = rewrite
+        if not target.api_key:  # headers open the gateway
+            self.needs_key = None
+        self._target, self._rewrite = target, rewrite
 
     def __str__(self) -> str:
         return f"LiteLLM: {self.model_id}"
@@ -81,12 +86,13 @@ class _Shared(_Base):  # type: ignore[misc]  # llm's class
     def get_client(self, key: str | None, *, async_: bool = False) -> Any:
         """The SDK's client, which sends what the model takes."""
         kind, client = (openai.AsyncOpenAI, async_http_client) if async_ else (openai.OpenAI, http_client)
-        api_key = self.get_key(key)
-        return kind(base_url=self.api_base, api_key=api_key, http_client=client(self._rewrite))
+        target = replace(self._target, api_key=self.get_key(key) or "")
+        verify, follow = verification(target.ca_bundle), not target.headers  # which would go along to another host
+        return kind(**sdk_options(target), http_client=client(self._rewrite, verify=verify, follow_redirects=follow))
 
     def _explained(self, error: openai.APIError) -> llm.ModelError:
         key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
-        return llm.ModelError(failure(error, self.model_name, Draft(), key).text)
+        return llm.ModelError(failure(error, self.model_name, Draft(), (key, *self._target.secrets)).text)
 
 
 class _Sync(_Shared):

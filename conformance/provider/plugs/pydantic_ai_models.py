@@ -10,6 +10,8 @@ from pydantic_ai.providers.litellm import LiteLLMProvider as PydanticProvider
 from pydantic_ai.settings import ModelSettings
 
 from conformance.provider.models import LiteLLMProvider, Model
+from conformance.provider.stream.client import sdk_options
+from conformance.provider.tls import verification
 from conformance.provider.transport import RequestFilter, async_http_client
 
 
@@ -25,9 +27,12 @@ def litellm_model(
     known = model if isinstance(model, Model) else provider.model(model)
     target = provider.target
     client = AsyncOpenAI(
-        base_url=f"{target.base_url}/v1",
-        api_key=target.api_key,
-        http_client=async_http_client(RequestFilter(table=provider.table, base_url=target.base_url)),
+        **sdk_options(target),
+        http_client=async_http_client(
+            RequestFilter(table=provider.table, base_url=target.base_url),
+            verify=verification(target.ca_bundle),
+            follow_redirects=not target.headers,  # which would go along to another host
+        ),
     )
     kind = OpenAIResponsesModel if known.compat["wire"] == "responses" else OpenAIChatModel
     return kind(

@@ -72,12 +72,14 @@ def stream(
     tools: Sequence[Mapping[str, Any]] | None = None,
     signal: asyncio.Event | None = None,
     parameters: Mapping[str, Any] | None = None,
+    secrets: Sequence[str] = (),
 ) -> AsyncGenerator[Event, None]:
     """The events of one answer: `Start`, deltas, and then exactly one `Done` or one `Error`.
 
     `client` is an `AsyncOpenAI` with `max_retries=0`. `messages` and `tools` have the form of Chat
     Completions. `session_id` becomes `prompt_cache_key`, `reasoning` an effort such as `low`,
-    `parameters` are further fields of the request; whatever the model refuses is left out.
+    `parameters` are further fields of the request; whatever the model refuses is left out. `secrets`
+    are taken out of errors, as the client's key is.
     `max_tokens` is the model's own by default, which is low on purpose. Setting `signal` ends the
     answer with an `Error` that says `aborted`.
 
@@ -100,13 +102,18 @@ def stream(
     )
     found = filter_request(body, model.id, endpoint, table=table, route=model.route, gateway=gateway)
     start = Start(model.id, endpoint, found.dropped)
-    return _events(client, model, found.body, start, signal)
+    return _events(client, model, found.body, start, signal, secrets or (client.api_key,))
 
 
 async def _events(
-    client: Any, model: Model, body: dict[str, Any], start: Start, signal: asyncio.Event | None
+    client: Any,
+    model: Model,
+    body: dict[str, Any],
+    start: Start,
+    signal: asyncio.Event | None,
+    secrets: Sequence[str],
 ) -> AsyncGenerator[Event, None]:
-    draft, key = Draft(), client.api_key
+    draft = Draft()
     reader = ResponsesReader(draft) if start.endpoint == "responses" else ChatReader(draft)
     answer = None
     abort = Abort(signal) if signal is not None else None
@@ -127,11 +134,11 @@ async def _events(
             for event in reader.end():
                 yield event
         except AbortedError:
-            last: Event = ended(draft, "aborted", "the request was aborted", key)
+            last: Event = ended(draft, "aborted", "the request was aborted", secrets)
         except Exception as error:
-            last = failure(error, model.id, draft, key)
+            last = failure(error, model.id, draft, secrets)
         else:
-            last = _last(draft, model, answer.response.headers, key)
+            last = _last(draft, model, answer.response.headers, secrets)
     finally:
         if abort is not None:
             abort.close()
@@ -146,13 +153,13 @@ def _is_afterthought(error: Exception, draft: Draft) -> bool:
     return draft.stop_reason is not None and not isinstance(error, AbortedError) and not getattr(error, "body", None)
 
 
-def _last(draft: Draft, model: Model, headers: Mapping[str, str], key: str) -> Event:
+def _last(draft: Draft, model: Model, headers: Mapping[str, str], secrets: Sequence[str]) -> Event:
     """How an answer ends whose connection has ended well."""
     if draft.stop_reason is None:
         kind = headers.get("content-type", "nothing").partition(";")[0]
         streamed = kind == "text/event-stream"
         why = "broke off before its end" if streamed else f"is {kind}, where a stream was asked for; check the address"
-        return ended(draft, "incomplete" if streamed else "error", f"the answer {why}", key)
+        return ended(draft, "incomplete" if streamed else "error", f"the answer {why}", secrets)
     cost = draft.cost if draft.cost is not None else cost_in(headers)
     if cost is None and draft.usage is not None and model.cost is not None:
         cost = cost_by_price(draft.usage, model.cost)

@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.provider.errors import ConformanceError
 from conformance.provider.target import Target
+from conformance.provider.tls import verification
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,37 @@ def client_of(target: Target, kept: Client | None = None) -> Client:
     except ImportError:
         raise ConformanceError("streaming needs the OpenAI SDK 3; install `litellm-conformance[provider]`") from None
     client = AsyncOpenAI(
-        base_url=f"{target.base_url}/v1",
-        api_key=target.api_key,
+        **sdk_options(target),
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(trust_env=target.uses_environment, follow_redirects=False),
+        http_client=DefaultAsyncHttpxClient(
+            verify=verification(target.ca_bundle), trust_env=target.uses_environment, follow_redirects=False
+        ),
     )
     client.organization = client.project = None  # which the environment may hold for OpenAI itself
     return Client(client, loop)
+
+
+#: Headers that the SDK sets itself, as it spells them: under another spelling a second one would go.
+_SDKS_NAMES = {
+    name.lower(): name for name in ("Accept", "Authorization", "OpenAI-Organization", "OpenAI-Project", "User-Agent")
+}
+
+
+def sdk_options(target: Target) -> dict[str, Any]:
+    """What the SDK's clients have to know of a gateway: where it is, and what opens it.
+
+    The SDK wants a key also where headers alone open a gateway; no Bearer is sent then.
+    """
+    from openai import Omit
+
+    headers: dict[str, Any] = {_SDKS_NAMES.get(name, name): value for name, value in target.headers.items()}
+    if not target.api_key:
+        headers.setdefault("Authorization", Omit())
+    return {
+        "base_url": f"{target.base_url}/v1",
+        "api_key": target.api_key or "no-key-but-headers",
+        "default_headers": headers,
+    }
 
 
 async def opened(client: Any, endpoint: str, body: dict[str, Any]) -> Any:

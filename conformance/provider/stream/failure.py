@@ -1,9 +1,9 @@
-"""What went wrong with a stream, said to a user. An answer's own words are kept, the key is not."""
+"""What went wrong with a stream, said to a user. An answer's own words are kept, secrets are not."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
@@ -15,7 +15,7 @@ from conformance.provider.stream.responses import FailedError
 MAX_TEXT = 2000
 
 
-def failure(error: BaseException, model: str, draft: Draft, key: str) -> Error:
+def failure(error: BaseException, model: str, draft: Draft, secrets: Sequence[str]) -> Error:
     """The event that ends a stream because of this exception."""
     body = getattr(error, "body", None)
     status = getattr(error, "status_code", None)
@@ -24,15 +24,22 @@ def failure(error: BaseException, model: str, draft: Draft, key: str) -> Error:
     limit = parse_rate_limit_error(_parseable(said), headers=headers, status=status)
     if limit is not None:
         text = format_rate_limit_error(limit, model=model)
-        return ended(draft, "rate_limit", text, key, status=status or 429, rate_limit=limit)
+        return ended(draft, "rate_limit", text, secrets, status=status or 429, rate_limit=limit)
     reason: ErrorReason = "error" if draft.empty or isinstance(error, FailedError) else "incomplete"
-    return ended(draft, reason, _worded(error, said, status), key, status=status)
+    return ended(draft, reason, _worded(error, said, status), secrets, status=status)
 
 
-def ended(draft: Draft, reason: ErrorReason, text: str, key: str, **more: Any) -> Error:
-    """An error event with a text that is short and does not hold the key."""
-    line = text.replace(key, "[key]") if key else text
+def ended(draft: Draft, reason: ErrorReason, text: str, secrets: Sequence[str], **more: Any) -> Error:
+    """An error event with a text that is short and holds no secret."""
+    line = without(text, secrets)
     return Error(reason, line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]} …", message=draft.message(), **more)
+
+
+def without(text: str, secrets: Sequence[str]) -> str:
+    """A text with `[key]` where one of these secrets stood, the longest first: one may be part of another."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "[key]")
+    return text
 
 
 def _parseable(said: Any) -> Any:

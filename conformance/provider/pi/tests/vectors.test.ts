@@ -7,6 +7,7 @@ import { capabilitiesOf, type CapabilityRules } from "../capabilities.ts";
 import { type CompatRules, compatOf } from "../compat.ts";
 import { dataFile, loadData } from "../data.ts";
 import { filterRequest, type Remedies } from "../filtering.ts";
+import { parseHeaders, secretsIn } from "../gateway_headers.ts";
 import { formatRateLimitError, parseRateLimitError, type RateLimitRules } from "../rate_limits.ts";
 import { parseTable, type SupportTable } from "../table.ts";
 
@@ -42,6 +43,11 @@ const RUNS: Record<string, (line: Line) => void> = {
   },
   compat: (line) => {
     assert.deepEqual(compatOf({ model: modelOf(line), ...aboutOf(line) }, tableOf(line), compat), line.compat);
+  },
+  headers: ({ text, headers, secrets, error }) => {
+    if (error !== undefined) return assert.throws(() => parseHeaders(text), { message: error });
+    const found = parseHeaders(text);
+    assert.deepEqual([found, secretsIn(found)], [headers, secrets]);
   },
   rate_limits: (line) => {
     const given = typeof line.error === "string" ? line.error : JSON.stringify(line.error);
