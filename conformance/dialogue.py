@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from conformance.judge import answer_of, is_refusal
+from conformance.judge import answer_of, is_refusal, is_vague, says_no
 from conformance.types import Exchange, Request
 
 T = TypeVar("T")
@@ -23,15 +23,19 @@ def one(request: Request) -> Ask[Exchange | None]:
     return exchange
 
 
-def patiently(make: Callable[[int], Request]) -> Ask[Exchange | None]:
-    """Ask until somebody says yes or no, a few times: rate limits, server errors and cut streams may pass."""
+def patiently(make: Callable[[int], Request], *, vague: int = 1) -> Ask[Exchange | None]:
+    """Ask until somebody says yes or no, a few times: rate limits, broken connections and cut streams may pass.
+
+    `vague` is how many server errors that name nothing it takes for a no; where one is enough, the caller asks again.
+    """
     exchange: Exchange | None = None
     for again in range(PATIENCE):
         exchange = yield from one(make(again))
         if exchange is None:
             break
         answer = answer_of(exchange)
-        if answer.ok or is_refusal(answer):
+        vague -= is_vague(answer)
+        if answer.ok or (vague <= 0 if is_vague(answer) else says_no(answer) or is_refusal(answer)):
             break
     return exchange
 

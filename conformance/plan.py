@@ -78,7 +78,8 @@ class Group:
         return Request(self.model.id, self.endpoint, self.mode, {}, self._repeat(0), answer)
 
     def _repeat(self, again: int) -> int:
-        return self.lane.repeat * 10 + again
+        beyond, within = divmod(again, 10)
+        return beyond * 1000 + self.lane.repeat * 10 + within
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from conformance import dialects
@@ -30,16 +32,21 @@ from conformance.judge import (
     is_refusal,
     not_recorded,
     rejected,
+    says_no,
     trouble,
 )
 from conformance.parameters import BASELINE, Context
 from conformance.parameters.effects import FETCHED, NOT_FOUND
 from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan import Group
+from conformance.repeating import AT_ONCE, ROUNDS_IN_VAIN, Known, Suspect, Words, words_of
 from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
 
 #: How the reason of cells begins that met a fault of ours.
 FAULT = "the suite failed to judge the answers"
+
+#: Requests that fail in a row, in words that name nothing, before it is asked whether the baseline still passes.
+SILENCE = 4
 
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
@@ -60,24 +67,44 @@ def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> 
 
 
 def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
-    cap, baseline = yield from _negotiate(group)
+    start = yield from _negotiate(group)
     by_name = group.by_name()
-    if by_name and baseline and is_refusal(answer_of(baseline)):  # not every key may ask for a deployment by its id
+    refused = start.baseline is not None and is_refusal(answer_of(start.baseline))
+    if by_name and refused:  # not every key may ask for a deployment by its id
         group = by_name
-        cap, baseline = yield from _negotiate(group)
-    if baseline is None or not answer_of(baseline).ok:
-        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(baseline))
-    return (yield from _Prober(group, cap, baseline, exhaustive, litellm).run())
+        start = yield from _negotiate(group)
+    if start.baseline is None or not answer_of(start.baseline).ok:
+        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(start.baseline))
+    return (yield from _Prober(group, start.cap, start.baseline, exhaustive, litellm, silent=start.silent).run())
 
 
-def _negotiate(group: Group) -> Ask[tuple[dict[str, Any], Exchange | None]]:
-    """The first cap on the answer's length that the model takes, and the baseline that shows it."""
+@dataclass(frozen=True)
+class _Start:
+    """The first cap on the answer's length that a model takes, and the baseline that shows it.
+
+    `silent` holds what the caps before it were refused with, by their fields, where the words named none.
+    """
+
+    cap: Mapping[str, Any]
+    baseline: Exchange | None
+    silent: dict[str, set[Words]]
+
+
+def _negotiate(group: Group) -> Ask[_Start]:
+    """Find a cap; the last that is tried is none, and there is nothing to turn to from that."""
+    silent: dict[str, set[Words]] = {}
     exchange: Exchange | None = None
     for cap in group.entry.caps:
-        exchange = yield from patiently(lambda again, cap=cap: group.request(cap, again=again))  # type: ignore[misc]
-        if exchange is None or not is_refusal(answer_of(exchange)):
-            return dict(cap), exchange
-    return {}, exchange
+        exchange = yield from patiently(partial(_capped, group, cap), vague=2 if cap else PATIENCE)
+        if exchange is None or not says_no(answer_of(exchange)):
+            return _Start(cap, exchange, silent)
+        if not dialects.offenders(answer_of(exchange).refusal or ""):
+            silent |= {name: {words_of(answer_of(exchange))} for name in cap}
+    return _Start({}, exchange, silent)
+
+
+def _capped(group: Group, cap: Mapping[str, Any], again: int) -> Request:
+    return group.request(cap, again=again)
 
 
 def _no_baseline(exchange: Exchange | None) -> Outcome:
@@ -91,7 +118,7 @@ class _Prober:
     """One group's dialogue: its baselines, its controls, and what was found so far."""
 
     group: Group
-    cap: dict[str, Any]
+    cap: Mapping[str, Any]
     baseline: Exchange
     exhaustive: bool
     litellm: bool
@@ -99,6 +126,15 @@ class _Prober:
     passed: dict[str, Passed] = field(default_factory=dict)
     refused: Found = field(default_factory=dict)  # by the path of a field, whatever its value
     channel: Channel = field(default_factory=lambda: Channel(None, ""))
+    suspects: dict[str, Suspect] = field(default_factory=dict)  # by parameter id
+    silent: dict[str, set[Words]] = field(
+        default_factory=dict
+    )  # what refuses fields without naming them, by their path
+    failed: list[frozenset[str]] = field(default_factory=list)  # what was in requests that failed in such words
+    besides: Counter[str] = field(default_factory=Counter)  # baselines asked once more, by context
+    stumbles: bool = False
+    silence: int = 0  # such requests since the last success
+    gone: Exchange | None = None  # the baseline that fails now
 
     def run(self) -> Ask[Found]:
         yield from together([self._controls(), self._rounds()])
@@ -132,7 +168,7 @@ class _Prober:
         asked: dict[str, Exchange | None] = {}
 
         def control(name: str, part: Mapping[str, Any]) -> Ask[None]:
-            asked[name] = yield from patiently(lambda again: self.group.request(self.cap, part, again=again))
+            asked[name] = yield from patiently(lambda again: self.group.request(self.cap, part, again=again), vague=2)
 
         entry = self.group.entry
         controls = {"bogus": entry.bogus, "channel": entry.channel}
@@ -143,17 +179,29 @@ class _Prober:
         """Settle all parameters: each alone, or as many at once as can travel together."""
         parameters = self._parameters()
         needed = {one.id for p in parameters if (one := self._prerequisite(p))} | {p.against for p in parameters}
-        while ready := self._ready(parameters):
-            if self.exhaustive:
-                yield from together(self._alone(parameter) for parameter in ready)
-                continue
-            # A field's second value waits until it is known whether the field is taken at all.
-            known = {p.path for p in parameters if self._settled(p)}
-            firsts = {p.path: p for p in reversed(ready) if p.path not in known}
-            leads = [p for p in ready if firsts.get(p.path) is p]
-            leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
-            batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
-            yield from together(self._batch(batch) for batch in islice(batches, 1 if leads else None))
+        while not self.gone:
+            if not (ready := self._ready(parameters)):
+                return
+            yield from together(self._asked(ready, parameters, needed))
+            yield from self._confirm()
+        left = [p for p in parameters if not self._settled(p)]
+        self._all(left, inconclusive(f"the baseline fails too: {trouble(answer_of(self.gone))}").shown_by(self.gone))
+
+    def _asked(
+        self, ready: Sequence[Parameter], parameters: Sequence[Parameter], needed: Collection[str]
+    ) -> Iterator[Ask[None]]:
+        """How to ask for what is ready: each alone, or as many at once as can travel together."""
+        # What is refused in words that name nothing costs its company a search: the field's other values go alone.
+        alone = [p for p in ready if self.exhaustive or p.path in self.silent]
+        ready = [p for p in ready if p not in alone]
+        # A field's second value waits until it is known whether the field is taken at all.
+        known = {p.path for p in parameters if self._settled(p)}
+        firsts = {p.path: p for p in reversed(ready) if p.path not in known}
+        leads = [p for p in ready if firsts.get(p.path) is p]
+        leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
+        batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
+        yield from (self._try([parameter]) for parameter in alone)
+        yield from (self._batch(batch) for batch in islice(batches, 1 if leads else None))
 
     def _settled(self, parameter: Parameter) -> bool:
         return parameter.id in self.found or parameter.id in self.passed
@@ -195,79 +243,150 @@ class _Prober:
 
     def _unasked(self, parameter: Parameter, needed: Parameter | None) -> Outcome | None:
         """The outcome of what needs not be asked: its field is refused whatever its value, or what it builds on is."""
-        if unmet := self.found.get(needed.id) if needed else None:
-            return replace(_unmet(unmet.reason), evidence=unmet.evidence, recorded=unmet.recorded)
+        if needed and (unmet := self.found.get(needed.id)):
+            return _unmet(needed, unmet)
         named = (parameter.path, *parameter.bodies[self.group.endpoint])
         refusals = [self.refused[name] for name in named if name in self.refused]
         return refusals[0] if refusals and not self.exhaustive else None
 
     def _batch(self, batch: Sequence[Parameter]) -> Ask[None]:
-        """Ask for parameters at once; what is refused is settled, and its company waits for the next round."""
-        if len(batch) == 1:
-            yield from self._alone(batch[0])
+        """Ask for parameters at once; what a refusal names is settled, and its company waits for the next round."""
+        yield from self._try(batch)
+        if not any(map(self._concluded, batch)):
+            yield from self._halves(batch)
+            self.stumbles |= all(p.id in self.passed for p in batch)
+
+    def _halves(self, batch: Sequence[Parameter]) -> Ask[None]:
+        """Search a batch that fails in words that do not tell which of it is refused."""
+        left, right = batch[: len(batch) // 2], batch[len(batch) // 2 :]
+        yield from self._batch(left)
+        if len(right) > 1 and all(p.id in self.passed for p in left):
+            yield from self._halves(right)  # it is in there: nobody needs to ask
+        else:
+            yield from self._batch(right)
+
+    def _concluded(self, parameter: Parameter) -> bool:
+        return self._settled(parameter) or parameter.id in self.suspects or self.gone is not None
+
+    def _try(self, batch: Sequence[Parameter]) -> Ask[None]:
+        """Ask for parameters at once; nothing is concluded where the words do not tell which of them is refused."""
+        exchange = yield from self._first(batch)
+        if exchange is None:
             return
+        answer = answer_of(exchange)
+        named = blamed(batch, self.group.endpoint, answer) if says_no(answer) else []
+        if answer.ok:
+            self._pass(batch, exchange)
+        elif len(batch) == 1 and named:
+            yield from self._named(batch[0], exchange)
+        elif len(batch) == 1:
+            self.suspects[batch[0].id] = Suspect(batch[0], self._baseline(batch[0]), [exchange])
+        elif named:
+            outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
+            unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
+            whatever = dialects.refuses_field(answer.refusal or "")
+            by_itself = len(named) == 1 and dialects.names_all(
+                answer.refusal or "", named[0].bodies[self.group.endpoint]
+            )
+            if (whatever or by_itself) and not unclear:
+                self._refuse(named, answer, outcome)
+            else:  # it may be the company that is refused
+                yield from together(self._try([parameter]) for parameter in named)
+        elif says_no(answer):
+            self.failed.append(frozenset(parameter.id for parameter in batch))
+
+    def _first(self, batch: Sequence[Parameter]) -> Ask[Exchange | None]:
+        """Ask for parameters for the first time; None where that was never recorded, or nothing passes any more."""
+        if self.silence >= SILENCE:
+            yield from self._still_there()
+        if self.gone:
+            return None
         exchange = yield from patiently(lambda again: self._probe(batch, again=again))
         if exchange is None:
             self._all(batch, not_recorded())
-            return
+            return None
         answer = answer_of(exchange)
-        if answer.ok:
-            self._pass(batch, exchange)
-            return
-        named = blamed(batch, self.group.endpoint, answer) if is_refusal(answer) else []
-        if not named:
-            middle = len(batch) // 2
-            yield from together([self._batch(batch[:middle]), self._batch(batch[middle:])])
-            return
-        outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
-        unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
-        whatever = dialects.refuses_field(answer.refusal or "")
-        by_itself = len(named) == 1 and dialects.names_all(answer.refusal or "", named[0].bodies[self.group.endpoint])
-        if (whatever or by_itself) and not unclear:
-            self._refuse(named, answer, outcome)
-        else:  # it may be the company that is refused
-            yield from together(self._alone(parameter) for parameter in named)
+        self.stumbles |= exchange.request.repeat != self.baseline.request.repeat or not (answer.ok or says_no(answer))
+        self.silence = 0 if answer.ok or blamed(batch, self.group.endpoint, answer) else self.silence + 1
+        return exchange
 
-    def _alone(self, parameter: Parameter) -> Ask[None]:
-        """Settle one parameter by itself; what is unclear is asked once more."""
-        baseline = self._baseline(parameter)
-        exchange = yield from patiently(lambda again: self._probe([parameter], again=again))
-        if exchange is None:
-            self._all([parameter], not_recorded())
-            return
-        answer = answer_of(exchange)
-        if answer.ok:
-            self._pass([parameter], exchange)
-        elif is_refusal(answer) and blamed([parameter], self.group.endpoint, answer):
-            outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
-            if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
-                outcome = yield from self._who(parameter, exchange, baseline)
-            self._refuse([parameter], answer, outcome)
-        else:
-            yield from self._again(parameter, exchange, answer, baseline)
+    def _still_there(self) -> Ask[None]:
+        """Ask whether the baseline still passes, where nothing has for a while."""
+        self.silence = 0
+        exchange: Exchange | None = None
+        for _ in range(ROUNDS_IN_VAIN):
+            exchange = yield from one(self._beside(""))
+            if exchange is None or answer_of(exchange).ok:
+                return
+            self.stumbles = True
+        self.gone = exchange
 
-    def _again(self, parameter: Parameter, first: Exchange, before: Answer, baseline: Exchange) -> Ask[None]:
-        """Ask once more, with a baseline after it: only what repeats between passing baselines counts."""
-        contexts = [parameter.context] if parameter.context else []
-        second, after = yield (
-            self._probe([parameter], again=PATIENCE),
-            self.group.request(self.cap, contexts=contexts, again=PATIENCE),
-        )
-        shown = [e for e in (first, second, baseline, after) if e is not None]
-        if second is None or after is None:
-            self._all([parameter], inconclusive(trouble(before)).shown_by(*shown))
-            return
-        answer = answer_of(second)
-        if answer.ok:
-            self._pass([parameter], second)
-            return
-        # The parameter is all that these two have and the passing baselines have not.
-        refused_twice = is_refusal(before) and is_refusal(answer)
-        named_twice = all(blamed([parameter], self.group.endpoint, each) for each in (before, answer))
-        if answer_of(after).ok and (named_twice or refused_twice):
-            self._all([parameter], rejected(answer, second.response).shown_by(*shown))
+    def _beside(self, context: str) -> Request:
+        """The baseline of a context once more, to be asked beside something else."""
+        again = PATIENCE + self.besides[context]
+        self.besides[context] += 1
+        return self.group.request(self.cap, contexts=[context] if context else [], again=again)
+
+    def _named(self, parameter: Parameter, exchange: Exchange) -> Ask[None]:
+        """Settle a parameter by a refusal that names it."""
+        answer, baseline = answer_of(exchange), self._baseline(parameter)
+        outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
+        if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
+            outcome = yield from self._who(parameter, exchange, baseline)
+        self._refuse([parameter], answer, outcome)
+
+    def _confirm(self) -> Ask[None]:
+        """Ask about all suspects again, beside baselines: only what repeats while those pass counts."""
+        self._conclude()
+        while suspects := list(self.suspects.values()):
+            contexts = list(dict.fromkeys(suspect.parameter.context for suspect in suspects))
+            probes = [self._once_more(suspect) for suspect in suspects]
+            exchanges = iter((yield (*chain.from_iterable(probes), *map(self._beside, contexts))))
+            answers = [list(islice(exchanges, len(asked))) for asked in probes]
+            besides = dict(zip(contexts, exchanges, strict=True))
+            self.stumbles |= any(exchange and not answer_of(exchange).ok for exchange in besides.values())
+            for suspect, came in zip(suspects, answers, strict=True):
+                yield from self._weigh(suspect, came, besides[suspect.parameter.context])
+            self._conclude()
+
+    def _once_more(self, suspect: Suspect) -> list[Request]:
+        """As many probes of a suspect as are missing, to be asked at once."""
+        wanted = suspect.wanted(self._known(suspect))
+        begin = PATIENCE + len(suspect.probes) - 1
+        return [self._probe([suspect.parameter], again=begin + n) for n in range(max(1, min(AT_ONCE, wanted)))]
+
+    def _weigh(self, suspect: Suspect, came: Sequence[Exchange | None], beside: Exchange | None) -> Ask[None]:
+        """Take from more answers what they say of a suspect."""
+        parameter = suspect.parameter
+        probes = [exchange for exchange in came if exchange is not None]
+        passing = [exchange for exchange in probes if answer_of(exchange).ok]
+        named = [e for e in probes if says_no(a := answer_of(e)) and blamed([parameter], self.group.endpoint, a)]
+        if passing:
+            self.stumbles = True
+            self._pass([parameter], passing[0])
+        elif named:
+            yield from self._named(parameter, named[0])
+        elif beside is None or len(probes) < len(came):
+            self.found[parameter.id] = suspect.unclear(trouble(answer_of(suspect.probes[-1])))
         else:
-            self._all([parameter], inconclusive(trouble(answer)).shown_by(*shown))
+            suspect.note(probes, beside)
+            return
+        del self.suspects[parameter.id]
+
+    def _conclude(self) -> None:
+        """Settle the suspects of which enough is known."""
+        for suspect in list(self.suspects.values()):
+            parameter = suspect.parameter
+            if outcome := suspect.outcome(self._known(suspect)):
+                self.found[parameter.id] = outcome
+                del self.suspects[parameter.id]
+                if outcome.verdict is Verdict.REJECTED:
+                    self.silent.setdefault(parameter.path, set()).add(suspect.words)
+
+    def _known(self, suspect: Suspect) -> Known:
+        name, path = suspect.parameter.id, suspect.parameter.path
+        batches = sum(name in batch and batch - {name} <= self.passed.keys() for batch in self.failed)
+        return Known(batches, suspect.words in self.silent.get(path, ()), self.stumbles)
 
     def _who(self, parameter: Parameter, refusal: Exchange, baseline: Exchange) -> Ask[Outcome]:
         """Who refused, where neither words nor headers tell: LiteLLM leaves out only what itself refuses."""
@@ -279,7 +398,7 @@ class _Prober:
         by = outcome.rejected_by
         if answer.ok:
             by = RejectedBy.GATEWAY
-        elif is_refusal(answer) and blamed([parameter], self.group.endpoint, answer):
+        elif says_no(answer) and blamed([parameter], self.group.endpoint, answer):
             by = RejectedBy.BACKEND
         return Outcome(outcome.verdict, outcome.reason, by).shown_by(refusal, exchange, baseline)
 
@@ -318,7 +437,7 @@ class _Prober:
         if exchange is None:
             return
         answer = answer_of(exchange)
-        told = {n for n in fields if answer.ok or (is_refusal(answer) and dialects.mentions(answer.refusal or "", [n]))}
+        told = {n for n in fields if answer.ok or (says_no(answer) and dialects.mentions(answer.refusal or "", [n]))}
         for parameter in self.group.parameters:
             passed = self.passed.get(parameter.id)
             if passed and told & set(parameter.bodies[self.group.endpoint]):
@@ -331,6 +450,7 @@ class _Prober:
         return self.group.request(self.cap, *bodies, *extra, contexts=contexts, without=without, again=again)
 
     def _pass(self, batch: Iterable[Parameter], exchange: Exchange) -> None:
+        self.silence = 0
         self.passed |= {p.id: Passed(exchange, self._baseline(p)) for p in batch}
 
     def _refuse(self, parameters: Iterable[Parameter], answer: Answer, outcome: Outcome) -> None:
@@ -344,8 +464,13 @@ class _Prober:
         self.found |= dict.fromkeys((p.id for p in parameters), outcome)
 
 
-def _unmet(cause: str) -> Outcome:
-    return inconclusive(f"its prerequisite was not accepted: {cause}")
+def _unmet(needed: Parameter, unmet: Outcome) -> Outcome:
+    """The outcome of what builds on a parameter that did not pass."""
+    if unmet.verdict is Verdict.INCONCLUSIVE:
+        return replace(unmet, reason=f"its prerequisite {needed.id} is inconclusive: {unmet.reason}")
+    does = "is rejected" if unmet.verdict is Verdict.REJECTED else "does not apply"
+    reason = f"there is nothing to ask: its prerequisite {needed.id} {does}: {unmet.reason}"
+    return replace(unmet, verdict=Verdict.NOT_APPLICABLE, reason=reason, rejected_by=None, unmet=True)
 
 
 def fewest_requests(group: Group, *, exhaustive: bool = False) -> int:
