@@ -34,8 +34,10 @@ def patiently(make: Callable[[int], Request], *, vague: int = 1) -> Ask[Exchange
         if exchange is None:
             break
         answer = answer_of(exchange)
+        if answer.ok or is_refusal(answer):
+            break
         vague -= is_vague(answer)
-        if answer.ok or (vague <= 0 if is_vague(answer) else says_no(answer) or is_refusal(answer)):
+        if says_no(answer) and (vague <= 0 or not is_vague(answer)):
             break
     return exchange
 

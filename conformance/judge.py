@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance import dialects
 from conformance.answers import Answer, read_answer
@@ -28,6 +28,9 @@ from conformance.types import (
 
 #: The statuses of refusals that are about something else than what was asked: the key, a limit, an overload.
 _ELSEWHERE = frozenset({401, 402, 407, 429, 503, 529})
+
+#: A refusal's status and words.
+Words: TypeAlias = tuple[int | None, str]
 
 _DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
 
@@ -117,7 +120,12 @@ def says_no(answer: Answer) -> bool:
 
 def is_vague(answer: Answer) -> bool:
     """True for a server error that names nothing, which may be an accident."""
-    return says_no(answer) and not is_refusal(answer) and not dialects.offenders(answer.refusal or "")
+    return not is_refusal(answer) and says_no(answer) and not dialects.offenders(answer.refusal or "")
+
+
+def words_of(answer: Answer) -> Words:
+    """What somebody was refused with: status and words."""
+    return answer.status, dialects.summary(answer.refusal or "")
 
 
 def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
