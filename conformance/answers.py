@@ -49,11 +49,11 @@ def read_answer(request: Request, response: Response) -> Answer:
 
 
 def _read_whole(endpoint: Endpoint, status: int, text: str) -> Answer:
-    result = _object(text)
+    result = _object(text) or _object_in_list(text)
     if result is None:
         return Answer(status=status, problem="the answer is not a JSON object")
-    if result.get("error"):
-        return _refused(status, result["error"])
+    if result.get("error") or result.get("object") == "error":
+        return _refused(status, result.get("error") or result)
     expected = "choices" if endpoint is Endpoint.CHAT_COMPLETIONS else "output"
     if not isinstance(result.get(expected), list):
         return Answer(status=status, problem=f"the answer has no `{expected}`")
@@ -214,3 +214,11 @@ def _object(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and not nests_too_deep(text, value) else None
+
+
+def _object_in_list(text: str) -> dict[str, Any] | None:
+    """The error in a list, as Gemini answers; no success is one."""
+    if not text.lstrip().startswith("["):
+        return None
+    found = _object(text.strip()[1:-1])
+    return found if found and found.get("error") else None

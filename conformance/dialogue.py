@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from conformance.judge import answer_of, is_refusal
+from conformance.judge import answer_of, is_refusal, is_vague, says_no
 from conformance.types import Exchange, Request
 
 T = TypeVar("T")
@@ -23,8 +23,11 @@ def one(request: Request) -> Ask[Exchange | None]:
     return exchange
 
 
-def patiently(make: Callable[[int], Request]) -> Ask[Exchange | None]:
-    """Ask until somebody says yes or no, a few times: rate limits, server errors and cut streams may pass."""
+def patiently(make: Callable[[int], Request], *, vague: int = 1) -> Ask[Exchange | None]:
+    """Ask until somebody says yes or no, a few times: rate limits, broken connections and cut streams may pass.
+
+    `vague` is how many server errors that name nothing it takes for a no; where one is enough, the caller asks again.
+    """
     exchange: Exchange | None = None
     for again in range(PATIENCE):
         exchange = yield from one(make(again))
@@ -32,6 +35,9 @@ def patiently(make: Callable[[int], Request]) -> Ask[Exchange | None]:
             break
         answer = answer_of(exchange)
         if answer.ok or is_refusal(answer):
+            break
+        vague -= is_vague(answer)
+        if says_no(answer) and (vague <= 0 or not is_vague(answer)):
             break
     return exchange
 

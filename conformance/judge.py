@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance import dialects
 from conformance.answers import Answer, read_answer
@@ -26,12 +26,21 @@ from conformance.types import (
     Verdict,
 )
 
+#: The statuses of refusals that are about something else than what was asked: the key, a limit, an overload.
+_ELSEWHERE = frozenset({401, 402, 407, 429, 503, 529})
+
+#: A refusal's status and words.
+Words: TypeAlias = tuple[int | None, str]
+
 _DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found of one parameter in one lane, and the digests of the exchanges that show it."""
+    """What was found of one parameter in one lane, and the digests of the exchanges that show it.
+
+    `unmet` says that what the parameter builds on is refused there.
+    """
 
     verdict: Verdict
     reason: str
@@ -39,6 +48,7 @@ class Outcome:
     evidence: tuple[str, ...] = ()
     deployment: str = ""
     recorded: bool = True
+    unmet: bool = False
 
     def shown_by(self, *exchanges: Exchange | None) -> Outcome:
         """The same outcome with these exchanges as its evidence."""
@@ -96,6 +106,26 @@ def answer_of(exchange: Exchange) -> Answer:
 def is_refusal(answer: Answer) -> bool:
     """True for an answer that turns the request itself down: no rate limit, no server error."""
     return answer.refusal is not None and answer.status != 429 and (answer.status is None or answer.status < 500)
+
+
+def says_no(answer: Answer) -> bool:
+    """True for an answer that may turn down what was sent, whatever its status: a 500 is evidence like any other.
+
+    False for what is about something else: rate limits, overload, the key, its budget, the model's name.
+    """
+    if answer.refusal is None or answer.status in _ELSEWHERE:
+        return False
+    return not dialects.is_elsewhere(answer.refusal)
+
+
+def is_vague(answer: Answer) -> bool:
+    """True for a server error that names nothing, which may be an accident."""
+    return not is_refusal(answer) and says_no(answer) and not dialects.offenders(answer.refusal or "")
+
+
+def words_of(answer: Answer) -> Words:
+    """What somebody was refused with: status and words."""
+    return answer.status, dialects.summary(answer.refusal or "")
 
 
 def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
@@ -159,7 +189,7 @@ def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEn
         worth = "a known field with a value of a wrong type passes just as gladly here"
     elif answer.ok:
         worth = "a bogus key is swallowed just as gladly, so acceptance proves nothing"
-    elif is_refusal(answer) and dialects.mentions(answer.refusal or "", entry.bogus):
+    elif says_no(answer) and dialects.mentions(answer.refusal or "", entry.bogus):
         worth = "a bogus key is refused here, so the parameter is known"
     else:
         worth = "the controls tell nothing, so acceptance proves little"
@@ -173,7 +203,7 @@ def _read(answer: Answer, exchange: Exchange, fields: Mapping[str, Any]) -> bool
         return False
     by = dialects.spoken_by(answer.refusal or "", exchange.response.headers)
     named = dialects.mentions(answer.refusal or "", fields)
-    return True if is_refusal(answer) and by is not RejectedBy.GATEWAY and named else None
+    return True if says_no(answer) and by is not RejectedBy.GATEWAY and named else None
 
 
 def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome], deployments: int) -> Judgement:
@@ -183,7 +213,7 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
     chosen = outcomes[0]
     if len(verdicts) > 1:
         # The worst that was found holds: what fails on one deployment fails every other time.
-        chosen = next(o for verdict in WORST_FIRST for o in outcomes if o.verdict is verdict)
+        chosen = min(outcomes, key=_badness)
         split = {outcome.deployment or "?": outcome.verdict for outcome in outcomes}
         told = ", ".join(f"{name} {verdict}" for name, verdict in sorted(split.items()))
         chosen = replace(chosen, reason=f"{chosen.reason} Split between deployments: {told}.")
@@ -199,6 +229,11 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
         evidence=chosen.evidence,
         split=split,
     )
+
+
+def _badness(outcome: Outcome) -> int:
+    """Where an outcome stands, the worst first; what builds on something refused works no better than that does."""
+    return WORST_FIRST.index(Verdict.INCONCLUSIVE if outcome.unmet else outcome.verdict)
 
 
 def deployment_of(response: Response) -> str:

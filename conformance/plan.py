@@ -20,7 +20,7 @@ MAX_LANES = 9
 MAX_DEPLOYMENTS = 32
 
 #: A request's repetition is below this within one run; the run's number times this is added to it.
-RUN_STRIDE = 1000
+RUN_STRIDE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Group:
         return Request(self.model.id, self.endpoint, self.mode, {}, self._repeat(0), answer)
 
     def _repeat(self, again: int) -> int:
-        return self.run * RUN_STRIDE + self.lane.repeat * 10 + again
+        beyond, within = divmod(again, 10)
+        return self.run * RUN_STRIDE + beyond * 1000 + self.lane.repeat * 10 + within
 
 
 @dataclass(frozen=True)

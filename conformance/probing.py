@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from conformance import dialects
 from conformance.answers import Answer
-from conformance.dialogue import PATIENCE, Ask, one, patiently, together
+from conformance.asking import Asker, negotiate
+from conformance.batching import batches
+from conformance.dialogue import Ask, one, patiently, together
 from conformance.judge import (
     Channel,
     Outcome,
@@ -30,12 +32,14 @@ from conformance.judge import (
     is_refusal,
     not_recorded,
     rejected,
+    says_no,
     trouble,
 )
-from conformance.parameters import BASELINE, Context
+from conformance.parameters import BASELINE
 from conformance.parameters.effects import FETCHED, NOT_FOUND
 from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan import Group
+from conformance.repeating import Suspects
 from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
 
 #: How the reason of cells begins that met a fault of ours.
@@ -60,24 +64,17 @@ def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> 
 
 
 def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
-    cap, baseline = yield from _negotiate(group)
+    start = yield from negotiate(group)
     by_name = group.by_name()
-    if by_name and baseline and is_refusal(answer_of(baseline)):  # not every key may ask for a deployment by its id
+    refused = start.baseline is not None and is_refusal(answer_of(start.baseline))
+    if by_name and refused:  # not every key may ask for a deployment by its id
         group = by_name
-        cap, baseline = yield from _negotiate(group)
-    if baseline is None or not answer_of(baseline).ok:
-        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(baseline))
-    return (yield from _Prober(group, cap, baseline, exhaustive, litellm).run())
-
-
-def _negotiate(group: Group) -> Ask[tuple[dict[str, Any], Exchange | None]]:
-    """The first cap on the answer's length that the model takes, and the baseline that shows it."""
-    exchange: Exchange | None = None
-    for cap in group.entry.caps:
-        exchange = yield from patiently(lambda again, cap=cap: group.request(cap, again=again))  # type: ignore[misc]
-        if exchange is None or not is_refusal(answer_of(exchange)):
-            return dict(cap), exchange
-    return {}, exchange
+        start = yield from negotiate(group)
+    if start.baseline is None or not answer_of(start.baseline).ok:
+        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(start.baseline))
+    asker, passed = Asker(group, start.cap, start.baseline), dict[str, Passed]()
+    suspects = Suspects(asker, passed.keys(), start.silent)
+    return (yield from _Prober(group, asker, suspects, exhaustive, litellm, passed).run())
 
 
 def _no_baseline(exchange: Exchange | None) -> Outcome:
@@ -91,12 +88,12 @@ class _Prober:
     """One group's dialogue: its baselines, its controls, and what was found so far."""
 
     group: Group
-    cap: dict[str, Any]
-    baseline: Exchange
+    asker: Asker
+    suspects: Suspects
     exhaustive: bool
     litellm: bool
+    passed: dict[str, Passed]
     found: Found = field(default_factory=dict)
-    passed: dict[str, Passed] = field(default_factory=dict)
     refused: Found = field(default_factory=dict)  # by the path of a field, whatever its value
     channel: Channel = field(default_factory=lambda: Channel(None, ""))
 
@@ -125,14 +122,17 @@ class _Prober:
     def _baseline(self, parameter: Parameter) -> Exchange:
         """What a parameter's answer is held against: the plain baseline, or a success of another parameter."""
         names = (parameter.against, self.group.context(parameter.context).parameter)
-        return next((self.passed[name].probe for name in names if name in self.passed), self.baseline)
+        return next((self.passed[name].probe for name in names if name in self.passed), self.asker.baseline)
 
     def _controls(self) -> Ask[None]:
         """Ask what successes are worth here."""
         asked: dict[str, Exchange | None] = {}
 
         def control(name: str, part: Mapping[str, Any]) -> Ask[None]:
-            asked[name] = yield from patiently(lambda again: self.group.request(self.cap, part, again=again))
+            vague = 1 if self.suspects.silent else 2  # where a cap was refused so, that is how this one refuses
+            asked[name] = yield from patiently(
+                lambda again: self.group.request(self.asker.cap, part, again=again), vague=vague
+            )
 
         entry = self.group.entry
         controls = {"bogus": entry.bogus, "channel": entry.channel}
@@ -143,17 +143,34 @@ class _Prober:
         """Settle all parameters: each alone, or as many at once as can travel together."""
         parameters = self._parameters()
         needed = {one.id for p in parameters if (one := self._prerequisite(p))} | {p.against for p in parameters}
-        while ready := self._ready(parameters):
-            if self.exhaustive:
-                yield from together(self._alone(parameter) for parameter in ready)
-                continue
-            # A field's second value waits until it is known whether the field is taken at all.
-            known = {p.path for p in parameters if self._settled(p)}
-            firsts = {p.path: p for p in reversed(ready) if p.path not in known}
-            leads = [p for p in ready if firsts.get(p.path) is p]
-            leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
-            batches = _batches([*leads, *(p for p in ready if p.path in known)], self.group)
-            yield from together(self._batch(batch) for batch in islice(batches, 1 if leads else None))
+        while not self.asker.gone and (ready := self._ready(parameters)):
+            yield from together(self._asked(ready, parameters, needed))
+            for parameter, end in (yield from self.suspects.confirm()):
+                if isinstance(end, Outcome):
+                    self.found[parameter.id] = end
+                elif answer_of(end).ok:
+                    self._pass([parameter], end)
+                else:
+                    yield from self._named(parameter, end)
+        if gone := self.asker.gone:
+            left = [p for p in parameters if not self._settled(p)]
+            self._all(left, inconclusive(f"the baseline fails too: {trouble(answer_of(gone))}").shown_by(gone))
+
+    def _asked(
+        self, ready: Sequence[Parameter], parameters: Sequence[Parameter], needed: Collection[str]
+    ) -> Iterator[Ask[None]]:
+        """How to ask for what is ready: each alone, or as many at once as can travel together."""
+        # What is refused in words that name nothing costs its company a search: the field's other values go alone.
+        alone = [p for p in ready if self.exhaustive or p.path in self.suspects.silent]
+        ready = [] if self.exhaustive else [p for p in ready if p.path not in self.suspects.silent]
+        # A field's second value waits until it is known whether the field is taken at all.
+        known = {p.path for p in parameters if self._settled(p)}
+        firsts = {p.path: p for p in reversed(ready) if p.path not in known}
+        leads = [p for p in ready if firsts.get(p.path) is p]
+        leads.sort(key=lambda p: p.id not in needed)  # what others build on comes first
+        at_once = batches([*leads, *(p for p in ready if p.path in known)], self.group)
+        yield from (self._try([parameter]) for parameter in alone)
+        yield from (self._batch(batch) for batch in islice(at_once, 1 if leads else None))
 
     def _settled(self, parameter: Parameter) -> bool:
         return parameter.id in self.found or parameter.id in self.passed
@@ -181,7 +198,7 @@ class _Prober:
 
     def _filled(self, parameter: Parameter, needed: Parameter | None) -> list[Parameter]:
         """The parameter with what it sends back of an answer; none where that answer has nothing of it."""
-        source = self.passed[needed.id].probe if needed else self.baseline
+        source = self.passed[needed.id].probe if needed else self.asker.baseline
         body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
         if body is None:
             words = "no answer of it holds what would be sent back."
@@ -195,91 +212,82 @@ class _Prober:
 
     def _unasked(self, parameter: Parameter, needed: Parameter | None) -> Outcome | None:
         """The outcome of what needs not be asked: its field is refused whatever its value, or what it builds on is."""
-        if unmet := self.found.get(needed.id) if needed else None:
-            return replace(_unmet(unmet.reason), evidence=unmet.evidence, recorded=unmet.recorded)
+        if needed and (unmet := self.found.get(needed.id)):
+            return _unmet(needed, unmet)
         named = (parameter.path, *parameter.bodies[self.group.endpoint])
         refusals = [self.refused[name] for name in named if name in self.refused]
         return refusals[0] if refusals and not self.exhaustive else None
 
     def _batch(self, batch: Sequence[Parameter]) -> Ask[None]:
-        """Ask for parameters at once; what is refused is settled, and its company waits for the next round."""
-        if len(batch) == 1:
-            yield from self._alone(batch[0])
-            return
-        exchange = yield from patiently(lambda again: self._probe(batch, again=again))
+        """Ask for parameters at once; what a refusal names is settled, and its company waits for the next round."""
+        yield from self._try(batch)
+        if not any(map(self._concluded, batch)):
+            yield from self._halves(batch)
+            self.asker.stumbles |= all(p.id in self.passed for p in batch)
+
+    def _halves(self, batch: Sequence[Parameter]) -> Ask[None]:
+        """Search a batch that fails in words that do not tell which of it is refused."""
+        left, right = batch[: len(batch) // 2], batch[len(batch) // 2 :]
+        yield from self._batch(left)
+        if len(right) > 1 and all(p.id in self.passed for p in left):
+            yield from self._halves(right)  # it is in there: nobody needs to ask
+        else:
+            yield from self._batch(right)
+
+    def _concluded(self, parameter: Parameter) -> bool:
+        return self._settled(parameter) or parameter.id in self.suspects.open or self.asker.gone is not None
+
+    def _try(self, batch: Sequence[Parameter]) -> Ask[None]:
+        """Ask for parameters at once; nothing is concluded where the words do not tell which of them is refused."""
+        exchange = yield from self.asker.first(batch)
         if exchange is None:
-            self._all(batch, not_recorded())
+            self._all(batch if not self.asker.gone else (), not_recorded())
             return
         answer = answer_of(exchange)
+        named = blamed(batch, self.group.endpoint, answer) if says_no(answer) else []
         if answer.ok:
             self._pass(batch, exchange)
-            return
-        named = blamed(batch, self.group.endpoint, answer) if is_refusal(answer) else []
-        if not named:
-            middle = len(batch) // 2
-            yield from together([self._batch(batch[:middle]), self._batch(batch[middle:])])
-            return
-        outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
-        unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
-        whatever = dialects.refuses_field(answer.refusal or "")
-        by_itself = len(named) == 1 and dialects.names_all(answer.refusal or "", named[0].bodies[self.group.endpoint])
-        if (whatever or by_itself) and not unclear:
-            self._refuse(named, answer, outcome)
-        else:  # it may be the company that is refused
-            yield from together(self._alone(parameter) for parameter in named)
+        elif named:
+            self.asker.silence = 0
+            yield from self._named(batch[0], exchange) if len(batch) == 1 else self._named_among(named, exchange)
+        else:
+            self.asker.silence += 1
+            if len(batch) == 1:
+                self.suspects.add(batch[0], self._baseline(batch[0]), exchange)
+            elif says_no(answer):
+                self.suspects.failed.append(frozenset(parameter.id for parameter in batch))
 
-    def _alone(self, parameter: Parameter) -> Ask[None]:
-        """Settle one parameter by itself; what is unclear is asked once more."""
-        baseline = self._baseline(parameter)
-        exchange = yield from patiently(lambda again: self._probe([parameter], again=again))
-        if exchange is None:
-            self._all([parameter], not_recorded())
-            return
+    def _named_among(self, named: Sequence[Parameter], exchange: Exchange) -> Ask[None]:
+        """Settle those of a batch that a refusal names, or ask for them alone, where it may be their company."""
         answer = answer_of(exchange)
-        if answer.ok:
-            self._pass([parameter], exchange)
-        elif is_refusal(answer) and blamed([parameter], self.group.endpoint, answer):
-            outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
-            if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
-                outcome = yield from self._who(parameter, exchange, baseline)
-            self._refuse([parameter], answer, outcome)
+        outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
+        text = answer.refusal or ""
+        unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
+        by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.group.endpoint])
+        if (dialects.refuses_field(text) or by_itself) and not unclear:
+            self._refuse(named, answer, outcome)
         else:
-            yield from self._again(parameter, exchange, answer, baseline)
+            yield from together(self._try([parameter]) for parameter in named)
 
-    def _again(self, parameter: Parameter, first: Exchange, before: Answer, baseline: Exchange) -> Ask[None]:
-        """Ask once more, with a baseline after it: only what repeats between passing baselines counts."""
-        contexts = [parameter.context] if parameter.context else []
-        second, after = yield (
-            self._probe([parameter], again=PATIENCE),
-            self.group.request(self.cap, contexts=contexts, again=PATIENCE),
-        )
-        shown = [e for e in (first, second, baseline, after) if e is not None]
-        if second is None or after is None:
-            self._all([parameter], inconclusive(trouble(before)).shown_by(*shown))
-            return
-        answer = answer_of(second)
-        if answer.ok:
-            self._pass([parameter], second)
-            return
-        # The parameter is all that these two have and the passing baselines have not.
-        refused_twice = is_refusal(before) and is_refusal(answer)
-        named_twice = all(blamed([parameter], self.group.endpoint, each) for each in (before, answer))
-        if answer_of(after).ok and (named_twice or refused_twice):
-            self._all([parameter], rejected(answer, second.response).shown_by(*shown))
-        else:
-            self._all([parameter], inconclusive(trouble(answer)).shown_by(*shown))
+    def _named(self, parameter: Parameter, exchange: Exchange) -> Ask[None]:
+        """Settle a parameter by a refusal that names it."""
+        answer, baseline = answer_of(exchange), self._baseline(parameter)
+        outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
+        if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
+            outcome = yield from self._who(parameter, exchange, baseline)
+        self._refuse([parameter], answer, outcome)
 
     def _who(self, parameter: Parameter, refusal: Exchange, baseline: Exchange) -> Ask[Outcome]:
         """Who refused, where neither words nor headers tell: LiteLLM leaves out only what itself refuses."""
         outcome = rejected(answer_of(refusal), refusal.response)
-        exchange = yield from one(self._probe([parameter], {"drop_params": True}))
+        exchange = yield from one(self.asker.probe([parameter], {"drop_params": True}))
         if exchange is None:
             return outcome.shown_by(refusal, baseline)
         answer = answer_of(exchange)
         by = outcome.rejected_by
         if answer.ok:
             by = RejectedBy.GATEWAY
-        elif is_refusal(answer) and blamed([parameter], self.group.endpoint, answer):
+        elif says_no(answer) and blamed([parameter], self.group.endpoint, answer):
             by = RejectedBy.BACKEND
         return Outcome(outcome.verdict, outcome.reason, by).shown_by(refusal, exchange, baseline)
 
@@ -287,7 +295,7 @@ class _Prober:
         """Fetch the answers of parameters whose effect shows only there, and the baseline's to compare."""
         endpoint = self.group.endpoint
         asked = [p for p in self.group.parameters if p.id in self.passed and p.effects.get(endpoint) in FETCHED]
-        if not self.channel.read or not asked or (unasked := answer_id(answer_of(self.baseline))) is None:
+        if not self.channel.read or not asked or (unasked := answer_id(answer_of(self.asker.baseline))) is None:
             return
         before = yield from one(self.group.fetch(unasked))
         if before is None or not (answer_of(before).ok or answer_of(before).status == NOT_FOUND):
@@ -314,23 +322,18 @@ class _Prober:
 
     def _wrong(self, fields: Mapping[str, Any]) -> Ask[None]:
         """Send fields with values of wrong types: all pass, or those that are named are read."""
-        exchange = yield from one(self.group.request(self.cap, fields))
+        exchange = yield from one(self.group.request(self.asker.cap, fields))
         if exchange is None:
             return
         answer = answer_of(exchange)
-        told = {n for n in fields if answer.ok or (is_refusal(answer) and dialects.mentions(answer.refusal or "", [n]))}
+        told = {n for n in fields if answer.ok or (says_no(answer) and dialects.mentions(answer.refusal or "", [n]))}
         for parameter in self.group.parameters:
             passed = self.passed.get(parameter.id)
             if passed and told & set(parameter.bodies[self.group.endpoint]):
                 self.passed[parameter.id] = replace(passed, wrong=exchange, wrong_passes=answer.ok)
 
-    def _probe(self, batch: Sequence[Parameter], *extra: dict[str, Any], again: int = 0) -> Request:
-        bodies = [p.bodies[self.group.endpoint] for p in batch]
-        without = [name for p in batch for name in p.without]
-        contexts = dict.fromkeys(p.context for p in batch if p.context)
-        return self.group.request(self.cap, *bodies, *extra, contexts=contexts, without=without, again=again)
-
     def _pass(self, batch: Iterable[Parameter], exchange: Exchange) -> None:
+        self.asker.silence = 0
         self.passed |= {p.id: Passed(exchange, self._baseline(p)) for p in batch}
 
     def _refuse(self, parameters: Iterable[Parameter], answer: Answer, outcome: Outcome) -> None:
@@ -344,8 +347,13 @@ class _Prober:
         self.found |= dict.fromkeys((p.id for p in parameters), outcome)
 
 
-def _unmet(cause: str) -> Outcome:
-    return inconclusive(f"its prerequisite was not accepted: {cause}")
+def _unmet(needed: Parameter, unmet: Outcome) -> Outcome:
+    """The outcome of what builds on a parameter that did not pass."""
+    if unmet.verdict is Verdict.INCONCLUSIVE:
+        return replace(unmet, reason=f"its prerequisite {needed.id} is inconclusive: {unmet.reason}")
+    does = "is rejected" if unmet.verdict is Verdict.REJECTED else "does not apply"
+    reason = f"there is nothing to ask: its prerequisite {needed.id} {does}: {unmet.reason}"
+    return replace(unmet, verdict=Verdict.NOT_APPLICABLE, reason=reason, rejected_by=None, unmet=True)
 
 
 def fewest_requests(group: Group, *, exhaustive: bool = False) -> int:
@@ -367,27 +375,3 @@ _IMAGINED = {
     (Endpoint.RESPONSES, Mode.WHOLE): b'{"output":[]}',
     (Endpoint.RESPONSES, Mode.STREAM): b'data: {"type":"response.completed","response":{}}\n\n',
 }
-
-
-def _batches(parameters: Sequence[Parameter], group: Group) -> Iterator[list[Parameter]]:
-    """Put parameters that do not get in each other's way into one batch each, the first ones first."""
-    while parameters:
-        batch: list[Parameter] = []
-        left: list[Parameter] = []
-        for parameter in parameters:
-            fits = not any(_clash(parameter, other, group) for other in batch)
-            (batch if fits else left).append(parameter)
-        yield batch
-        parameters = left
-
-
-def _clash(one: Parameter, other: Parameter, group: Group) -> bool:
-    """Whether two parameters share a field or touch the same part of an answer, themselves or by their contexts."""
-    shared = one.context == other.context  # what both stand in is in neither's way
-
-    def taken(parameter: Parameter) -> set[str]:
-        around = Context() if shared else group.context(parameter.context)
-        fields = {*parameter.bodies[group.endpoint], *around.body}
-        return {*fields, *parameter.without, *around.without, *parameter.touches, *around.touches}
-
-    return not taken(one).isdisjoint(taken(other))

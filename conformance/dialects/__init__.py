@@ -24,13 +24,18 @@ MAX_DEPTH = 16
 MAX_TEXTS = 200
 
 #: Codes and types of an error whose `param` (or `loc`) names a refused parameter.
-_STRUCTURED = {"unknown_parameter", "unsupported_parameter", "unsupported_value", "extra_forbidden"}
+_STRUCTURED = {"unknown_parameter", "unsupported_parameter", "unsupported_value", "extra_forbidden", "literal_error"}
 
 #: Where an error object keeps its words.
 _MESSAGES = ("error", "detail", "msg", "message")
 
 #: Of those, the ones that refuse the field itself, and not one value of it.
 _FIELD = {"unknown_parameter", "unsupported_parameter", "extra_forbidden"}
+
+#: A message that refuses what it begins with, which `param` names as well.
+_REFUSED = re.compile(
+    r"\W?(?P<name>[A-Za-z_][\w.]{0,200})\W? (?:is|are) (?:not (?:supported|permitted|allowed)|unsupported)\b"
+)
 
 _decoder = json.JSONDecoder()
 
@@ -51,6 +56,7 @@ class Pattern:
 class _Tables:
     refusals: tuple[Pattern, ...]
     speakers: tuple[tuple[re.Pattern[str], RejectedBy], ...]
+    elsewhere: tuple[re.Pattern[str], ...]
     bridged: Mapping[str, str]
     wholly_bridged: frozenset[str]
 
@@ -64,6 +70,7 @@ def _tables() -> _Tables:
             for row in data["refusals"]
         ),
         speakers=tuple((re.compile(row["pattern"]), RejectedBy(row["by"])) for row in data["speakers"]),
+        elsewhere=tuple(re.compile(row["pattern"]) for row in data["elsewhere"]),
         bridged=data["bridged"],
         wholly_bridged=frozenset(data["wholly_bridged"]),
     )
@@ -86,6 +93,12 @@ def offenders(text: str) -> frozenset[str]:
                 if groups.get("names"):
                     found.update(name.rstrip(".") for name in re.findall(r"[A-Za-z_][\w.]*", groups["names"]))
     return frozenset(found)
+
+
+def is_elsewhere(text: str) -> bool:
+    """True for a refusal that is about the key, its budget or the model's name, and not about what was asked."""
+    shortened = text[:MAX_TEXT]
+    return any(regex.search(shortened) for regex in _tables().elsewhere)
 
 
 def refuses_field(text: str) -> bool:
@@ -117,10 +130,12 @@ def _is_coded(value: object) -> TypeGuard[Mapping[str, Any]]:
 def _structured(error: Mapping[str, Any]) -> set[str]:
     """The offender that an error object names in fields of its own."""
     codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
+    param, message = error.get("param"), error.get("message")
     if not codes & _STRUCTURED:
-        return set()
-    if isinstance(error.get("param"), str):
-        return {error["param"]}
+        refused = _REFUSED.match(message) if isinstance(message, str) else None
+        return {param} if refused and isinstance(param, str) and refused["name"] == param else set()
+    if isinstance(param, str):
+        return {param}
     if isinstance(error.get("loc"), list):
         return {".".join(str(step) for step in error["loc"])}
     return set()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.parameters import Context, EndpointEntry, Registry
+from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
 from conformance.plan import Group, Lane
 from conformance.probing import FAULT, Found, settle
-from conformance.tests.building import CHAT, RESPONSES
-from conformance.types import Exchange, Mode, Model, Parameter, Request, Response
+from conformance.tests.building import CHAT, RESPONSES, said, sse, succeeded
+from conformance.types import Exchange, Mode, Model, Parameter, Request, Response, Verdict
 
 ENTRY = EndpointEntry(
     path="/chat/completions",
@@ -107,10 +107,18 @@ class Policy:
     asked: list[Request] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Response:
-        """Answer as the exchange layer would: faults are tried three times before they count."""
+        """Answer as the exchange layer would: what pushes back, and what never came, is asked for three times."""
         self.asked.append(request)
-        if all(self.dice.random() < self.stumbles for _ in range(3)):
-            return self.dice.choice(FAULTS)(request)
+        for _ in range(3):
+            if self.dice.random() >= self.stumbles:
+                return self.answer(request)
+            fault = self.dice.choice(FAULTS)(request)
+            if fault.status != 429 and fault.error is None:
+                break
+        return fault
+
+    def answer(self, request: Request) -> Response:
+        """Answer as the policy says."""
         body = request.body
         if "bogus_key" in body:
             return refusal("XException - bogus_key: Extra inputs are not permitted")
@@ -176,3 +184,71 @@ class Watched(Policy):
             self.asked.append(request)
             return answer(request)
         return super().__call__(request)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a gateway says no: what it answers, given the request and the fields that it refuses; all that, or the first.
+
+    `names` tells whether its words name them.
+    """
+
+    answer: Callable[[Request, list[str]], Response]
+    names: bool = True
+
+
+def _inside_a_200(request: Request, names: list[str]) -> Response:
+    error = {"error": {"message": f"Unknown parameter: '{names[0]}'.", "code": 400}}
+    return said(sse(error, "[DONE]") if request.mode is Mode.STREAM else error)
+
+
+def _vaguely_inside_a_200(request: Request, names: list[str]) -> Response:
+    error = {"error": {"message": "The upstream failed", "type": "server_error"}}
+    return said(sse(error, "[DONE]") if request.mode is Mode.STREAM else error)
+
+
+_FIREWALL = b"<html><head><title>403 Forbidden</title></head><body><h1>Request blocked</h1></body></html>"
+
+STYLES = {
+    "400 that names the field": Style(lambda _, names: refusal(f"{names[0]}: Extra inputs are not permitted")),
+    "400 that names all": Style(lambda _, names: refusal(f"x does not support parameters: {names}, for model=m")),
+    "500 that names the field": Style(
+        lambda _, names: refusal(
+            f"litellm.APIConnectionError: AsyncCompletions.create() got an unexpected keyword argument '{names[0]}'",
+            500,
+        )
+    ),
+    "error inside a 200 that names the field": Style(_inside_a_200),
+    "400 in no words": Style(lambda _, names: refusal("Bad Request"), names=False),
+    "500 in no words": Style(lambda _, names: said(b"Internal Server Error", 500), names=False),
+    "error inside a 200 in no words": Style(_vaguely_inside_a_200, names=False),
+    "404": Style(
+        lambda _, names: refusal("No endpoints found that can handle the requested parameters.", 404), names=False
+    ),
+    "403 of a firewall": Style(lambda _, names: said(_FIREWALL, 403), names=False),
+}
+
+
+class Styled(Policy):
+    """A policy that refuses fields, and keys that it does not know, in one style, on any endpoint."""
+
+    def __init__(self, style: Style, refused: Iterable[str], stumbles: float = 0.0, seed: int = 0) -> None:
+        """Refuse these fields; `stumbles` is the share of answers that are faults."""
+        super().__init__(frozenset(refused), stumbles=stumbles, dice=random.Random(seed))  # noqa: S311  no secret
+        self.style = style
+
+    def answer(self, request: Request) -> Response:
+        """Refuse in the style, or succeed in the form that is asked for."""
+        names = [name for name in request.body if name in self.refused or "bogus" in name]
+        return self.style.answer(request, names) if names else succeeded(request, id="answer-1")
+
+    def says(self, group: Group, parameter: Parameter) -> set[Verdict]:
+        """The verdicts that are true of a parameter: rejected, nothing to ask, or a success of any kind."""
+        after = "" if parameter.after == BASELINE else parameter.after
+        needed = after or group.context(parameter.context).parameter
+        if needed and Verdict.ACCEPTED not in self.says(group, group.registry.by_id[needed]):
+            return {Verdict.NOT_APPLICABLE}
+        if self.refused & set(parameter.bodies[group.endpoint]):
+            return {Verdict.REJECTED}
+        fills = {Verdict.NOT_APPLICABLE} if parameter.after else set()
+        return {Verdict.ACCEPTED, Verdict.HONOURED, Verdict.IGNORED} | fills

@@ -87,12 +87,21 @@ def test_model_that_fails_leaves_its_cells_inconclusive() -> None:
     assert len(policy.asked) == len(ENTRY.caps)
 
 
-def test_refused_prerequisite_is_no_verdict_on_its_dependents() -> None:
-    """Given a model without tools, when cells are settled, then what needs tools is inconclusive, and says why."""
+def test_what_builds_on_something_refused_does_not_apply() -> None:
+    """Given a model without tools, when cells are settled, then what needs tools is not applicable, and says why."""
     found = held(Policy(refused=frozenset({"tools"})), group())
     dependents = [found[p.id] for p in PARAMETERS if p.context]
+    assert {outcome.verdict for outcome in dependents} == {Verdict.NOT_APPLICABLE}
+    assert all("its prerequisite tools is rejected: refused with 400" in outcome.reason for outcome in dependents)
+    assert {outcome.rejected_by for outcome in dependents} == {None}
+
+
+def test_what_builds_on_something_unclear_is_inconclusive() -> None:
+    """Given tools that meet a rate limit each time, when cells are settled, then what needs them is inconclusive."""
+    found = held(Watched((lambda r: "tools" in r.body, lambda _: refusal("slow down", 429))), group())
+    dependents = [found[p.id] for p in PARAMETERS if p.context]
     assert {outcome.verdict for outcome in dependents} == {Verdict.INCONCLUSIVE}
-    assert all("its prerequisite was not accepted" in outcome.reason for outcome in dependents)
+    assert all("its prerequisite tools is inconclusive: rate limited" in outcome.reason for outcome in dependents)
 
 
 def test_refusal_that_names_nothing_counts_when_it_repeats() -> None:
@@ -103,28 +112,77 @@ def test_refusal_that_names_nothing_counts_when_it_repeats() -> None:
     assert len(found["beta"].evidence) == 4  # twice the probe, the baseline before and after
 
 
-def test_server_error_that_names_the_parameter_counts_when_it_repeats() -> None:
-    """Given a 500 that names the parameter each time, when it repeats, then it is a rejection."""
-
-    class Fails(Policy):
-        def __call__(self, request: Request) -> Response:
-            if "beta" in request.body:
-                return refusal("beta: Extra inputs are not permitted", 500)
-            return super().__call__(request)
-
-    assert held(Fails(), group([PARAMETERS[1]]))["beta"].verdict is Verdict.REJECTED
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 422, 500, 502, 504])
+def test_whatever_names_the_parameter_is_believed_at_once(status: int) -> None:
+    """Given a refusal that names the parameter, whatever its status, when it is asked for, then once is enough."""
+    policy = Watched((lambda r: "beta" in r.body, lambda _: refusal("beta: Extra inputs are not permitted", status)))
+    found = held(policy, group())
+    assert found["beta"].verdict is Verdict.REJECTED
+    assert found["alpha"].verdict is Verdict.ACCEPTED
+    assert len([request for request in policy.asked if "beta" in request.body]) == 1
 
 
-def test_server_error_that_names_nothing_stays_inconclusive() -> None:
-    """Given a 500 in no words each time, when it repeats, then nothing is concluded."""
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 422, 500, 502, 504])
+def test_whatever_repeats_between_passing_baselines_is_a_rejection(status: int) -> None:
+    """Given a failure in no words, whatever its status, when it repeats beside baselines, then it is a rejection."""
+    policy = Watched((lambda r: "beta" in r.body, lambda _: refusal("oops", status)))
+    outcome = held(policy, group())["beta"]
+    assert outcome.verdict is Verdict.REJECTED
+    assert outcome.rejected_by is RejectedBy.UNKNOWN
+    assert outcome.reason == f"refused with {status}: oops"
 
-    class Fails(Policy):
-        def __call__(self, request: Request) -> Response:
-            return refusal("oops", 500) if "beta" in request.body else super().__call__(request)
 
-    outcome = held(Fails(), group())["beta"]
-    assert outcome.verdict is Verdict.INCONCLUSIVE
-    assert "server error 500" in outcome.reason
+@pytest.mark.parametrize("status", [401, 402, 407, 429, 503, 529])
+def test_what_is_about_something_else_is_no_rejection(status: int) -> None:
+    """Given a failure about the key, a limit or an overload, when it comes with one parameter, nothing is concluded."""
+    policy = Watched((lambda r: "beta" in r.body, lambda _: refusal("beta: Extra inputs are not permitted", status)))
+    found = held(policy, group())
+    assert found["beta"].verdict is Verdict.INCONCLUSIVE
+    assert found["alpha"].verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("words", ["Budget has been exceeded! Spend=1", "The model `m` does not exist"])
+def test_words_about_something_else_are_no_rejection(words: str) -> None:
+    """Given words about a budget or the model's name, when they come with one parameter, nothing is concluded."""
+    found = held(Watched((lambda r: "beta" in r.body, lambda _: refusal(words))), group())
+    assert found["beta"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_firewall_does_not_tell_who_refuses() -> None:
+    """Given a page in HTML that comes with one parameter, when it repeats, then nobody is blamed for it."""
+    page = Response(status=403, body=b"<html><h1>Request blocked</h1></html>")
+    outcome = held(Watched((lambda r: "beta" in r.body, lambda _: page)), group(), litellm=True)["beta"]
+    assert (outcome.verdict, outcome.rejected_by) == (Verdict.REJECTED, RejectedBy.UNKNOWN)
+
+
+def test_a_failure_that_does_not_repeat_is_none() -> None:
+    """Given a 500 that comes once, when the parameter is asked for again, then it is accepted."""
+    failures = iter([True])
+    policy = Watched((lambda r: "beta" in r.body and next(failures, False), lambda _: refusal("oops", 500)))
+    assert held(policy, group([PARAMETERS[1]]))["beta"].verdict is Verdict.ACCEPTED
+
+
+def test_a_failure_that_comes_without_the_parameter_too_is_inconclusive() -> None:
+    """Given a model that dies half-way, when the baseline fails too, then no parameter is blamed, and little asked."""
+
+    class Dies(Policy):
+        def answer(self, request: Request) -> Response:
+            return refusal("oops", 500) if len(self.asked) > 3 else super().answer(request)
+
+    policy = Dies()
+    found = held(policy, group())
+    unclear = {outcome.reason for outcome in found.values() if outcome.verdict is Verdict.INCONCLUSIVE}
+    assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED, Verdict.INCONCLUSIVE}
+    assert unclear == {"the baseline fails too: server error 500: oops."}
+    assert len(policy.asked) < len(PARAMETERS)
+
+
+@pytest.mark.parametrize("words", ["oops", "create() got an unexpected keyword argument 'max_tokens'"])
+def test_a_cap_is_negotiated_past_server_errors(words: str) -> None:
+    """Given a model that refuses both caps with a 500, when its baseline is sought, then it is measured without one."""
+    caps = frozenset({"max_completion_tokens", "max_tokens"})
+    policy = Watched((lambda r: bool(caps & set(r.body)), lambda _: refusal(words, 500)))
+    assert {outcome.verdict for outcome in held(policy, group()).values()} == {Verdict.ACCEPTED}
 
 
 @pytest.mark.parametrize(("drops", "by"), [(True, RejectedBy.GATEWAY), (False, RejectedBy.BACKEND)])
@@ -220,12 +278,12 @@ def test_what_no_answer_holds_does_not_apply() -> None:
     assert not [request for request in policy.asked if "before" in request.body]
 
 
-def test_what_follows_a_refused_parameter_is_inconclusive() -> None:
-    """Given a parameter whose source is refused, when cells are settled, then it is inconclusive, and says why."""
+def test_what_follows_a_refused_parameter_does_not_apply() -> None:
+    """Given a parameter whose source is refused, when cells are settled, then it is not applicable, and says why."""
     found = held(Policy(refused=frozenset({"alpha"})), group([PARAMETERS[0], dependent("alpha", "{answer.id}")]))
 
-    assert found["before"].verdict is Verdict.INCONCLUSIVE
-    assert "its prerequisite was not accepted: refused with 400" in found["before"].reason
+    assert found["before"].verdict is Verdict.NOT_APPLICABLE
+    assert "its prerequisite alpha is rejected: refused with 400" in found["before"].reason
 
 
 def test_a_parameter_is_held_against_the_one_it_names() -> None:

@@ -118,7 +118,7 @@ def test_what_builds_on_what_need_not_be_asked(mode: Mode) -> None:
     for group in (group for group in plan.groups if group.mode is mode):
         found = held(group, Answering([honest], refused, False), exhaustive=False, litellm=False)
         assert {parameter: outcome.verdict for parameter, outcome in found.items()} == {
-            "input.type:reasoning": Verdict.INCONCLUSIVE,
+            "input.type:reasoning": Verdict.NOT_APPLICABLE,
             "reasoning.effort:high": Verdict.REJECTED,
         }
 

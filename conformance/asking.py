@@ -1,0 +1,105 @@
+"""A group's requests: the cap on its answers, its probes, its baselines; and how its gateway fares. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from conformance import dialects
+from conformance.dialogue import PATIENCE, Ask, one, patiently
+from conformance.judge import Words, answer_of, says_no, words_of
+from conformance.plan import Group
+from conformance.types import Exchange, Parameter, Request
+
+#: Requests that fail in a row, in words that name nothing, before it is asked whether the baseline still passes.
+SILENCE = 6
+
+#: How often in a row a baseline has to fail that passed before, until it counts as failing.
+IN_VAIN = 4
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first cap on the answer's length that a model takes, and the baseline that shows it.
+
+    `silent` holds what the caps before it were refused with, by their fields, where the words named none.
+    """
+
+    cap: Mapping[str, Any]
+    baseline: Exchange | None
+    silent: dict[str, set[Words]]
+
+
+def negotiate(group: Group) -> Ask[Start]:
+    """Find a cap; the last that is tried is none, and there is nothing to turn to from that."""
+    silent: dict[str, set[Words]] = {}
+    exchange: Exchange | None = None
+    for cap in group.entry.caps:
+        exchange = yield from patiently(partial(_capped, group, cap), vague=2 if cap else PATIENCE)
+        if exchange is None or not says_no(answer_of(exchange)):
+            return Start(cap, exchange, silent)
+        if not dialects.offenders(answer_of(exchange).refusal or ""):
+            silent |= {name: {words_of(answer_of(exchange))} for name in cap}
+    return Start({}, exchange, silent)
+
+
+def _capped(group: Group, cap: Mapping[str, Any], again: int) -> Request:
+    return group.request(cap, again=again)
+
+
+@dataclass
+class Asker:
+    """Makes the requests of a group whose baseline passed.
+
+    `stumbles` says that its gateway was seen to fail by chance, `silence` counts the requests since the last
+    success that failed in words that name nothing, and `gone` is the baseline where it does not pass any more.
+    """
+
+    group: Group
+    cap: Mapping[str, Any]
+    baseline: Exchange
+    stumbles: bool = False
+    silence: int = 0
+    gone: Exchange | None = None
+    besides: Counter[str] = field(default_factory=Counter)  # baselines asked once more, by context
+
+    def probe(self, batch: Sequence[Parameter], *extra: Mapping[str, Any], again: int = 0) -> Request:
+        """The request that asks for parameters at once, for the n-th time."""
+        bodies = [p.bodies[self.group.endpoint] for p in batch]
+        without = [name for p in batch for name in p.without]
+        contexts = dict.fromkeys(p.context for p in batch if p.context)
+        return self.group.request(self.cap, *bodies, *extra, contexts=contexts, without=without, again=again)
+
+    def beside(self, context: str) -> Request:
+        """The baseline of a context once more, to be asked beside something else."""
+        again = PATIENCE + self.besides[context]
+        self.besides[context] += 1
+        return self.group.request(self.cap, contexts=[context] if context else [], again=again)
+
+    def first(self, batch: Sequence[Parameter]) -> Ask[Exchange | None]:
+        """Ask for parameters for the first time; None where that was never recorded, or nothing passes any more."""
+        yield from self.look()
+        if self.gone:
+            return None
+        exchange = yield from patiently(lambda again: self.probe(batch, again=again))
+        if exchange is not None:
+            answer = answer_of(exchange)
+            again = exchange.request.repeat != self.baseline.request.repeat
+            self.stumbles |= again or not (answer.ok or says_no(answer))
+        return exchange
+
+    def look(self) -> Ask[None]:
+        """Ask whether the baseline still passes, where nothing has for a while."""
+        if self.silence < SILENCE:
+            return
+        self.silence = 0
+        exchange: Exchange | None = None
+        for _ in range(IN_VAIN):
+            exchange = yield from one(self.beside(""))
+            if exchange is None or answer_of(exchange).ok:
+                return
+            self.stumbles = True
+        self.gone = exchange
