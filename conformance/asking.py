@@ -25,7 +25,7 @@ IN_VAIN = 4
 class Start:
     """The first cap on the answer's length that a model takes, and the baseline that shows it.
 
-    `silent` holds what the caps before it were refused with, by their fields, where the words named none.
+    `silent` holds, where it takes none, what the caps were refused with, by their fields, where the words named none.
     """
 
     cap: Mapping[str, Any]
@@ -34,16 +34,17 @@ class Start:
 
 
 def negotiate(group: Group) -> Ask[Start]:
-    """Find a cap; the last that is tried is none, and there is nothing to turn to from that."""
+    """Find a cap. What is refused is not asked again, for the next will do; after the last there is no other."""
     silent: dict[str, set[Words]] = {}
-    exchange: Exchange | None = None
-    for cap in group.entry.caps:
-        exchange = yield from patiently(partial(_capped, group, cap), vague=2 if cap else PATIENCE)
-        if exchange is None or not says_no(answer_of(exchange)):
-            return Start(cap, exchange, silent)
-        if not dialects.offenders(answer_of(exchange).refusal or ""):
-            silent |= {name: {words_of(answer_of(exchange))} for name in cap}
-    return Start({}, exchange, silent)
+    *caps, last = group.entry.caps
+    for cap in caps:
+        exchange = yield from patiently(partial(_capped, group, cap))
+        if exchange is None or not says_no(answer := answer_of(exchange)):
+            return Start(cap, exchange, {})
+        if not dialects.offenders(answer.refusal or ""):
+            silent |= {name: {words_of(answer)} for name in cap}
+    exchange = yield from patiently(partial(_capped, group, last), vague=PATIENCE, patience=PATIENCE + 2)
+    return Start(last, exchange, silent)
 
 
 def _capped(group: Group, cap: Mapping[str, Any], again: int) -> Request:
@@ -75,7 +76,7 @@ class Asker:
 
     def beside(self, context: str) -> Request:
         """The baseline of a context once more, to be asked beside something else."""
-        again = PATIENCE + self.besides[context]
+        again = max(PATIENCE, self.baseline.request.repeat % 10 + 1) + self.besides[context]
         self.besides[context] += 1
         return self.group.request(self.cap, contexts=[context] if context else [], again=again)
 

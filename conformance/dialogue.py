@@ -23,13 +23,13 @@ def one(request: Request) -> Ask[Exchange | None]:
     return exchange
 
 
-def patiently(make: Callable[[int], Request], *, vague: int = 1) -> Ask[Exchange | None]:
+def patiently(make: Callable[[int], Request], *, vague: int = 1, patience: int = PATIENCE) -> Ask[Exchange | None]:
     """Ask until somebody says yes or no, a few times: rate limits, broken connections and cut streams may pass.
 
     `vague` is how many server errors that name nothing it takes for a no; where one is enough, the caller asks again.
     """
     exchange: Exchange | None = None
-    for again in range(PATIENCE):
+    for again in range(patience):
         exchange = yield from one(make(again))
         if exchange is None:
             break
