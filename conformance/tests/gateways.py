@@ -96,6 +96,7 @@ def scripted_gateway(
     models: Any = ("model-a",),
     listing: Callable[[Request], Response] | None = None,
     declared: Sequence[dict[str, Any]] = (),
+    certificate: Path | None = None,
 ) -> Iterator[ScriptedGateway]:
     """Run a gateway that lists these models, declares this of them, and answers by this policy."""
     seen: list[dict[str, Any]] = []
@@ -124,21 +125,22 @@ def scripted_gateway(
             Route("/v1/responses", answer, methods=["POST"]),
         ]
     )
-    with serving(app) as base_url:
+    with serving(app, certificate) as base_url:
         yield ScriptedGateway(base_url, seen=seen, headers=headers)
 
 
 @contextlib.contextmanager
-def serving(app: Starlette) -> Iterator[str]:
-    """Serve an app on a free loopback port for as long as the block runs."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+def serving(app: Starlette, certificate: Path | None = None) -> Iterator[str]:
+    """Serve an app on a free loopback port for as long as the block runs; over TLS with a certificate and its key."""
+    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ssl_certfile=certificate)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(10)

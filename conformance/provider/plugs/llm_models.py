@@ -19,11 +19,10 @@ from llm.default_plugins import openai_models as _openai_models
 
 from conformance.provider.errors import ConformanceError
 from conformance.provider.models import LiteLLMProvider, Model, StaleModelsWarning
-from conformance.provider.stream.client import sdk_options
+from conformance.provider.stream.client import sdk_options, transport_options
 from conformance.provider.stream.draft import Draft
 from conformance.provider.stream.failure import failure
 from conformance.provider.target import ENVIRONMENT, Target
-from conformance.provider.tls import verification
 from conformance.provider.transport import RequestFilter, async_http_client, http_client
 
 logger = logging.getLogger("conformance.provider")
@@ -87,8 +86,8 @@ class _Shared(_Base):  # type: ignore[misc]  # llm's class
         """The SDK's client, which sends what the model takes."""
         kind, client = (openai.AsyncOpenAI, async_http_client) if async_ else (openai.OpenAI, http_client)
         target = replace(self._target, api_key=self.get_key(key) or "")
-        verify, follow = verification(target.ca_bundle), not target.headers  # which would go along to another host
-        return kind(**sdk_options(target), http_client=client(self._rewrite, verify=verify, follow_redirects=follow))
+        below = client(self._rewrite, **transport_options(target, asynchronous=async_))
+        return kind(**sdk_options(target), http_client=below)
 
     def _explained(self, error: openai.APIError) -> llm.ModelError:
         key = error.request.headers.get("authorization", "").removeprefix("Bearer ")

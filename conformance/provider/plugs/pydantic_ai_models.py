@@ -10,8 +10,7 @@ from pydantic_ai.providers.litellm import LiteLLMProvider as PydanticProvider
 from pydantic_ai.settings import ModelSettings
 
 from conformance.provider.models import LiteLLMProvider, Model
-from conformance.provider.stream.client import sdk_options
-from conformance.provider.tls import verification
+from conformance.provider.stream.client import sdk_options, transport_options
 from conformance.provider.transport import RequestFilter, async_http_client
 
 
@@ -29,9 +28,7 @@ def litellm_model(
     client = AsyncOpenAI(
         **sdk_options(target),
         http_client=async_http_client(
-            RequestFilter(table=provider.table, base_url=target.base_url),
-            verify=verification(target.ca_bundle),
-            follow_redirects=not target.headers,  # which would go along to another host
+            RequestFilter(table=provider.table, base_url=target.base_url), **transport_options(target)
         ),
     )
     kind = OpenAIResponsesModel if known.compat["wire"] == "responses" else OpenAIChatModel

@@ -41,12 +41,15 @@ def client_of(target: Target, kept: Client | None = None) -> Client:
         **sdk_options(target),
         max_retries=0,
         http_client=DefaultAsyncHttpxClient(
-            verify=verification(target.ca_bundle), trust_env=target.uses_environment, follow_redirects=False
+            **{**transport_options(target), "trust_env": target.uses_environment, "follow_redirects": False}
         ),
     )
     client.organization = client.project = None  # which the environment may hold for OpenAI itself
     return Client(client, loop)
 
+
+#: What the SDK is given for a key where there is none.
+_NO_KEY = "no-key-but-headers"
 
 #: Headers that the SDK sets itself, as it spells them: under another spelling a second one would go.
 _SDKS_NAMES = {
@@ -55,20 +58,34 @@ _SDKS_NAMES = {
 
 
 def sdk_options(target: Target) -> dict[str, Any]:
-    """What the SDK's clients have to know of a gateway: where it is, and what opens it.
-
-    The SDK wants a key also where headers alone open a gateway; no Bearer is sent then.
-    """
-    from openai import Omit
-
-    headers: dict[str, Any] = {_SDKS_NAMES.get(name, name): value for name, value in target.headers.items()}
-    if not target.api_key:
-        headers.setdefault("Authorization", Omit())
+    """What the SDK's clients have to know of a gateway: where it is, and what opens it."""
     return {
         "base_url": f"{target.base_url}/v1",
-        "api_key": target.api_key or "no-key-but-headers",
-        "default_headers": headers,
+        "api_key": target.api_key or _NO_KEY,
+        "default_headers": {_SDKS_NAMES.get(name, name): value for name, value in target.headers.items()},
     }
+
+
+def transport_options(target: Target, *, asynchronous: bool = True) -> dict[str, Any]:
+    """What the HTTP client below the SDK's has to know of a gateway: whom to trust, and which headers not to send on.
+
+    The SDK wants a key also where headers alone open the gateway; its Bearer is taken out again.
+    """
+    options: dict[str, Any] = {"verify": verification(target.ca_bundle)}
+    if target.headers:  # which a redirect would take to another host
+        options["follow_redirects"] = False
+    if not target.api_key:
+        options["event_hooks"] = {"request": [_unsigned_async if asynchronous else _unsigned]}
+    return options
+
+
+def _unsigned(request: Any) -> None:
+    if request.headers.get("authorization") == f"Bearer {_NO_KEY}":
+        del request.headers["authorization"]
+
+
+async def _unsigned_async(request: Any) -> None:
+    _unsigned(request)
 
 
 async def opened(client: Any, endpoint: str, body: dict[str, Any]) -> Any:

@@ -377,3 +377,40 @@ def test_bytes_of_a_stream_arrive_one_by_one(pi: Pi) -> None:
     with answering(lambda _: StreamingResponse(bytes_of(), media_type="text/event-stream")) as gateway:
         done = pi.ask("hi", CLAUDE, env=gateway.environment)
     assert (done.code, done.out, done.err) == (0, "half a word \u00e9\U0001f600\n", "")
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT])
+@pytest.mark.parametrize("key", [KEY, ""], ids=["key", "no key"])
+def test_headers_of_the_gateways_own(pi: Pi, model: str, key: str) -> None:
+    """Given LITELLM_HEADERS, when Pi asks, then list and requests have them, and neither error nor cache tells them."""
+    token, listed = "house-token-that-looks-like-none", []
+
+    def listing(request: Request) -> Response:
+        listed.append(request.headers)
+        return JSONResponse({"data": [{"id": CLAUDE}, {"id": GPT}]})
+
+    env = {"LITELLM_API_KEY": key, "LITELLM_HEADERS": f"X-House: {token}\nx-team: ml"}
+    with answering(lambda body: refusal(f"not with {token}"), listing=listing) as gateway:
+        done = pi.ask("hi", model, env={**gateway.environment, **env})
+    assert "not with [key]" in done.err
+    for headers in (listed[0], gateway.headers[0]):
+        assert (headers["x-house"], headers["x-team"]) == (token, "ml")
+        assert headers.get("authorization") == (f"Bearer {key}" if key else None)
+    kept = [path for path in pi.home.rglob("*") if path.is_file()]
+    assert token not in "".join(path.read_text("utf-8", "replace") + path.name for path in kept)
+    assert token not in done.all
+
+
+def test_a_header_takes_the_place_of_the_key(pi: Pi) -> None:
+    """Given an authorization header, when Pi asks, then that goes, and no Bearer."""
+    with answering(lambda body: refusal("no")) as gateway:
+        pi.ask("hi", CLAUDE, env={**gateway.environment, "LITELLM_HEADERS": '{"Authorization": "Token house-token-1"}'})
+    assert gateway.headers[0]["authorization"] == "Token house-token-1"
+
+
+def test_malformed_headers_are_one_line(pi: Pi) -> None:
+    """Given LITELLM_HEADERS that hold no header, when Pi starts, then one line says so, without the text."""
+    with answering() as gateway:
+        done = pi.ask("hi", CLAUDE, env={**gateway.environment, "LITELLM_HEADERS": "house-token-that-looks-like-none"})
+    assert "litellm: LITELLM_HEADERS: header 1 has no valid name" in done.err
+    assert "house-token" not in done.all
