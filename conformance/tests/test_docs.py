@@ -120,3 +120,19 @@ def test_every_document_is_found_from_the_readme() -> None:
         links = re.findall(r"\]\(([^):#\s]+\.md)", page.read_text(encoding="utf-8"))
         waiting += {(page.parent / link).resolve() for link in links} - reached - set(waiting)
     assert set(DOCS) - reached == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "conformance/docs/provider.md"])
+def test_first_example_does_what_it_says(page: str) -> None:
+    """Given a page's first example, when it runs, then each line with a comment has the value that is written there."""
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    names, shown = dict[str, object](), 0
+    for line in example.splitlines():
+        expression, _, value = line.partition("  # ")
+        if value:
+            assert repr(eval(expression, names)) == value  # noqa: S307
+            shown += 1
+        else:
+            exec(line, names)  # noqa: S102
+    assert shown
