@@ -1,14 +1,26 @@
 """How many requests are in flight at once: fewer when the gateway pushes back, more when it does not.
 
-Reaction alone decides, as TCP does it: half as many after a push-back, and one more after every
-round that went well. Nothing limits the rate in advance.
+Reaction alone decides, as TCP does it: half as many when a good part of a round's answers are
+push-backs, and a little more with every answer that is none. Nothing limits the rate in advance.
+
+A push-back now and then is a single deployment's, and the wait that it names is answer enough. A
+model that gets nothing else while most others are answered speaks for itself alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from types import TracebackType
+
+#: The gateway as a whole pushes back where one answer in so many of a round does.
+ONE_IN = 4
+
+#: Push-backs in a row, while most other models are answered, after which a model speaks for itself alone.
+IN_A_ROW = 2
+
+#: By how much the window grows with each good answer, at least: by an eighth in a round.
+GROWTH = 1 / 8
 
 
 class Window:
@@ -22,6 +34,11 @@ class Window:
         self._begun = 0
         self._cut_at = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._answers = self._pushed = 0  # of this round
+        self._in_a_row: Counter[str] = Counter()
+        # The models that were answered in this round and in the one before, and those that only were pushed back.
+        self._well: tuple[set[str], set[str]] = (set(), set())
+        self._ill: tuple[set[str], set[str]] = (set(), set())
 
     async def __aenter__(self) -> None:
         """Wait until there is room."""
@@ -43,34 +60,46 @@ class Window:
         self._inside -= 1
         self._wake()
 
-    async def step_back(self) -> None:
-        """Queue up again, before another attempt, where more are in than the limit now allows."""
-        if self._inside <= int(self.limit):
-            return
-        await self.__aexit__(None, None, None)
-        try:
-            await self.__aenter__()
-        except BaseException:
-            self._inside += 1  # which leaving takes away again
-            raise
-
     def begin(self) -> int:
         """A number for an attempt, by which its end is told later."""
         self._begun += 1
         return self._begun
 
-    def went_well(self) -> None:
-        """Take note of an answer that is no push-back: after a round of them, one more goes in at once."""
+    def went_well(self, model: str) -> None:
+        """Take note of an answer of a model that is no push-back: more go in at once."""
+        self._count()
+        self._well[0].add(model)
+        self._in_a_row.pop(model, None)
         if self.limit < self._most:
-            self.limit = min(self._most, self.limit + 1 / self.limit)
+            self.limit = min(self._most, self.limit + max(1 / self.limit, GROWTH))
             self._wake()
 
-    def pushed_back(self, attempt: int) -> None:
-        """Take note of a push-back: half as many at once, and only once for all that were in flight."""
-        if attempt > self._cut_at:
+    def pushed_back(self, model: str, attempt: int) -> None:
+        """Take note of a push-back: where a round has many, half as many go in, once for all that were in flight."""
+        self._count()
+        self._in_a_row[model] += 1
+        if self._in_a_row[model] > IN_A_ROW:
+            self._ill[0].add(model)
+        if attempt <= self._cut_at or self.is_alone(model):
+            return
+        self._pushed += 1
+        if self._pushed * ONE_IN >= self.limit:
             self._cut_at = self._begun
+            self._pushed = 0
             self.limit = max(1.0, self.limit / 2)
             self.lowest = min(self.lowest, self.limit)
+
+    def is_alone(self, model: str) -> bool:
+        """True for a model that gets nothing but push-backs, while more of the others are answered than are not."""
+        well, ill = (len(set.union(*sets) - {model}) for sets in (self._well, self._ill))
+        return self._in_a_row[model] > IN_A_ROW and well > ill
+
+    def _count(self) -> None:
+        """Begin another round after as many answers as go in at once."""
+        if self._answers >= self.limit:
+            self._answers = self._pushed = 0
+            self._well, self._ill = (set(), self._well[0]), (set(), self._ill[0])
+        self._answers += 1
 
     def _wake(self) -> None:
         room = int(self.limit) - self._inside

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.cassettes import Folder, Part
 from conformance.errors import CassetteError, ConformanceError, StoppedError
-from conformance.exchange import Sender, Traffic, is_settled, now
+from conformance.exchange import Sender, Traffic, now
 from conformance.judge import Outcome
 from conformance.plan import RUN_STRIDE, Group, Plan
 from conformance.probing import Found, settle
 from conformance.types import Exchange, Request, Response, Verdict
+from conformance.waiting import is_settled
 
-#: Groups begun at once for each request in flight: while one waits for an answer, another asks.
-GROUPS_PER_REQUEST = 2
+#: Groups begun at once for each request in flight: so many that the long ones begin early, and the
+#: last of them do not end alone. Those that only wait for another attempt come on top, up to a bound.
+GROUPS_PER_REQUEST = 8
+MOST_GROUPS = 2048
 
 
 @dataclass
@@ -58,12 +61,14 @@ async def record(
     """
     groups_left = Counter(group.model.id for group in plan.groups)
     recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside)
-    groups = iter(plan.groups)
     async with sender.open():
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(sender.concurrency * GROUPS_PER_REQUEST):
-                    workers.create_task(recorder.work(groups, exhaustive, litellm))
+            async with asyncio.TaskGroup() as open_groups:
+                for group in plan.groups:
+                    await recorder.room()
+                    if recorder.stopped is not None:
+                        break
+                    open_groups.create_task(recorder.work(group, exhaustive, litellm))
         finally:
             recorder.close()
     if recorder.stopped is not None:
@@ -93,6 +98,7 @@ class _Recorder:
         beside: frozenset[int],
     ) -> None:
         self.stopped: StoppedError | None = None
+        self._open = 0
         self._sender = sender
         self._folder = folder
         self._progress = progress
@@ -102,21 +108,31 @@ class _Recorder:
         self._beside = beside
         self._models: dict[str, _Model] = {}
 
-    async def work(self, groups: Iterator[Group], exhaustive: bool, litellm: bool) -> None:
-        """Take groups until none is left, or nothing more is to be sent."""
-        for group in groups:
-            try:
-                found = await self._settle(group, exhaustive, litellm)
-            except StoppedError as stop:
-                self.stopped = stop
-                return
-            self._progress.verdicts.update(outcome.verdict for outcome in found.values())
-            self._progress.cells_done += len(found)
-            self._show()
-            self._groups_left[group.model.id] -= 1
-            if not self._groups_left[group.model.id]:
-                (self._models.get(group.model.id) or self._begin(group.model.id)).part.finish()
-                del self._models[group.model.id]
+    async def room(self) -> None:
+        """Wait until another group may begin: those that only wait keep none from it."""
+        most = GROUPS_PER_REQUEST * self._sender.concurrency
+        while self.stopped is None and self._open >= min(most + self._sender.resting, max(most, MOST_GROUPS)):
+            self._sender.stirred.clear()
+            await self._sender.stirred.wait()
+        self._open += 1
+
+    async def work(self, group: Group, exhaustive: bool, litellm: bool) -> None:
+        """Settle one group, unless nothing more is to be sent."""
+        try:
+            found = await self._settle(group, exhaustive, litellm)
+        except StoppedError as stop:
+            self.stopped = stop
+            return
+        finally:
+            self._open -= 1
+            self._sender.stirred.set()
+        self._progress.verdicts.update(outcome.verdict for outcome in found.values())
+        self._progress.cells_done += len(found)
+        self._show()
+        self._groups_left[group.model.id] -= 1
+        if not self._groups_left[group.model.id]:
+            (self._models.get(group.model.id) or self._begin(group.model.id)).part.finish()
+            del self._models[group.model.id]
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
         dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)

@@ -1,13 +1,17 @@
 """A server that answers every request after a fixed delay, in a process of its own.
 
 A streamed answer has as many pieces of text as the server is told, one by default. A fleet lists
-models, of twenty families that refuse one field in six, each others.
+models, of twenty families that refuse one field in six, each others. A mixed fleet has what real
+ones have: of the fields one in ten is refused, a quarter of those with a 500; of the answers three
+in a hundred are push-backs that name a second; and of forty models one answers nothing but 500,
+and one hangs up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -44,8 +48,9 @@ def answer(path: str, body: bytes, pieces: int = 1) -> bytes:
     return _response("200 OK", content_type, content)
 
 
-def _response(status: str, content_type: str, content: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(content)}\r\n\r\n"
+def _response(status: str, content_type: str, content: bytes, headers: str = "") -> bytes:
+    kind, length = f"content-type: {content_type}\r\n", f"content-length: {len(content)}\r\n"
+    head = f"HTTP/1.1 {status}\r\n{kind}{length}{headers}\r\n"
     return head.encode() + content
 
 
@@ -72,7 +77,39 @@ def fleet_answer(path: str, body: bytes) -> bytes:
     return answer(path, body)
 
 
-async def _serve(delay: float, pieces: int, models: int) -> None:
+#: Of a mixed fleet: fields to one that is refused, and refusals to one that is a 500; answers to one
+#: that is a push-back, and the seconds that it names; models to two that are dead.
+REFUSED_ONE_IN, FAULT_ONE_IN, PUSHED_ONE_IN, PUSHED_FOR, DEAD_ONE_IN = 10, 4, 33, 1, 40
+
+
+def mixed_answer(path: str, body: bytes, number: int) -> bytes | None:
+    """The n-th answer of a mixed fleet; None where the server hangs up."""
+    asked: dict[str, Any] = json.loads(body)
+    model = str(asked["model"])
+    place = int(model.rpartition("-")[2]) % DEAD_ONE_IN
+    if place == DEAD_ONE_IN // 2:
+        return None
+    if place == DEAD_ONE_IN // 4:
+        return _refused("500 Internal Server Error", "the upstream is down")
+    if number % PUSHED_ONE_IN == PUSHED_ONE_IN - 1:
+        return _refused("429 Too Many Requests", "slow down", f"retry-after: {PUSHED_FOR}\r\n")
+    for name in asked.keys() - _ALWAYS:
+        lot = zlib.crc32(f"{model}/{name}".encode())
+        if lot % REFUSED_ONE_IN == 0 and lot // REFUSED_ONE_IN % FAULT_ONE_IN == 0:
+            words = f"litellm.APIError: AsyncCompletions.create() got an unexpected keyword argument '{name}'"
+            return _refused("500 Internal Server Error", words)
+        if lot % REFUSED_ONE_IN == 0:
+            return _refused("400 Bad Request", f"Unknown parameter: '{name}'.")
+    return answer(path, body)
+
+
+def _refused(status: str, message: str, headers: str = "") -> bytes:
+    error = {"error": {"message": message, "type": None, "param": None, "code": status[:3]}}
+    return _response(status, "application/json", json.dumps(error).encode(), headers)
+
+
+async def _serve(delay: float, pieces: int, models: int, mixed: bool) -> None:
+    numbers = itertools.count()
     listed = json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in fleet(models)]})
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,6 +125,11 @@ async def _serve(delay: float, pieces: int, models: int) -> None:
                     writer.write(
                         _response("200 OK" if known else "404 Not Found", "application/json", listed.encode() * known)
                     )
+                elif mixed:
+                    answered = mixed_answer(path, body, next(numbers))
+                    if answered is None:
+                        break
+                    writer.write(answered)
                 else:
                     writer.write(fleet_answer(path, body) if models else answer(path, body, pieces))
                 await writer.drain()
@@ -99,9 +141,10 @@ async def _serve(delay: float, pieces: int, models: int) -> None:
 
 
 @contextlib.contextmanager
-def slow_server(delay: float, pieces: int = 1, models: int = 0) -> Iterator[str]:
+def slow_server(delay: float, pieces: int = 1, models: int = 0, mixed: bool = False) -> Iterator[str]:
     """Run the server for as long as the block runs, with a fleet of so many models; gives its base address."""
-    command = [sys.executable, "-m", "conformance.bench.server", str(delay), str(pieces), str(models)]
+    given = (str(delay), str(pieces), str(models), str(int(mixed)))
+    command = [sys.executable, "-m", "conformance.bench.server", *given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own module
         assert process.stdout is not None
         try:
@@ -112,4 +155,4 @@ def slow_server(delay: float, pieces: int = 1, models: int = 0) -> Iterator[str]
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+        asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"))

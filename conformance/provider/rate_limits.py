@@ -75,9 +75,25 @@ def parse_rate_limit_error(
         retry_after = _retry_after(told)
     if cooldown:
         return RateLimit(model=found["model"], retry_after=retry_after, cooldown=True)
-    limit_type = found["limit_type"] or next((name for regex, name in rules.limit_types if regex.search(flat)), None)
-    limit = RateLimit(found["model"], limit_type, _number(found["limit"]), _number(found["current"]), retry_after)
-    return _with_headers(limit, told)
+    limit_type, most, current = _exhausted(flat, rules) or (
+        found["limit_type"] or next((name for regex, name in rules.limit_types if regex.search(flat)), None),
+        _number(found["limit"]),
+        _number(found["current"]),
+    )
+    return _with_headers(RateLimit(found["model"], limit_type, most, current, retry_after), told)
+
+
+def named_wait(error: str | bytes, *, headers: Mapping[str, str] | None = None, budgets: bool = True) -> float | None:
+    """The seconds that a failure says to wait, whatever failure it is; None where it names no time. Never raises.
+
+    The text is read first, then `retry-after` and its kin, then, with `budgets`, when the budget that
+    the headers call used up is full again.
+    """
+    told = _lowered(headers)
+    wait = _duration(_first(_rules().fields["retry_after"], _flat(_text(error)))) if error else None
+    if wait is None:
+        wait = _retry_after(told)
+    return _with_headers(RateLimit(), told).retry_after if wait is None and budgets else wait
 
 
 def format_rate_limit_error(limit: RateLimit, *, model: str | None = None) -> str:
@@ -118,6 +134,7 @@ class _Rules:
     other_errors: tuple[re.Pattern[str], ...]
     fields: Mapping[str, tuple[re.Pattern[str], ...]]
     limit_types: tuple[tuple[re.Pattern[str], str], ...]
+    counters: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]
     headers: Mapping[str, Any]
     durations: Mapping[str, Any]
     message: Mapping[str, Any]
@@ -134,6 +151,7 @@ def _rules() -> _Rules:
         own_code=_regex(data["status"]["own_code"]),
         fields={name: tuple(map(_regex, patterns)) for name, patterns in data["fields"].items()},
         limit_types=tuple((_regex(row["pattern"]), row["limit_type"]) for row in data["limit_types"]),
+        counters=tuple((row["limit_type"], _regex(row["current"]), _regex(row["limit"])) for row in data["counters"]),
         headers=data["headers"],
         durations=data["durations"],
         message=data["message"],
@@ -153,6 +171,18 @@ def _has(patterns: Sequence[re.Pattern[str]], text: str) -> bool:
 
 def _first(patterns: Sequence[re.Pattern[str]], text: str) -> str | None:
     return next((match[1] for match in (pattern.search(text) for pattern in patterns) if match), None)
+
+
+def _exhausted(flat: str, rules: _Rules) -> tuple[str | None, float | None, float | None] | None:
+    """Of an error that tells several counters, the one that is used up; None where it tells none."""
+    counted = False
+    for name, now, most in rules.counters:
+        current, limit = (pattern.search(flat) for pattern in (now, most))
+        if current and limit:
+            counted = True
+            if int(current[1]) >= int(limit[1]):
+                return name, int(limit[1]), int(current[1])
+    return (None, None, None) if counted else None
 
 
 def _is_limit(flat: str, status: int | None, rules: _Rules) -> bool:
@@ -272,12 +302,18 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             if (milliseconds := _figure(headers.get(prefix + name))) is not None:
                 return _seconds(milliseconds / 1000)
         for name in rules["retry_after"]:
-            text = headers.get(prefix + name, "").strip()
-            then = _date(text)
-            wait = _duration(text) if then is None else _seconds(max(0.0, then - _now(headers)))
-            if wait is not None:
+            if (wait := _until(headers.get(prefix + name, "").strip(), headers)) is not None:
                 return wait
     return None
+
+
+def _until(text: str, headers: Mapping[str, str]) -> float | None:
+    """Seconds, of a header that holds a time to wait, or the point in time until when."""
+    rules = _rules().durations
+    then, figure = _date(text), _figure(text)
+    if then is None and figure is not None and figure >= rules["epoch"]:
+        then = figure / 1000 if figure >= rules["epoch_ms"] else figure
+    return _duration(text) if then is None else _seconds(max(0.0, then - _now(headers)))
 
 
 def _figure(text: str | None) -> float | None:
@@ -290,14 +326,19 @@ def _now(headers: Mapping[str, str]) -> float:
 
 
 def _date(text: str) -> float | None:
-    """An HTTP date as seconds since 1970."""
+    """A date of HTTP's or of RFC 3339's as seconds since 1970."""
     rules = _rules().durations
-    match = re.search(rules["date"], text, re.ASCII)
-    if not match or match[2].lower() not in rules["months"]:
+    if match := re.search(rules["date"], text, re.ASCII):
+        day, name, year, *clock = match.groups()
+        if name.lower() not in rules["months"]:
+            return None
+        month = rules["months"].index(name.lower()) + 1
+    elif match := re.search(rules["timestamp"], text, re.ASCII):
+        year, month, day, *clock = match.groups()
+    else:
         return None
-    day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
-    month = rules["months"].index(match[2].lower()) + 1
-    days = date(year, month, 1).toordinal() - date(1970, 1, 1).toordinal() + day - 1
+    hour, minute, second = map(int, clock)
+    days = date(int(year), int(month), 1).toordinal() - date(1970, 1, 1).toordinal() + int(day) - 1
     return float(((days * 24 + hour) * 60 + minute) * 60 + second)
 
 
@@ -311,7 +352,8 @@ def _with_headers(limit: RateLimit, headers: Mapping[str, str]) -> RateLimit:
             if limit.limit_type not in (None, family["limit_type"]):
                 continue
             most = _figure(headers.get(prefix + family["limit"])) if limit.limit is None else limit.limit
-            wait = _duration(headers.get(prefix + family["reset"])) if limit.retry_after is None else limit.retry_after
+            reset = headers.get(prefix + family["reset"], "").strip()
+            wait = _until(reset, headers) if limit.retry_after is None else limit.retry_after
             current = most if limit.current is None else limit.current
             return RateLimit(limit.model, family["limit_type"], most, current, wait)
     return limit

@@ -27,13 +27,11 @@ from conformance.errors import ReportError
 from conformance.matrix import Matrix, by_model, counts, disagreements
 from conformance.parameters import Registry, load_registry
 from conformance.report import evidence, overview, verdicts
+from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.grid import Axes, axes_of, planes_of
 from conformance.report.mends import mend_of
 from conformance.types import CellKey, Exchange
-
-#: The page's script, in the order in which its parts are put together.
-_SCRIPTS = ("data.js", "view.js", "grid.js", "evidence.js", "drawer.js", "main.js")
 
 
 def write_page(
@@ -187,8 +185,7 @@ def _asset(name: str) -> str:
 
 @functools.cache
 def _script() -> str:
-    parts = "\n".join(_asset(name) for name in _SCRIPTS)
-    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+    return bundle(lambda name: _asset(f"page/{name}"))
 
 
 def _hash(text: str) -> str:

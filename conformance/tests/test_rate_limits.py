@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.provider.rate_limits import RateLimit, format_rate_limit_error, parse_rate_limit_error
+from conformance.provider.rate_limits import RateLimit, format_rate_limit_error, named_wait, parse_rate_limit_error
 from conformance.provider.table import shipped_table_path
 from conformance.tests.effort import effort
 
@@ -138,6 +138,62 @@ def test_dates_count_from_now_where_the_answer_has_none() -> None:
     assert found is not None
     assert found.retry_after is not None
     assert 95 <= found.retry_after <= 100
+
+
+NESTED = json.dumps({"error": {"message": "litellm.RateLimitError: " + json.dumps({"error": {"retry_after": 15}})}})
+USED_UP = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}
+FEBRUARY = {"date": "Fri, 21 Feb 2025 07:28:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "wait"),
+    [
+        ({"retry-after": "7"}, b"{}", 7),
+        ({"retry-after": "0"}, b"{}", 0),
+        ({"retry-after": "1.5"}, b"{}", 1.5),
+        ({"retry-after": "1.5s"}, b"{}", 1.5),
+        ({"retry-after": "6m0s"}, b"{}", 360),
+        ({"retry-after": "2", "retry-after-ms": "1500"}, b"{}", 1.5),
+        ({"llm_provider-retry-after": "9"}, b"{}", 9),
+        ({"retry-after": "3", "llm_provider-retry-after": "9"}, b"{}", 3),
+        ({"retry-after": "3"}, b'{"retry_after":5}', 5),
+        ({"retry-after": "soon", "llm_provider-retry-after": "9"}, b"{}", 9),
+        ({"retry-after": "Fri, 21 Feb 2025 07:28:30 GMT", **FEBRUARY}, b"{}", 30),
+        ({"retry-after": "2025-02-21T07:28:30.123Z", **FEBRUARY}, b"{}", 30),
+        ({"retry-after": "1740122910", **FEBRUARY}, b"{}", 30),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"{}", 0),
+        ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT"}, b"{}", None),
+        ({"retry-after": "Wed, 21 Oct 2015 27:28:00 GMT"}, b"{}", None),
+        ({"retry-after": "2025-02-21 07:28"}, b"{}", None),
+        ({"retry-after": "-1"}, b"{}", None),
+        ({"retry-after": "15x"}, b"{}", None),
+        ({"retry-after": "9" * 400}, b"{}", None),
+        (USED_UP, b"{}", 360),
+        ({**USED_UP, "retry-after": "5"}, b"{}", 5),
+        ({**USED_UP, "x-ratelimit-remaining-tokens": "1"}, b"{}", None),
+        ({}, b'{"error":{"retry_after":15}}', 15),
+        ({}, b'{"error": {"retry_after" : 1.25}}', 1.25),
+        ({}, b'{"error":{"retry_after":"15"}}', 15),
+        ({}, NESTED.encode(), 15),
+        ({}, json.dumps({"error": NESTED}).encode(), 15),
+        ({}, b"Please try again in 7.2s.", 7.2),
+        ({}, b'{"retry_after":null}', None),
+        ({}, b'{"retry_after":-5}', None),
+        ({}, b"retry_after: 5", None),
+        ({}, b"", None),
+    ],
+)
+def test_wait_that_a_failure_names(headers: dict[str, str], body: bytes, wait: float | None) -> None:
+    """Given a failure, when asked how long to wait, then text and headers are understood, and nothing is made up."""
+    assert named_wait(body, headers=headers) == wait
+    budgets = "x-ratelimit-remaining-tokens" in headers and "retry-after" not in headers
+    assert named_wait(body, headers=headers, budgets=False) == (None if budgets else wait)
+
+
+@pytest.mark.parametrize("body", [b"\\" * 65_536, b'"retry_after' * 6_000, b"retry_after\\" * 6_000, b" " * 65_536])
+def test_waiting_is_looked_for_quickly(body: bytes) -> None:
+    """Given a hostile body, when a wait is looked for, then it takes no time to speak of."""
+    assert effort(lambda: named_wait(body)) < 1
 
 
 @pytest.mark.parametrize(

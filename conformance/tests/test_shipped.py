@@ -28,7 +28,7 @@ from conformance.types import Endpoint
 RECORDINGS = Folder(CHECKOUT / "cassettes" / "embedded")
 
 #: Nothing of the test stack, as where only the provider is wanted.
-BLOCKED = ("allure", "click", "httpx", "jsonschema_rs", "pytest", "rich", "tenacity", "vcr", "xdist", "yaml")
+BLOCKED = ("allure", "click", "httpx", "jsonschema_rs", "pytest", "rich", "vcr", "xdist", "yaml")
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,21 @@ export interface RateLimitRules {
   readonly other_errors: readonly string[];
   readonly fields: Readonly<Record<"limit_type" | "limit" | "current" | "retry_after" | "model", readonly string[]>>;
   readonly limit_types: readonly { readonly pattern: string; readonly limit_type: string }[];
+  readonly counters: readonly { readonly limit_type: string; readonly current: string; readonly limit: string }[];
   readonly headers: {
     readonly prefixes: readonly string[];
     readonly retry_after_ms: readonly string[];
     readonly retry_after: readonly string[];
-    readonly families: readonly { limit: string; remaining: string; reset?: string; limit_type: string }[];
+    readonly families: readonly { limit: string; remaining: string; reset: string; limit_type: string }[];
   };
   readonly durations: {
     readonly pattern: string;
     readonly units: Readonly<Record<string, number>>;
     readonly longest: number;
     readonly date: string;
+    readonly timestamp: string;
+    readonly epoch: number;
+    readonly epoch_ms: number;
     readonly months: readonly string[];
   };
   readonly message: {
@@ -84,8 +88,12 @@ export function parseRateLimitError(
   if (cooldown) return limit;
   const named = rules.limit_types.find((row) => regex(row.pattern).test(flat));
   const type = found("limit_type") ?? named?.limit_type ?? null;
-  const told = { ...limit, limit_type: type, limit: figure(found("limit")), current: figure(found("current")) };
-  return withHeaders(told, headers, rules);
+  const told = exhausted(flat, rules) ?? {
+    limit_type: type,
+    limit: figure(found("limit")),
+    current: figure(found("current")),
+  };
+  return withHeaders({ ...limit, ...told }, headers, rules);
 }
 
 /** One line for a user; it keeps the words "rate limit", by which Pi knows that trying again helps. */
@@ -133,6 +141,20 @@ function first(patterns: readonly string[], text: string): string | null {
     if (match) return match[1] ?? null;
   }
   return null;
+}
+
+/** Of an error that tells several counters, the one that is used up; null where it tells none. */
+function exhausted(flat: string, rules: RateLimitRules): Pick<RateLimit, "limit_type" | "limit" | "current"> | null {
+  let counted = false;
+  for (const row of rules.counters) {
+    const current = first([row.current], flat);
+    const limit = first([row.limit], flat);
+    if (current === null || limit === null) continue;
+    counted = true;
+    if (BigInt(current) < BigInt(limit)) continue;
+    return { limit_type: row.limit_type, limit: Number(limit), current: Number(current) };
+  }
+  return counted ? { limit_type: null, limit: null, current: null } : null;
 }
 
 /**
@@ -206,22 +228,33 @@ function retryAfterOf(headers: Headers, rules: RateLimitRules): number | null {
       if (milliseconds !== null) return seconds(milliseconds / 1000, rules);
     }
     for (const name of retry_after) {
-      const text = (headers[prefix + name] ?? "").trim();
-      const then = dateOf(text, rules);
-      const now = dateOf((headers.date ?? "").trim(), rules) ?? Date.now() / 1000;
-      const wait = then === null ? duration(text, rules) : seconds(Math.max(0, then - now), rules);
+      const wait = until(headers[prefix + name], headers, rules);
       if (wait !== null) return wait;
     }
   }
   return null;
 }
 
-/** An HTTP date as seconds since 1970. */
+/** Seconds, of a header that holds a time to wait, or the point in time until when. */
+function until(header: string | undefined, headers: Headers, rules: RateLimitRules): number | null {
+  const text = (header ?? "").trim();
+  const { epoch, epoch_ms } = rules.durations;
+  const number = headerFigure(text);
+  let then = dateOf(text, rules);
+  if (then === null && number !== null && number >= epoch) then = number >= epoch_ms ? number / 1000 : number;
+  const now = dateOf((headers.date ?? "").trim(), rules) ?? Date.now() / 1000;
+  return then === null ? duration(text, rules) : seconds(Math.max(0, then - now), rules);
+}
+
+/** A date of HTTP's or of RFC 3339's as seconds since 1970. */
 function dateOf(text: string, rules: RateLimitRules): number | null {
-  const match = new RegExp(rules.durations.date).exec(text);
-  const month = rules.durations.months.indexOf(match?.[2]?.toLowerCase() ?? "");
-  if (!match || month < 0) return null;
-  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((group) => Number(match[group]));
+  const http = new RegExp(rules.durations.date).exec(text);
+  const match = http ?? new RegExp(rules.durations.timestamp).exec(text);
+  if (!match) return null;
+  const [year, day] = (http ? [3, 1] : [1, 3]).map((group) => Number(match[group]));
+  const month = http ? rules.durations.months.indexOf(http[2]?.toLowerCase() ?? "") : Number(match[2]) - 1;
+  if (month < 0) return null;
+  const [hour, minute, second] = [4, 5, 6].map((group) => Number(match[group]));
   return Date.UTC(year ?? 0, month, day, hour, minute, second) / 1000;
 }
 
@@ -237,7 +270,7 @@ function withHeaders(limit: RateLimit, headers: Headers, rules: RateLimitRules):
         limit_type: family.limit_type,
         limit: most,
         current: limit.current ?? most,
-        retry_after: limit.retry_after ?? duration(family.reset && headers[prefix + family.reset], rules),
+        retry_after: limit.retry_after ?? until(headers[prefix + family.reset], headers, rules),
       };
     }
   }

@@ -225,6 +225,47 @@ def test_keyboard(opened: Open, shipped: Path) -> None:
     assert page.evaluate("document.activeElement.id") == "models"
 
 
+def test_escape_before_the_drawer_opens(opened: Open, shipped: Path) -> None:
+    """Given a cell whose evidence is being unpacked, when Escape is pressed, then its drawer stays shut."""
+    page = opened(shipped)
+    page.locator("#grid [tabindex='0']").focus()
+    pressed = """(keys) => {
+        const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+        keys.forEach(press);
+        return location.hash;
+    }"""
+    assert page.evaluate(pressed, ["Enter"]).startswith("#cell=")
+    page.wait_for_selector("#drawer[open]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # a model whose evidence is still packed
+    before = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert page.evaluate(pressed, ["Enter", "Escape"]) == ""
+    page.wait_for_timeout(500)
+    assert page.is_hidden("#drawer")
+    assert page.evaluate("location.hash") == ""
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == before
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_escape_leaves_the_cell_at_once(opened: Open, shipped: Path, screen: Any) -> None:
+    """Given an open cell, when it is left and another opened within one task, then the address names the other."""
+    page = opened(shipped, screen=screen)
+    page.locator("#grid .c.v-rejected").first.click()
+    page.wait_for_selector("#drawer[open]")
+    pressed = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}))"
+    assert page.evaluate(f"{pressed}; location.hash") == ""
+    other = "document.querySelectorAll('#grid .c.v-accepted')[3].click()"
+    assert page.evaluate(f"{other}; {pressed}; {other}; location.hash").startswith("#cell=")
+    page.wait_for_selector("#drawer[open]")
+    page.wait_for_timeout(100)
+    assert page.evaluate("location.hash").startswith("#cell=")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#drawer", state="hidden")
+    assert page.evaluate("location.hash") == ""
+
+
 def test_focus_is_never_behind_the_headers(opened: Open, large: Path) -> None:
     """Given a large grid, when the focus moves far, then the focused cell is in sight, under no header."""
     page = opened(large)

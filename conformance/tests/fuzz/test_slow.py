@@ -12,8 +12,8 @@ import pytest
 
 from conformance import dialects
 from conformance.answers import read_answer
-from conformance.exchange import MAX_BODY, retry_after
-from conformance.provider.rate_limits import parse_rate_limit_error
+from conformance.exchange import MAX_BODY
+from conformance.provider.rate_limits import named_wait, parse_rate_limit_error
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.draft import Draft
 from conformance.scrub import Scrubber
@@ -74,7 +74,7 @@ def test_answers(content: Callable[[], bytes]) -> None:
         for endpoint, mode in ((CHAT, STREAM), (RESPONSES, WHOLE)):
             answer = read_answer(Request("m", endpoint, mode, {}), Response(status=200, body=body))
             dialects.summary(answer.refusal or "")
-        retry_after(Response(status=429, body=body))
+        named_wait(body)
         parse_rate_limit_error(body, status=429)
 
     assert effort(read) < MOST

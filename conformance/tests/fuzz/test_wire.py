@@ -15,11 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.exchange import retry_after
+from conformance.provider.rate_limits import named_wait
 from conformance.receiving import STEP, UnbearableError, pieces
 from conformance.tests.building import CHAT, WHOLE
 from conformance.tests.fuzz.strategies import HEADERS, answers, bodies, cut, damaged
-from conformance.types import Response
 
 #: How bodies are packed, by what their header says.
 PACKED: list[tuple[str, Callable[[bytes], bytes]]] = [
@@ -112,7 +111,7 @@ def test_what_follows_the_end_of_a_packed_answer() -> None:
 @given(HEADERS, answers(CHAT, WHOLE) | st.from_regex(rb'"retry_after\\{0,9}":\\?"?[0-9.]{0,20}', fullmatch=True))
 def test_any_wait(headers: dict[str, str], body: bytes) -> None:
     """Given any headers and body, when a wait is looked for, then there is none, or one in seconds."""
-    found = retry_after(Response(status=429, headers=headers, body=body))
+    found = named_wait(body, headers=headers)
 
     assert found is None or (math.isfinite(found) and found >= 0)
     assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,344 @@
+// A cell's evidence as the drawer shows it.
+
+import { curl, litellmSetting, piSetting, quoted } from "./commands.js";
+import { ABSENT, BY_LETTER, DATA, differs, letterAt, SPOKEN_BY } from "./data.js";
+import { company, diffLines } from "./diff.js";
+import { code, copyable, foreign, make, prose, section } from "./elements.js";
+import { errorMessage, evidenceOf, ROLES, readable } from "./evidence.js";
+import { commas, visible, wellFormed } from "./text.js";
+
+/** Characters of somebody's prose that are shown; the body below has the rest. */
+const LONG = 3000;
+
+/** Each verdict in a sentence, and whether to send the parameter. */
+const SENTENCES = {
+  h: ["works here: the request succeeds, and its effect was seen.", "Send it."],
+  a: [
+    "is accepted: the request succeeds, and nothing is visible either way.",
+    "It is safe to send. Whether it does anything, the reason says as far as it is known.",
+  ],
+  i: [
+    "is silently ignored: the request succeeds, but the effect that must show is absent.",
+    "Sending it breaks nothing and does nothing. Do not rely on it.",
+  ],
+  g: ["is rejected by the gateway: it refuses the request itself, before any backend sees it.", "Do not send it."],
+  b: ["is rejected by the backend: the gateway passes it on, and the upstream refuses it.", "Do not send it."],
+  r: ["is rejected, and the answer does not tell by whom.", "Do not send it."],
+  q: ["is inconclusive: what came back shows neither a yes nor a no.", "Unknown: measure it again."],
+  n: ["does not apply here.", "There is nothing to send."],
+};
+
+/** What the drawer shows of a cell. `doors` are the two ways out of it: `open` another cell, and `close`. */
+export async function contentOf(cell, doors) {
+  try {
+    return evidenceBlocks(cell, doors, await evidenceOf(cell));
+  } catch (error) {
+    return trouble(cell, doors, error);
+  }
+}
+
+function evidenceBlocks(cell, doors, found) {
+  const { plane, row, column } = cell;
+  const { endpoint, mode } = DATA.planes[plane];
+  const letter = letterAt(plane, row, column);
+  const probe =
+    found.exchanges.find(({ role, told }) => role === "p" && told) ?? found.exchanges.find(({ told }) => told);
+  const baseline = found.exchanges.find(({ role, told }) => role === "b" && told && told !== probe?.told);
+  return [
+    heading(cell, doors),
+    variants(cell, doors),
+    verdictBlock(cell, letter, found),
+    facts(cell, letter, found, probe),
+    mendBlock(cell, letter),
+    probe && requestBlock(cell, probe, baseline),
+    probe && section("What came back", answerOf(probe.told)),
+    probe?.told.sent &&
+      section(
+        "Repeat it",
+        copyable(curl(endpoint, probe.told.sent, mode === "stream")),
+        make(
+          "p",
+          { class: "hint" },
+          "With ",
+          make("code", {}, "LITELLM_BASE_URL"),
+          " and ",
+          make("code", {}, "LITELLM_API_KEY"),
+          " set.",
+        ),
+      ),
+    otherExchanges(found, probe),
+    about(column),
+  ].filter(Boolean);
+}
+
+function trouble(cell, doors, error) {
+  const old = typeof DecompressionStream === "undefined";
+  return [
+    heading(cell, doors),
+    make(
+      "p",
+      { class: "notice notice-warn" },
+      old
+        ? "This browser is too old to unpack the evidence. The cassettes hold it."
+        : `The evidence could not be read (${visible(error.message ?? error)}).`,
+    ),
+  ];
+}
+
+function heading({ row, column }, doors) {
+  return make(
+    "div",
+    { class: "drawer-head" },
+    make(
+      "div",
+      {},
+      make("h2", { id: "drawer-title", tabindex: "-1" }, code(DATA.parameters[column].id, 300)),
+      make("p", { class: "of-model" }, foreign(DATA.models[row].id, 300)),
+    ),
+    make("button", { type: "button", class: "button close", "aria-label": "Close", onclick: doors.close }, "✕"),
+  );
+}
+
+/** The same parameter and model on each endpoint and in each mode. */
+function variants(cell, doors) {
+  const buttons = DATA.planes.map(({ endpoint, mode }, plane) => {
+    const letter = letterAt(plane, cell.row, cell.column);
+    if (letter === ABSENT) return null;
+    const verdict = BY_LETTER[letter];
+    return make(
+      "button",
+      {
+        type: "button",
+        class: "variant",
+        "aria-pressed": String(plane === cell.plane),
+        onclick: () => doors.open({ ...cell, plane }),
+      },
+      make("span", { class: `c v-${verdict.id}`, "aria-hidden": "true" }),
+      make("span", {}, `${endpoint}, ${mode}`, make("span", { class: "sr" }, `: ${verdict.title}`)),
+    );
+  });
+  return make("div", { class: "variants", role: "group", "aria-label": "Endpoint and mode" }, buttons);
+}
+
+function verdictBlock({ column }, letter, { reason, split, before, exchanges }) {
+  const verdict = BY_LETTER[letter],
+    [sentence, advice] = SENTENCES[letter];
+  return make(
+    "div",
+    { class: `verdict edge-${verdict.id}` },
+    make(
+      "p",
+      { class: "sentence" },
+      code(DATA.parameters[column].id, 300),
+      ` ${sentence} `,
+      make("strong", {}, advice),
+    ),
+    make("blockquote", {}, foreign(reason, LONG)),
+    split &&
+      make(
+        "p",
+        {},
+        "Its deployments disagree: ",
+        Object.entries(split).map(([name, each], at) => [at ? ", " : "", code(name, 200), ` ${each}`]),
+        ".",
+      ),
+    before &&
+      make(
+        "p",
+        {},
+        `Before: ${BY_LETTER[before[0]].title}`,
+        SPOKEN_BY[before[0]] ? ` by ${SPOKEN_BY[before[0]]}` : "",
+        ". ",
+        foreign(before[1], LONG),
+      ),
+    !exchanges.some(({ told }) => told) &&
+      make("p", { class: "hint" }, "This page does not hold the exchanges; they lie in the cassette."),
+  );
+}
+
+function facts({ row, column, plane }, letter, { declared, exchanges }, probe) {
+  const headers = probe?.told.headers ?? {};
+  const first = probe ?? exchanges[0];
+  const rows = [
+    SPOKEN_BY[letter] && ["Who said no", SPOKEN_BY[letter]],
+    declared !== null && [
+      "The gateway declares",
+      `${declared ? "supported" : "not supported"}${differs(plane, row, column) ? ", and the measurement differs" : ""}`,
+    ],
+    headers["x-litellm-model-name"] && ["Answered by", foreign(headers["x-litellm-model-name"], 300)],
+    probe && ["Measured", foreign(when(probe.told.at), 300)],
+    [
+      "Gateway version",
+      foreign(
+        [DATA.gateway.software, headers["x-litellm-version"] ?? DATA.gateway.version].filter(Boolean).join(" ") ||
+          "unknown",
+        300,
+      ),
+    ],
+    DATA.gateway.simulated && ["Upstream", "a simulator, not the vendor"],
+    first && ["Cassette", make("code", { class: "ref" }, foreign(first.ref, 300))],
+  ];
+  return make(
+    "dl",
+    { class: "pairs" },
+    rows.filter(Boolean).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+  );
+}
+
+function when(text) {
+  const time = new Date(text ?? "");
+  return Number.isNaN(time.valueOf())
+    ? String(text ?? "unknown")
+    : `${time.toLocaleString("en-GB", { timeZone: "UTC", dateStyle: "long", timeStyle: "medium" })} UTC`;
+}
+
+function mendBlock({ row, column, plane }, letter) {
+  const model = DATA.models[row],
+    parameter = DATA.parameters[column];
+  const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
+  if (!mend || !"gbri".includes(letter)) return null;
+  if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
+  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
+  return section(
+    "The mend",
+    mend.advice && make("p", {}, prose(mend.advice)),
+    mend.cost && make("p", {}, make("strong", {}, "What leaving it out costs. "), prose(mend.cost)),
+    litellm &&
+      mend.drop.length > 0 && [
+        make("h4", {}, "LiteLLM: leave it out"),
+        copyable(litellmSetting(model, "additional_drop_params", mend.drop)),
+      ],
+    litellm &&
+      letter === "g" &&
+      mend.allow.length > 0 && [
+        make("h4", {}, "LiteLLM: pass it on all the same"),
+        make(
+          "p",
+          { class: "hint" },
+          "Only where the backend takes it, which this cell does not show: the gateway refused first. Measure again afterwards.",
+        ),
+        copyable(litellmSetting(model, "allowed_openai_params", mend.allow)),
+      ],
+    mend.pi && [
+      make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
+      copyable(piSetting(model, mend.pi)),
+    ],
+    make("h4", {}, "The bundled provider"),
+    make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
+    copyable(
+      `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
+    ),
+  );
+}
+
+function parsed(told) {
+  try {
+    const body = JSON.parse(told.sent);
+    return body && typeof body === "object" ? body : null;
+  } catch {
+    return null;
+  }
+}
+
+function requestBlock({ plane, column }, probe, baseline) {
+  const after = parsed(probe.told),
+    before = baseline && parsed(baseline.told);
+  if (!after)
+    return section("The request", make("p", { class: "hint" }, "It is too long for this page; the cassette holds it."));
+  const alone = probe.role === "b" || !before;
+  const lines = alone
+    ? JSON.stringify(after, null, 2)
+        .split("\n")
+        .map((line) => [" ", line])
+    : diffLines(before, after, DATA.mends[DATA.parameters[column].id]?.[DATA.planes[plane].endpoint]?.fields ?? []);
+  const together = alone ? [] : company(before, after);
+  const classes = { "+": "add", "-": "cut-line", "+ ": "add company", "- ": "cut-line company", " ": "same" };
+  return section(
+    alone ? "The request" : "The request, against its baseline",
+    make(
+      "pre",
+      { class: "diff", tabindex: "0" },
+      lines.map(([sign, line]) => make("span", { class: classes[sign] }, `${sign[0]} ${visible(line)}\n`)),
+    ),
+    together.length > 1 &&
+      make(
+        "p",
+        { class: "hint" },
+        `${together.length} fields were asked about together. Where one is refused, it is taken out, and the rest is asked again.`,
+      ),
+  );
+}
+
+function answerOf(told) {
+  const carried = told.carried ? `, and an error ${told.carried} inside it` : "";
+  const message = errorMessage(told);
+  const body = readable(told.body) ?? [];
+  const shown =
+    body.length > 1
+      ? [
+          visible(body[0]),
+          make("span", { class: "left" }, `\n… ${commas(told.left)} characters are left out here …\n`),
+          visible(body[1]),
+        ]
+      : body.map(visible);
+  return [
+    make(
+      "p",
+      { class: "answer" },
+      make("strong", {}, told.status ? `HTTP ${told.status}` : "No answer"),
+      `${carried} after ${commas(told.ms ?? 0)} ms`,
+    ),
+    message && make("p", { class: "message" }, foreign(message, LONG)),
+    Object.keys(told.headers).length > 0 &&
+      make(
+        "dl",
+        { class: "headers-list" },
+        Object.entries(told.headers).map(([name, value]) =>
+          make("div", {}, make("dt", {}, visible(name)), make("dd", {}, foreign(value, 300))),
+        ),
+      ),
+    shown.length > 0 &&
+      make("details", { open: !message }, make("summary", {}, "Body"), make("pre", { tabindex: "0" }, shown)),
+  ];
+}
+
+function otherExchanges({ exchanges, short }, probe) {
+  const others = exchanges.filter((each) => each !== probe);
+  if (!others.length) return null;
+  return section(
+    "The other evidence",
+    others.map(({ role, ref, told }) =>
+      make(
+        "details",
+        {},
+        make("summary", {}, ROLES[role] ?? "an exchange", told ? `: ${told.status ?? "no answer"}` : ""),
+        make("p", {}, make("code", { class: "ref" }, foreign(ref, 300))),
+        told
+          ? [
+              role !== "f" &&
+                make("pre", { class: "diff", tabindex: "0" }, visible(told.sent ?? "… too long for this page")),
+              answerOf(told),
+            ]
+          : make("p", { class: "hint" }, "Not in this page; it lies in the cassette."),
+      ),
+    ),
+    short &&
+      make(
+        "p",
+        { class: "hint" },
+        "So that the page stays small, it holds only the telling exchanges of this model, cut short.",
+      ),
+  );
+}
+
+function about(column) {
+  const { why, standard } = DATA.parameters[column];
+  if (!why && !standard) return null;
+  return section(
+    "Why it matters",
+    why && make("p", {}, prose(why)),
+    standard &&
+      /^https?:\/\//.test(standard) &&
+      make("p", {}, make("a", { href: standard, rel: "noreferrer noopener" }, "Its documentation")),
+  );
+}
