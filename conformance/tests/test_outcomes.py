@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conformance.outcomes import Kind, compare
@@ -87,3 +89,18 @@ def test_message_of_a_deviation() -> None:
         "the table: store:true is safe to send (embedded-1)\n"
         "to accept the measurement: pytest --update-table"
     )
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        (RejectedBy.GATEWAY, "store:true is rejected by the gateway for 'm'"),
+        (RejectedBy.UNKNOWN, "store:true is rejected (who refused is not known) for 'm'"),
+        (None, "store:true is rejected for 'm'"),
+    ],
+)
+def test_who_refused_is_told_in_a_sentence(by: RejectedBy | None, words: str) -> None:
+    """Given a deviation, when it is told who refused, or that nobody knows, then that is a sentence."""
+    judgement = replace(judged(Verdict.REJECTED), rejected_by=by)
+
+    assert words in compare(judgement, saying(True), NO_OVERRIDES, "embedded", ACCEPT).message
