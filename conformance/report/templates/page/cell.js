@@ -30,7 +30,7 @@ const SENTENCES = {
   b: ["is rejected by the backend: the gateway passes it on, and the upstream refuses it.", "Do not send it."],
   r: ["is rejected, and the answer does not tell by whom.", "Do not send it."],
   q: ["is inconclusive: what came back shows neither a yes nor a no.", "Unknown: measure it again."],
-  n: ["does not apply here.", "There is nothing to send."],
+  n: ["does not apply here: there is nothing to ask, as the reason says.", "There is nothing to send."],
 };
 
 /**
