@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from conformance import __version__, merging, pi_extension
 from conformance.cassettes import OWN_RECORDINGS, Folder
@@ -17,6 +18,7 @@ from conformance.embedded.serve import serve as run_gateway
 from conformance.errors import CassetteError, ConformanceError, ReportError
 from conformance.history import made_in
 from conformance.matrix import Matrix, parse_matrix
+from conformance.parameters import load_registry
 from conformance.report import PAGE, difference
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
@@ -121,6 +123,15 @@ def diff(old: str, new: str, form: str | None) -> None:
     else:
         Console(highlight=False).print(difference.as_renderable(comparison))
     sys.exit(1 if comparison.breaks else 0)
+
+
+@commands.command()
+def parameters() -> None:
+    """List what --parameters takes: each parameter's id, its group, and its sets."""
+    table = Table("id", "group", "sets", box=None)
+    for parameter in load_registry().parameters:
+        table.add_row(parameter.id, parameter.group, ", ".join(parameter.sets))
+    Console(highlight=False).print(table)
 
 
 def _matrix_path(name: str) -> Path:

@@ -22,7 +22,8 @@ stderr. None of them ever carries an API key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 from conformance.provider.errors import ConformanceError, NewerTableError, TableError, TargetError
 
@@ -42,6 +43,12 @@ __all__ = [
     "TargetError",
     "first_of",
 ]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Ask whether one of these names was meant, as the end of an error's line; empty where none is near."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f"; did you mean {str(near[0])!r}?" if near else ""
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:

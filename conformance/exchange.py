@@ -174,7 +174,10 @@ class Sender:
             self.window.pushed_back(request.model, number)
         elif response.error is None:
             self.window.went_well(request.model)
-        self._unanswered = self._unanswered + 1 if is_nobody(response) else 0
+        if not is_nobody(response):
+            self._unanswered = 0
+        elif not self.window.is_alone(request.model):
+            self._unanswered += 1
         self._refuse_if_gone()
 
     def _refuse_if_gone(self) -> None:

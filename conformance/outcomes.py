@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from conformance.provider.table import SupportTable
 from conformance.support import Overrides, beats_measurement, told
-from conformance.types import Judgement
+from conformance.types import Judgement, told_of
 
 
 class Kind(StrEnum):
@@ -67,8 +67,8 @@ def compare(
         return _AS_TOLD
     source = statement.source if statement else "no rule: unknown parameters are sent"
     where = f"{key.model!r} on {key.endpoint} ({key.mode})"
-    by = f" by the {judgement.rejected_by}" if judgement.rejected_by else ""
-    shown = f"measured: {key.parameter} is {judgement.verdict}{by} for {where}\n  {judgement.reason}"
+    verdict = told_of(judgement.verdict, judgement.rejected_by)
+    shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
     if deliberate and said != measured:
         return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
     if deliberate:

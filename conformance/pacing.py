@@ -19,6 +19,9 @@ ONE_IN = 4
 #: Push-backs in a row, while most other models are answered, after which a model speaks for itself alone.
 IN_A_ROW = 2
 
+#: Answers after which it is forgotten who was answered: so many twice, at least.
+MEMORY = 32
+
 #: By how much the window grows with each good answer, at least: by an eighth in a round.
 GROWTH = 1 / 8
 
@@ -35,8 +38,9 @@ class Window:
         self._cut_at = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._answers = self._pushed = 0  # of this round
+        self._heard = 0
         self._in_a_row: Counter[str] = Counter()
-        # The models that were answered in this round and in the one before, and those that only were pushed back.
+        # The models that were answered lately and before, and those that only were pushed back.
         self._well: tuple[set[str], set[str]] = (set(), set())
         self._ill: tuple[set[str], set[str]] = (set(), set())
 
@@ -98,8 +102,11 @@ class Window:
         """Begin another round after as many answers as go in at once."""
         if self._answers >= self.limit:
             self._answers = self._pushed = 0
+        if self._heard >= max(MEMORY, self._most):
+            self._heard = 0
             self._well, self._ill = (set(), self._well[0]), (set(), self._ill[0])
         self._answers += 1
+        self._heard += 1
 
     def _wake(self) -> None:
         room = int(self.limit) - self._inside

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from conformance.errors import DiscoveryError, RegistryError, first_of
+from conformance.errors import DiscoveryError, RegistryError, first_of, meant
 from conformance.parameters import Context, EndpointEntry, Registry
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
@@ -161,6 +161,10 @@ def lanes(model: Model) -> tuple[Lane, ...]:
     return tuple(Lane(model.id, n) for n in range(min(MAX_LANES, REPEATS_PER_DEPLOYMENT * model.deployments)))
 
 
+#: So many ids are looked through for the one that a name was meant to be.
+_COMPARED = 10_000
+
+
 def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...]:
     """The models whose id fits `--models` (a glob, or several separated by commas).
 
@@ -172,7 +176,9 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
     chosen = tuple(m for m in models if any(m.id == p or fnmatchcase(m.id, p) for p in patterns))
     if not chosen:
         known = first_of([repr(m.id) for m in models], 10)
-        raise DiscoveryError(f"--models {glob!r} fits none of the {len(models)} models: {known}")
+        name = "".join(char for char in glob if char not in "*?[]")
+        asked = meant(name, (m.id for m in models[:_COMPARED]))
+        raise DiscoveryError(f"--models {glob!r} fits none of the {len(models)} models: {known}{asked}")
     return chosen
 
 
@@ -184,5 +190,6 @@ def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:
     unknown = [name for name in wanted if name not in set(Endpoint)]
     if unknown or not wanted:
         choices = " and ".join(Endpoint)
-        raise RegistryError(f"--endpoints: {(unknown or [''])[0]!r} is no endpoint; there are {choices}")
+        name = (unknown or [""])[0]
+        raise RegistryError(f"--endpoints: {name!r} is no endpoint; there are {choices}{meant(name, Endpoint)}")
     return tuple(endpoint for endpoint in Endpoint if endpoint in wanted)

@@ -44,6 +44,15 @@ class RejectedBy(StrEnum):
     UNKNOWN = "unknown"
 
 
+def told_of(verdict: str, rejected_by: str | None) -> str:
+    """A verdict and who refused, as messages say it: `rejected by the backend`."""
+    if rejected_by is None:
+        return str(verdict)
+    if rejected_by == RejectedBy.UNKNOWN:
+        return f"{verdict} (who refused is not known)"
+    return f"{verdict} by the {rejected_by}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One request field, or one value of it, as the registry describes it.

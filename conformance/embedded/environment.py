@@ -7,6 +7,7 @@ complete, whatever was killed half-way. One process builds, others wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -94,8 +95,10 @@ def ensure_environment(version: str | None, say: Callable[[str], None]) -> Envir
     place = root / _name(wanted)
     environment = Environment(wanted, process.python_of(place))
     if environment.python.exists():
+        _clear_leftovers(root)
         return environment
     root.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(root)
     lock = FileLock(root / f"{place.name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -109,6 +112,20 @@ def ensure_environment(version: str | None, say: Callable[[str], None]) -> Envir
     finally:
         lock.release()
     return environment
+
+
+def _clear_leftovers(root: Path) -> None:
+    """Remove what killed installations of any version left; a living one holds its lock, and is left alone."""
+    from filelock import FileLock, Timeout
+
+    for leftover in root.glob("*.partial*"):
+        lock = FileLock(root / f"{leftover.name.partition('.partial')[0]}.lock")
+        with contextlib.suppress(Timeout, OSError):
+            lock.acquire(timeout=0)
+            try:
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                lock.release()
 
 
 def _root() -> Path:
@@ -149,19 +166,27 @@ def _install(version: str, place: Path) -> None:
     building = place.with_name(f"{place.name}.partial-{os.getpid()}")  # an orphaned uv may still write to another
     log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
-    for arguments in _steps(version, building):
-        command, known = [find_uv_bin(), *arguments], _from_pip(os.environ)
-        status = process.run(command, log, known)
-        if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
-            status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES})
-        if status != 0:
-            raise EmbeddedGatewayError(
-                f"LiteLLM {version} could not be installed: {process.last_line(log)} "
-                f"(uv ended with status {status}). Check the version and the network; "
-                f"the whole output is in {log}."
-            )
-    building.rename(place)
+    try:
+        for arguments in _steps(version, building):
+            _run_uv([find_uv_bin(), *arguments], version, log)
+        building.rename(place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)  # there only where the installation failed
     log.unlink(missing_ok=True)
+
+
+def _run_uv(command: list[str], version: str, log: Path) -> None:
+    """Run one step, a second time with the machine's certificates where uv's own do not do."""
+    known = _from_pip(os.environ)
+    status = process.run(command, log, known)
+    if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
+        status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES})
+    if status != 0:
+        raise EmbeddedGatewayError(
+            f"LiteLLM {version} could not be installed: {process.last_line(log)} "
+            f"(uv ended with status {status}). Check the version and the network; "
+            f"the whole output is in {log}."
+        )
 
 
 def _from_pip(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
 
-from conformance.errors import RegistryError
+from conformance.errors import RegistryError, meant
 from conformance.parameters.effects import OBSERVERS
 from conformance.schemas import first_error
 from conformance.types import Endpoint, Mode, Parameter
@@ -80,9 +80,12 @@ class Registry:
         known = {name for p in self.parameters for name in _names(p)}
         unknown = sorted(wanted - known)
         if unknown or not wanted:
+            groups = dict.fromkeys(p.group for p in self.parameters)
+            name = (unknown or ["an empty list"])[0]
             raise RegistryError(
-                f"--parameters: {(unknown or ['an empty list'])[0]!r} is not in the registry; "
-                f"choose core, all, or some of {', '.join(p.id for p in self.parameters)}"
+                f"--parameters: {name!r} is not in the registry; choose core, all, or some of the groups "
+                f"{', '.join(groups)} and of the ids, which `python -m conformance parameters` lists"
+                f"{meant(name, sorted(known))}"
             )
         return tuple(p for p in self.parameters if _names(p) & wanted)
 

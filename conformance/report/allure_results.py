@@ -28,7 +28,7 @@ from conformance.matrix import Matrix, counts
 from conformance.report import PAGE
 from conformance.report.markdown import code
 from conformance.summary import printable
-from conformance.types import Endpoint, Exchange, Gateway, Judgement, PlannedCell
+from conformance.types import Endpoint, Exchange, Gateway, Judgement, PlannedCell, told_of
 
 #: Where results go by default, inside the reports folder.
 FOLDER = "allure-results"
@@ -51,7 +51,7 @@ CATEGORIES = [
         ("The table says otherwise", "failed", "(Failed: )?measured: "),
         ("Rejected by the gateway", "passed", "rejected by the gateway"),
         ("Rejected by the backend", "passed", "rejected by the backend"),
-        ("Rejected, nobody knows by whom", "passed", "rejected by the unknown"),
+        ("Rejected, nobody knows by whom", "passed", "rejected \\(who refused is not known"),
         ("Silently ignored", "passed", "ignored"),
         ("Inconclusive", "skipped", "[\\s\\S]*inconclusive"),
         ("Not applicable", "skipped", "[\\s\\S]*not_applicable"),
@@ -226,8 +226,7 @@ def _description(gateway: Gateway, cell: PlannedCell, judgement: Judgement, rout
 
 
 def _verdict(judgement: Judgement) -> str:
-    by = f" by the {judgement.rejected_by.value}" if judgement.rejected_by else ""
-    return f"{judgement.verdict.value}{by}"
+    return told_of(judgement.verdict.value, judgement.rejected_by)
 
 
 def _held(text: str) -> str:

@@ -88,6 +88,8 @@ def _collect(name: str, read: Callable[[str], str], modules: dict[str, _Module],
 
 
 def _taken_apart(name: str, text: str) -> _Module:
+    if _LINE_END in text:
+        raise ReportError(f"{name}:{_line(text, text.index(_LINE_END))}: a NUL character; write it as an escape")
     try:
         pieces = list(scan(text))
     except ScanError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.comparison import TITLES, Change, Comparison, Kind
+from conformance.types import told_of
 
 #: Rows listed of each kind; the grid shows the rest.
 MAX_ROWS = 60
@@ -74,4 +75,4 @@ def _rows(changes: Iterable[Change], elsewhere: set[str] | None) -> list[Row]:
 def _verdict(cell: Mapping[str, Any] | None) -> str | None:
     if cell is None:
         return None
-    return f"{cell['verdict']} by the {cell['rejected_by']}" if cell["rejected_by"] else str(cell["verdict"])
+    return told_of(cell["verdict"], cell["rejected_by"])

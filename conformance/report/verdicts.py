@@ -34,7 +34,7 @@ SHOWN: Mapping[Verdict, Shown] = {
         "The request fails because of it.",
     ),
     Verdict.INCONCLUSIVE: Shown("inconclusive", "?", {None: "q"}, "The exchanges show neither; the reason says why."),
-    Verdict.NOT_APPLICABLE: Shown("not applicable", "·", {None: "n"}, "It cannot be asked of this model."),
+    Verdict.NOT_APPLICABLE: Shown("not applicable", "·", {None: "n"}, "There is nothing to ask; the reason says why."),
 }
 
 

@@ -1,9 +1,12 @@
-"""What all tests need: patience from hypothesis, children that hear Ctrl-C, and folders of their own."""
+"""What all tests need: patience from hypothesis, children that start fast and hear Ctrl-C, and folders of their own."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,14 @@ with contextlib.suppress(ModuleNotFoundError):
     # These machines are shared, and a slow example is no failing one.
     settings.register_profile("conformance", deadline=None)
     settings.load_profile("conformance")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let children keep their bytecode where this process may not: compiling takes longer than most of them run."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        folder = tempfile.mkdtemp(prefix="conformance-bytecode-")
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture

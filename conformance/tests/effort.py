@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
-_LETTERS = "abcdefgh" * 125_000
+_LETTERS = "abcdefgh" * 12_500
 
 
 def effort(work: Callable[[], object]) -> float:
@@ -14,8 +14,12 @@ def effort(work: Callable[[], object]) -> float:
 
     What goes over a megabyte a few times is 1 to 50; what goes over it again for each of its letters, thousands.
     """
-    unit = _seconds(_piece)
-    return _seconds(work) / max(unit, _seconds(_piece))
+    unit = _unit()
+    return _seconds(work) / max(unit, _unit())
+
+
+def _unit() -> float:
+    return 10 * _seconds(_piece)
 
 
 def _piece() -> None:

@@ -246,9 +246,10 @@ class Styled(Policy):
         """The verdicts that are true of a parameter: rejected, nothing to ask, or a success of any kind."""
         after = "" if parameter.after == BASELINE else parameter.after
         needed = after or group.context(parameter.context).parameter
+        refused = {Verdict.REJECTED} if self.refused & set(parameter.bodies[group.endpoint]) else set()
         if needed and Verdict.ACCEPTED not in self.says(group, group.registry.by_id[needed]):
-            return {Verdict.NOT_APPLICABLE}
-        if self.refused & set(parameter.bodies[group.endpoint]):
-            return {Verdict.REJECTED}
+            return {Verdict.NOT_APPLICABLE} | refused
+        if refused:
+            return refused
         fills = {Verdict.NOT_APPLICABLE} if parameter.after else set()
         return {Verdict.ACCEPTED, Verdict.HONOURED, Verdict.IGNORED} | fills

@@ -105,7 +105,7 @@ def test_hostile_texts(hostile: str) -> None:
         ("failed", "Failed: measured: store is accepted", "The table says otherwise"),
         ("passed", "rejected by the gateway: refused\nwith 400", "Rejected by the gateway"),
         ("passed", "rejected by the backend: refused", "Rejected by the backend"),
-        ("passed", "rejected by the unknown: refused", "Rejected, nobody knows by whom"),
+        ("passed", "rejected (who refused is not known): refused", "Rejected, nobody knows by whom"),
         ("passed", "ignored: the answer shows 1", "Silently ignored"),
         ("skipped", "Skipped: inconclusive: rate limited", "Inconclusive"),
         ("skipped", "Skipped: not_applicable: no stream", "Not applicable"),

@@ -147,6 +147,12 @@ def test_what_does_not_end_is_refused(text: str) -> None:
         bundled(f"\n{text}")
 
 
+def test_a_nul_is_refused() -> None:
+    """Given the character that marks line ends inside literals, then one line says so."""
+    with pytest.raises(ReportError, match=r"main\.js:2: a NUL character; write it as an escape"):
+        bundled("\n'\0'")
+
+
 @pytest.mark.parametrize("text", ["'</script>'", "`<!-- `", "/<\\/script|<\\/SCRIPT/, '</SCRIPT'"])
 def test_what_ends_a_script_in_html_is_refused(text: str) -> None:
     """Given a text that HTML reads as markup, then the script is refused."""

@@ -219,7 +219,7 @@ def test_a_model_that_is_hung_up_on_is_not_waited_for(answering: Answering) -> N
 
     assert alone.traffic.requests == 9
     assert [e.response.error is None for e in beside.exchanges] == [True] * 2 + [False] * 7 + [True]
-    assert beside.traffic.retried < len(beside.exchanges)
+    assert beside.traffic.retried == 2
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])

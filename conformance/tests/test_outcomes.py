@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conformance.outcomes import Kind, compare, knows
@@ -131,3 +133,18 @@ def test_overrides_that_beat_are_not_stale_by_a_stranger() -> None:
 def test_whom_a_table_knows(row: dict[str, str], known: bool) -> None:
     """Given a table's source, when it is asked for a gateway, then it knows that one where it was measured there."""
     assert knows(SupportTable(saying(True).rules, {"embedded-1": row}), "ours") is known
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        (RejectedBy.GATEWAY, "store:true is rejected by the gateway for 'm'"),
+        (RejectedBy.UNKNOWN, "store:true is rejected (who refused is not known) for 'm'"),
+        (None, "store:true is rejected for 'm'"),
+    ],
+)
+def test_who_refused_is_told_in_a_sentence(by: RejectedBy | None, words: str) -> None:
+    """Given a deviation, when it is told who refused, or that nobody knows, then that is a sentence."""
+    judgement = replace(judged(Verdict.REJECTED), rejected_by=by)
+
+    assert words in compare(judgement, saying(True), NO_OVERRIDES, "embedded", ACCEPT, strict=True).message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 import time
@@ -31,13 +32,16 @@ def refuses_cache_key(body: dict[str, Any]) -> Response | None:
     return refusal(REFUSED) if refused else None
 
 
-def recorded(place: Workplace, policy: Any = refuses_cache_key, models: Any = ("claude-x", "gpt-y")) -> None:
-    """Measure a scripted gateway as `embedded` and take its table over."""
-    with scripted_gateway(policy, models) as gateway:
-        ended = run_pytest(
-            "--live", FEW, "--gateway=embedded", "--update-table", *place.options, env=gateway.environment
-        )
-    assert ended.code == 0, ended.all
+def recorded(place: Workplace) -> None:
+    """Measure a scripted gateway as `embedded` and take its table over; tests after the first get a copy."""
+    first = Workplace(place.root.parent / "recorded")
+    if not first.table.exists():
+        with scripted_gateway(refuses_cache_key, ("claude-x", "gpt-y")) as gateway:
+            ended = run_pytest(
+                "--live", FEW, "--gateway=embedded", "--update-table", *first.options, env=gateway.environment
+            )
+        assert ended.code == 0, ended.all
+    shutil.copytree(first.root, place.root, dirs_exist_ok=True)
 
 
 def test_live_run_measures_records_and_reports(place: Workplace) -> None:
@@ -284,6 +288,9 @@ def test_discovery_error_is_one_line_and_exit_code_4(
         ({}, ["--gateway=../x"], "is no folder name"),
         ({}, ["--parameters=storm"], "'storm' is not in the registry"),
         ({}, ["--endpoints=chat"], "'chat' is no endpoint"),
+        ({}, ["--parameters=promt_cache_key"], "; did you mean 'prompt_cache_key'?"),
+        ({}, ["--endpoints=chat_completion"], "; did you mean 'chat_completions'?"),
+        ({}, ["--models=claud-x"], "; did you mean 'claude-x'?"),
         ({}, ["--concurrency=0"], "sends nothing"),
         ({}, ["--max-age=inf"], "--max-age inf makes no sense; give days, at most 100000"),
         ({}, ["--max-age=-1"], "--max-age -1.0 makes no sense; give more than 0"),

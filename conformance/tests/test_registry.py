@@ -15,6 +15,7 @@ from conformance.parameters import Registry, load_registry, parse_registry
 from conformance.parameters.filling import filled
 from conformance.provider.filtering import spelled
 from conformance.provider.table import split_parameter
+from conformance.tests.running import run_command
 from conformance.types import Endpoint, Mode, Parameter
 
 TEXT = (resources.files("conformance.parameters") / "registry.toml").read_text(encoding="utf-8")
@@ -288,3 +289,24 @@ def test_no_toml() -> None:
 def test_names_are_tomls_own() -> None:
     """Given the shipped file, when it is read as plain TOML, then every row has become a parameter."""
     assert [row["id"] for row in tomllib.loads(TEXT)["parameters"]] == [p.id for p in PARAMETERS]
+
+
+def test_what_was_meant_is_asked_and_not_everything_listed() -> None:
+    """Given a misspelt parameter, when it is selected, then the line names the nearest and the groups, and no more."""
+    registry = load_registry()
+    with pytest.raises(RegistryError, match=r"; did you mean 'prompt_cache_key'\?$") as caught:
+        registry.select("promt_cache_key")
+    line = str(caught.value)
+    assert all(parameter.group in line for parameter in registry.parameters)
+    assert len(line) < 400
+    with pytest.raises(RegistryError) as caught:
+        registry.select("x" * 5000)
+    assert "did you mean" not in str(caught.value)
+
+
+def test_the_command_lists_every_parameter() -> None:
+    """Given the registry, when it is listed, then each id stands on a line of its own with its group."""
+    ended = run_command("parameters")
+    rows = [line.split() for line in ended.out.splitlines()]
+    assert ended.code == 0, ended.all
+    assert [row[:2] for row in rows[1:]] == [[each.id, each.group] for each in load_registry().parameters]

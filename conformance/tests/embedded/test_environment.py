@@ -128,6 +128,50 @@ def test_a_killed_install_is_never_taken_for_a_good_one(cache: Path, monkeypatch
     assert len(commands) == 2
 
 
+def halfway(error: BaseException | None) -> Runner:
+    """A uv that makes an environment and then fails, with this error or by its status."""
+
+    def run(command: Sequence[str], log: Path) -> int:
+        log.write_text("no such version\n", encoding="utf-8")
+        if command[1] == "venv":
+            return working_uv(command, log)
+        if error is not None:
+            raise error
+        return 1
+
+    return run
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), OSError("disk full")], ids=["uv fails", "Ctrl-C", "disk"])
+def test_a_failed_install_leaves_no_environment(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    """Given an install that fails half-way, when it ends, then only its log and its lock stay in the cache."""
+    use_uv(monkeypatch, halfway(error))
+    with pytest.raises((EmbeddedGatewayError, KeyboardInterrupt, OSError)):
+        ensure_environment("9.9.9", lambda _line: None)
+    assert {path.suffix for path in cache.iterdir()} <= {".log", ".lock"}
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["installing", "installed"])
+def test_the_next_start_clears_what_a_kill_left(cache: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    """Given leftovers of killed installs of any version, when one starts, then they go, but not what is being made."""
+    from filelock import FileLock
+
+    use_uv(monkeypatch, working_uv)
+    if installed:
+        ensure_environment(None, lambda _line: None)
+    dead, living = cache / "1.2.3-cpython.partial-99999", cache / "4.5.6-cpython.partial-1"
+    for leftover in (dead, living):
+        (leftover / "bin").mkdir(parents=True)
+    with FileLock(cache / "4.5.6-cpython.lock"):
+        ensure_environment(None, lambda _line: None)
+    assert not dead.exists()
+    assert living.exists()
+    ensure_environment(None, lambda _line: None)
+    assert not living.exists()
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a missing package, the error names it and the command that installs it."""
     found = importlib.util.find_spec

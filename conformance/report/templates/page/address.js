@@ -4,6 +4,9 @@ import { ABSENT, DATA, letterAt } from "./data.js";
 import { wellFormed } from "./text.js";
 import { emptyView, FILTERS, LISTS, view } from "./view.js";
 
+/** @import { Cell } from "./data.js" */
+/** @import { View } from "./view.js" */
+
 /** Read the address's fragment; what is not understood is passed over. */
 export function readAddress() {
   const fresh = emptyView();
@@ -14,11 +17,14 @@ export function readAddress() {
       if (FILTERS.includes(name)) fresh[name] = decodeURIComponent(value);
       else if (LISTS.includes(name)) fresh[name] = decodeURIComponent(value).split(",").filter(Boolean);
       else if (name === "cell") fresh.cell = findCell(value.split("/").map(decodeURIComponent));
-    } catch {}
+    } catch {
+      // a broken escape
+    }
   }
   Object.assign(view, fresh);
 }
 
+/** @param {View} state */
 function addressOf(state) {
   const parts = FILTERS.filter((name) => state[name]).map((name) => `${name}=${encode(state[name])}`);
   for (const name of LISTS) if (state[name].length) parts.push(`${name}=${state[name].map(encode).join(",")}`);
@@ -46,6 +52,10 @@ export function writeAddress() {
   }
 }
 
+/**
+ * @param {string[]} names
+ * @returns {Cell | null}
+ */
 function findCell([endpoint, mode, parameter, model]) {
   const plane = DATA.planes.findIndex((each) => each.endpoint === endpoint && each.mode === mode);
   const column = DATA.parameters.findIndex((each) => wellFormed(each.id) === parameter);

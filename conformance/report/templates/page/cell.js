@@ -7,10 +7,15 @@ import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { errorMessage, evidenceOf, ROLES, readable } from "./evidence.js";
 import { commas, visible, wellFormed } from "./text.js";
 
+/** @import { Cell } from "./data.js" */
+
 /** Characters of somebody's prose that are shown; the body below has the rest. */
 const LONG = 3000;
 
-/** Each verdict in a sentence, and whether to send the parameter. */
+/**
+ * Each verdict in a sentence, and whether to send the parameter.
+ * @type {Record<string, string[]>}
+ */
 const SENTENCES = {
   h: ["works here: the request succeeds, and its effect was seen.", "Send it."],
   a: [
@@ -25,10 +30,14 @@ const SENTENCES = {
   b: ["is rejected by the backend: the gateway passes it on, and the upstream refuses it.", "Do not send it."],
   r: ["is rejected, and the answer does not tell by whom.", "Do not send it."],
   q: ["is inconclusive: what came back shows neither a yes nor a no.", "Unknown: measure it again."],
-  n: ["does not apply here.", "There is nothing to send."],
+  n: ["does not apply here: there is nothing to ask, as the reason says.", "There is nothing to send."],
 };
 
-/** What the drawer shows of a cell. `doors` are the two ways out of it: `open` another cell, and `close`. */
+/**
+ * What the drawer shows of a cell. `doors` are the two ways out of it: `open` another cell, and `close`.
+ * @param {Cell} cell
+ * @param {{ open: (cell: Cell) => void, close: () => void }} doors
+ */
 export async function contentOf(cell, doors) {
   try {
     return evidenceBlocks(cell, doors, await evidenceOf(cell));
@@ -100,6 +109,10 @@ function heading({ row, column }, doors) {
 }
 
 /** The same parameter and model on each endpoint and in each mode. */
+/**
+ * @param {Cell} cell
+ * @param {{ open: (cell: Cell) => void }} doors
+ */
 function variants(cell, doors) {
   const buttons = DATA.planes.map(({ endpoint, mode }, plane) => {
     const letter = letterAt(plane, cell.row, cell.column);
@@ -121,8 +134,8 @@ function variants(cell, doors) {
 }
 
 function verdictBlock({ column }, letter, { reason, split, before, exchanges }) {
-  const verdict = BY_LETTER[letter],
-    [sentence, advice] = SENTENCES[letter];
+  const verdict = BY_LETTER[letter];
+  const [sentence, advice] = SENTENCES[letter];
   return make(
     "div",
     { class: `verdict edge-${verdict.id}` },
@@ -156,14 +169,14 @@ function verdictBlock({ column }, letter, { reason, split, before, exchanges }) 
   );
 }
 
-function facts({ row, column, plane }, letter, { declared, exchanges }, probe) {
+function facts(cell, letter, { declared, exchanges }, probe) {
   const headers = probe?.told.headers ?? {};
   const first = probe ?? exchanges[0];
   const rows = [
     SPOKEN_BY[letter] && ["Who said no", SPOKEN_BY[letter]],
     declared !== null && [
       "The gateway declares",
-      `${declared ? "supported" : "not supported"}${differs(plane, row, column) ? ", and the measurement differs" : ""}`,
+      `${declared ? "supported" : "not supported"}${differs(cell) ? ", and the measurement differs" : ""}`,
     ],
     headers["x-litellm-model-name"] && ["Answered by", foreign(headers["x-litellm-model-name"], 300)],
     probe && ["Measured", foreign(when(probe.told.at), 300)],
@@ -192,9 +205,13 @@ function when(text) {
     : `${time.toLocaleString("en-GB", { timeZone: "UTC", dateStyle: "long", timeStyle: "medium" })} UTC`;
 }
 
+/**
+ * @param {Cell} cell
+ * @param {string} letter
+ */
 function mendBlock({ row, column, plane }, letter) {
-  const model = DATA.models[row],
-    parameter = DATA.parameters[column];
+  const model = DATA.models[row];
+  const parameter = DATA.parameters[column];
   const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
   if (!mend || !"gbri".includes(letter)) return null;
   if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
@@ -241,8 +258,8 @@ function parsed(told) {
 }
 
 function requestBlock({ plane, column }, probe, baseline) {
-  const after = parsed(probe.told),
-    before = baseline && parsed(baseline.told);
+  const after = parsed(probe.told);
+  const before = baseline && parsed(baseline.told);
   if (!after)
     return section("The request", make("p", { class: "hint" }, "It is too long for this page; the cassette holds it."));
   const alone = probe.role === "b" || !before;

@@ -1,41 +1,89 @@
 // What the page was made with, and how one cell or several of it are read.
 
-export const DATA = JSON.parse(document.getElementById("data").textContent);
+import { ids } from "./elements.js";
+
+/**
+ * @typedef {{ plane: number, row: number, column: number }} Cell
+ * @typedef {{ id: string, route: string | null, served_by: string[], deployments: number }} Model
+ * @typedef {{ id: string, group: string, why: string | null, standard: string | null }} Parameter
+ * @typedef {{ endpoint: string, mode: string, verdicts: string[], marks: string[] }} Plane
+ * @typedef {{ id: string, title: string, letters: string, meaning: string, badness: number }} Verdict
+ * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[] }} Mend
+ * @typedef {{ name: string, software: string | null, version: string | null, simulated: boolean }} Gateway
+ */
+
+/**
+ * What `page.py` wrote. Rows are models, columns are parameters, and a plane is one endpoint in one mode.
+ * @type {{
+ *   verdicts: Verdict[],
+ *   models: Model[],
+ *   parameters: Parameter[],
+ *   planes: Plane[],
+ *   kinds: { id: string, title: string }[],
+ *   mends: Record<string, Record<string, Mend>>,
+ *   paths: Record<string, string>,
+ *   gateway: Gateway,
+ *   no_route: string,
+ *   evidence: string[],
+ * }}
+ */
+export const DATA = JSON.parse(ids("data").textContent);
 
 export const MARK = { declared: 1, split: 2, change: 4 };
 
 export const ABSENT = ".";
 
-/** The verdict that each letter stands for. */
+/**
+ * The verdict that each letter stands for.
+ * @type {Record<string, Verdict>}
+ */
 export const BY_LETTER = {};
 for (const verdict of DATA.verdicts) for (const letter of verdict.letters) BY_LETTER[letter] = verdict;
 
+/** @type {Record<string, string>} */
 export const SPOKEN_BY = { g: "the gateway", b: "the backend", r: "somebody unknown" };
 
+/**
+ * @param {number} plane
+ * @param {number} row
+ * @param {number} column
+ */
 export function letterAt(plane, row, column) {
   return DATA.planes[plane]?.verdicts[row]?.[column] ?? ABSENT;
 }
 
+/**
+ * @param {number} plane
+ * @param {number} row
+ * @param {number} column
+ */
 export function markAt(plane, row, column) {
   const digit = DATA.planes[plane].marks[row]?.[column];
   return digit === undefined ? 0 : parseInt(digit, 32);
 }
 
+/** @param {Model} model */
 export function routeOf(model) {
   return model.route ?? DATA.no_route;
 }
 
-export function differs(plane, row, column) {
+/** @param {Cell} cell */
+export function differs({ plane, row, column }) {
   return markAt(plane, row, column) & MARK.declared;
 }
 
-/** One cell over several planes: the worst letter, where it is found, all marks, and whether verdicts differ. */
+/**
+ * One cell over several planes: the worst letter, where it is found, all marks, and whether verdicts differ.
+ * @param {number[]} planes
+ * @param {number} row
+ * @param {number} column
+ */
 export function cellOver(planes, row, column) {
-  let letter = ABSENT,
-    plane = -1,
-    marks = 0,
-    worst = -1,
-    mixed = false;
+  let letter = ABSENT;
+  let plane = -1;
+  let marks = 0;
+  let worst = -1;
+  let mixed = false;
   for (const number of planes) {
     const each = DATA.planes[number].verdicts[row][column];
     if (each === ABSENT) continue;

@@ -2,16 +2,25 @@
 
 import { writeAddress } from "./address.js";
 import { contentOf } from "./cell.js";
+import { ids } from "./elements.js";
 import { reveal, setStop } from "./moving.js";
 import { elementOf, grid } from "./places.js";
 import { view } from "./view.js";
 
-export const drawer = document.getElementById("drawer");
+/** @import { Cell } from "./data.js" */
+
+/** @type {HTMLDialogElement} */
+export const drawer = ids("drawer");
 
 export const small = matchMedia("(max-width: 900px)");
 
+/**
+ * The element of the grid that the focus goes back to.
+ * @type {HTMLElement | null}
+ */
 let opener = null;
 
+/** @param {Cell} cell */
 export async function openCell(cell) {
   opener = elementOf(cell) ?? opener;
   view.cell = cell;
@@ -25,7 +34,7 @@ export async function openCell(cell) {
     else drawer.show();
   }
   document.body.classList.add("with-drawer");
-  drawer.querySelector("h2").focus({ preventScroll: true });
+  ids("drawer-title").focus({ preventScroll: true });
   if (!small.matches && opener?.isConnected) reveal(opener);
   markOpen();
 }

@@ -2,9 +2,19 @@
 
 import { visible } from "./text.js";
 
+/**
+ * The element with an id, of whatever kind it is.
+ * @type {(id: string) => any}
+ */
 export const ids = (name) => document.getElementById(name);
 
-/** An element with attributes, and children that are elements or texts. */
+/**
+ * An element with attributes, and children that are elements or texts.
+ * @param {string} tag
+ * @param {Record<string, any>} attributes
+ * @param {any[]} children
+ * @returns {any}
+ */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -24,6 +34,10 @@ export function foreign(text, limit = Infinity) {
   return make("bdi", {}, shown.length > limit ? `${shown.slice(0, limit)}…` : shown);
 }
 
+/**
+ * @param {unknown} text
+ * @param {number} [limit]
+ */
 export function code(text, limit) {
   return make("code", {}, foreign(text, limit));
 }
@@ -47,7 +61,7 @@ async function copy(text, button) {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(button.previousSibling);
+    getSelection()?.selectAllChildren(button.previousSibling);
     button.textContent = "Selected";
   }
   setTimeout(() => (button.textContent = "Copy"), 1500);

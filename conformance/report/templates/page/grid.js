@@ -9,28 +9,28 @@ import { plural, visible } from "./text.js";
 import { closedRoutes, passing } from "./view.js";
 
 /** Pixels: a column, the gap before a group, a letter of a group's name, and the steps by which it is given more room. */
-const CELL = 26,
-  GAP = 9,
-  LETTER = 7.2,
-  STEP = 8;
+const CELL = 26;
+const GAP = 9;
+const LETTER = 7.2;
+const STEP = 8;
 
 /** Pixels that paper has for the grid, and those of its first column there. */
-const PAPER = 960,
-  PAPER_HEAD = 190;
+const PAPER = 960;
+const PAPER_HEAD = 190;
 
 /** Characters of a parameter's id that stand above its column. */
 const LABEL = 30;
 
 export function drawGrid(selection) {
-  const focused = grid.contains(document.activeElement) ? placeOf(document.activeElement) : null;
+  const focused = document.activeElement && placeOf(document.activeElement);
   const scroll = [frame.scrollLeft, frame.scrollTop];
   const { rows, columns } = selection;
   const { element: headers, heads, width } = drawHeaders(columns);
   const template = drawTemplate(columns);
   const lines = [];
   const body = document.createDocumentFragment();
-  let route,
-    open = true;
+  let route;
+  let open = true;
   for (const row of rows) {
     const name = routeOf(DATA.models[row]);
     if (name !== route) {
@@ -50,7 +50,7 @@ export function drawGrid(selection) {
   grid.replaceChildren(headers, body);
   Object.assign(drawn, selection, { heads, lines, near: new Set() });
   frame.classList.toggle("empty", !rows.length);
-  if (scroll.some(Boolean)) frame.scrollTo(...scroll);
+  if (scroll.some(Boolean)) frame.scrollTo(scroll[0], scroll[1]);
   layNear();
   setStop(focused && keptPlace(focused), focused !== null);
 }
@@ -153,8 +153,8 @@ function drawRow(template, row, columns, { planes, hits }) {
     0,
     2000,
   );
-  let cell = header,
-    refused = 0;
+  let cell = header;
+  let refused = 0;
   for (const column of columns) {
     cell = cell.nextSibling;
     const hit = !hits || hits.has(row * DATA.parameters.length + column);
@@ -167,8 +167,8 @@ function drawRow(template, row, columns, { planes, hits }) {
     }
     const verdict = BY_LETTER[letter];
     if (verdict.id === "rejected") refused += 1;
-    let style = `c v-${verdict.id}${edge}`,
-      label = verdict.title;
+    let style = `c v-${verdict.id}${edge}`;
+    let label = verdict.title;
     if (mixed || marks & MARK.split) [style, label] = [`${style} cut`, `${label}, differs`];
     if (marks >= MARK.change) [style, label] = [`${style} changed`, `${label}, ${DATA.kinds[(marks >> 2) - 1].title}`];
     if (!hit) style += " faint";

@@ -6,7 +6,7 @@ import { closeDrawer, closed, drawer, markOpen, openCell, small } from "./drawer
 import { ids } from "./elements.js";
 import { drawGrid, layNear } from "./grid.js";
 import { focusStop, move, setStop } from "./moving.js";
-import { cellOf, frame, grid, highlight, placeOf } from "./places.js";
+import { cellOf, childOf, frame, grid, highlight, placeOf } from "./places.js";
 import { wireTheme } from "./theme.js";
 import { closedRoutes, emptyView, select, view } from "./view.js";
 
@@ -68,7 +68,7 @@ function onKey(event) {
 function act(element) {
   const place = placeOf(element);
   if (!place) return;
-  setStop(place.line.children[place.at]);
+  setStop(childOf(place.line, place.at));
   if (place.route !== undefined) toggleRoute(place.route);
   const cell = cellOf(element);
   if (cell) openCell(cell);

@@ -1,10 +1,19 @@
 // Moving about the grid: one cell at a time can be reached with Tab, arrow keys move from there.
 
-import { drawn, firstCell, frame, grid, LINE } from "./places.js";
+import { childOf, drawn, firstCell, frame, grid, LINE } from "./places.js";
 
-/** The one element of the grid that Tab reaches. */
+/** @import { Place } from "./places.js" */
+
+/**
+ * The one element of the grid that Tab reaches.
+ * @type {HTMLElement | null}
+ */
 let stop = null;
 
+/**
+ * @param {HTMLElement | null} element
+ * @param {boolean} [focus]
+ */
 export function setStop(element, focus = false) {
   const next = element ?? firstCell();
   if (stop && stop !== next) stop.tabIndex = -1;
@@ -15,16 +24,23 @@ export function setStop(element, focus = false) {
   if (focus) reveal(stop);
 }
 
+function headersHeight() {
+  return /** @type {HTMLElement} */ (grid.firstChild).offsetHeight;
+}
+
 export function focusStop() {
   setStop(stop, true);
 }
 
-/** Scroll a cell out from under the headers. */
+/**
+ * Scroll a cell out from under the headers.
+ * @param {HTMLElement} element
+ */
 export function reveal(element) {
-  const box = element.getBoundingClientRect(),
-    outer = frame.getBoundingClientRect();
-  const top = outer.top + grid.firstChild.offsetHeight;
-  const corner = grid.querySelector(".corner").offsetWidth;
+  const box = element.getBoundingClientRect();
+  const outer = frame.getBoundingClientRect();
+  const top = outer.top + headersHeight();
+  const corner = /** @type {HTMLElement} */ (grid.querySelector(".corner")).offsetWidth;
   if (box.top < top) frame.scrollTop -= top - box.top;
   else if (box.bottom > outer.bottom - 12) frame.scrollTop += box.bottom - outer.bottom + 16;
   if (outer.top < 0 || outer.bottom > innerHeight) frame.scrollIntoView({ block: "nearest" });
@@ -36,11 +52,16 @@ export function reveal(element) {
 /** The column that moves up and down keep to, over the lines of routes, which have but one. */
 let wantedColumn = 1;
 
+/**
+ * Move from a place as a key says; `whole` is a move over the whole grid. Returns false for any other key.
+ * @param {Place} place
+ * @param {string} key
+ * @param {boolean} whole
+ */
 export function move(place, key, whole) {
-  const lines = drawn.lines,
-    line = lines.indexOf(place.line),
-    last = (n) => lines[n].children.length - 1;
-  const page = Math.max(1, Math.floor((frame.clientHeight - grid.firstChild.offsetHeight) / LINE) - 1);
+  const lines = drawn.lines;
+  const line = lines.indexOf(place.line);
+  const page = Math.max(1, Math.floor((frame.clientHeight - headersHeight()) / LINE) - 1);
   const down = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }[key];
   let [toLine, toCell] = [line, place.at];
   if (down) toLine = Math.min(lines.length - 1, Math.max(0, line + down));
@@ -50,6 +71,6 @@ export function move(place, key, whole) {
   else if (key === "End") [toLine, toCell] = [whole ? lines.length - 1 : line, Infinity];
   else return false;
   wantedColumn = down && place.at === 0 && place.line.dataset.route !== undefined ? wantedColumn : toCell;
-  setStop(lines[toLine].children[Math.max(0, Math.min(last(toLine), down ? wantedColumn : toCell))], true);
+  setStop(childOf(lines[toLine], down ? wantedColumn : toCell), true);
   return true;
 }

@@ -12,7 +12,10 @@ export function visible(text) {
     .replace(DIRECTIONS, (char) => `\u27e8U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
 }
 
-/** A text that has an encoding: lone surrogates have none. */
+/**
+ * A text that has an encoding: lone surrogates have none.
+ * @param {string} text
+ */
 export function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
@@ -20,6 +23,10 @@ export function wellFormed(text) {
 /** A number as it is written in English, with commas. */
 export const commas = new Intl.NumberFormat("en").format;
 
+/**
+ * @param {number} count
+ * @param {string} word
+ */
 export function plural(count, word) {
   return `${commas(count)} ${word}${count === 1 ? "" : "s"}`;
 }

@@ -3,14 +3,26 @@
 import { ABSENT, BY_LETTER, DATA, letterAt, MARK, markAt, routeOf } from "./data.js";
 import { wellFormed } from "./text.js";
 
+/** @import { Cell } from "./data.js" */
+
 export const FILTERS = ["endpoint", "mode", "models", "parameters", "route", "group"];
 
 export const LISTS = ["verdict", "only"];
 
+/**
+ * @typedef {{
+ *   endpoint: string, mode: string, models: string, parameters: string, route: string, group: string,
+ *   verdict: string[], only: string[], cell: Cell | null,
+ *   [filter: string]: any,
+ * }} View
+ */
+
 export const view = emptyView();
 
+/** @type {Set<string>} */
 export const closedRoutes = new Set();
 
+/** @returns {View} */
 export function emptyView() {
   return {
     endpoint: "",
@@ -54,7 +66,12 @@ function passes(letter, marks) {
   return view.only.every((name) => (name === "changed" ? marks >= MARK.change : marks & MARK[name]));
 }
 
-/** Of the planes shown, those whose cell passes the filters. */
+/**
+ * Of the planes shown, those whose cell passes the filters.
+ * @param {number[]} planes
+ * @param {number} row
+ * @param {number} column
+ */
 export function passing(planes, row, column) {
   const kept = planes.filter((plane) => passes(letterAt(plane, row, column), markAt(plane, row, column)));
   return kept.length ? kept : planes;
@@ -86,15 +103,15 @@ export function select() {
     });
   const tally = Object.fromEntries(DATA.verdicts.map((verdict) => [verdict.id, 0]));
   const only = { declared: 0, split: 0, changed: 0 };
-  const usedRows = new Set(),
-    usedColumns = new Set(),
-    hits = new Set();
+  const usedRows = new Set();
+  const usedColumns = new Set();
+  const hits = new Set();
   let shown = 0;
   for (const plane of planes) {
     const { verdicts, marks: marksOf } = DATA.planes[plane];
     for (const row of rows) {
-      const letters = verdicts[row],
-        marked = marksOf[row];
+      const letters = verdicts[row];
+      const marked = marksOf[row];
       for (const column of columns) {
         const letter = letters[column];
         if (letter === ABSENT) continue;
