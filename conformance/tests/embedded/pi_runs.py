@@ -23,6 +23,7 @@ from conformance.tests.running import CHECKOUT, Ended
 
 EXTENSION = Path(__file__).parents[2] / "provider" / "pi"
 _LOCKED = Path(__file__).with_name("pi")
+_FILES = ("package.json", "package-lock.json")
 _NODE = (20, 6)
 # Neither scripts nor native extras: Pi starts without them, and they cost minutes.
 _INSTALL = ("ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
@@ -38,28 +39,43 @@ def program(name: str) -> str:
 
 def pi_modules() -> Path:
     """The `node_modules` that holds Pi; skips the test where Node or npm is missing or too old."""
+    return _modules("pi", *(json.loads((_LOCKED / name).read_text("utf-8")) for name in _FILES))
+
+
+def jiti_modules() -> Path:
+    """The same with jiti alone, which Pi loads TypeScript with: two megabytes where Pi has two hundred."""
+    package, lock = (json.loads((_LOCKED / name).read_text("utf-8")) for name in _FILES)
+    row = lock["packages"]["node_modules/jiti"]
+    named = {"name": package["name"], "dependencies": {"jiti": row["version"]}}
+    return _modules("jiti", named, {**lock, "packages": {"": named, "node_modules/jiti": row}})
+
+
+def _modules(name: str, package: Any, lock: Any) -> Path:
     npm = program("npm")
     said = subprocess.run([program("node"), "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
     version = tuple(map(int, re.findall(r"\d+", said)[:2]))
     if version < _NODE:
         pytest.skip(f"Pi cannot be run: it needs Node {'.'.join(map(str, _NODE))} or newer, and this is {said.strip()}")
-    locked = (_LOCKED / "package-lock.json").read_bytes()
-    place = user_cache_path("litellm-conformance", appauthor=False) / "pi" / hashlib.sha256(locked).hexdigest()[:12]
+    texts = [json.dumps(each, indent=1) for each in (package, lock)]
+    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
+    place = user_cache_path("litellm-conformance", appauthor=False) / name / digest
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_suffix(".lock")):
         if not place.exists():
-            _install(npm, place)
+            _install(npm, place, texts)
     return place / "node_modules"
 
 
-def _install(npm: str, place: Path) -> None:
+def _install(npm: str, place: Path, texts: Sequence[str]) -> None:
     """Install under another name first: what has the right name is whole."""
     with tempfile.TemporaryDirectory(prefix=f"{place.name}.partial-", dir=place.parent) as made:
         building = Path(made) / "whole"
-        shutil.copytree(_LOCKED, building)
+        building.mkdir()
+        for name, text in zip(_FILES, texts, strict=True):
+            (building / name).write_text(text, encoding="utf-8")
         done = subprocess.run([npm, *_INSTALL], cwd=building, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode != 0:
-            pytest.fail(f"npm could not install Pi: {done.stderr.strip()[-500:]}", pytrace=False)
+            pytest.fail(f"npm could not install Pi's modules: {done.stderr.strip()[-500:]}", pytrace=False)
         building.rename(place)
 
 

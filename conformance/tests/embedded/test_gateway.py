@@ -90,7 +90,15 @@ def test_a_wrong_key_is_refused(gateway: EmbeddedGateway) -> None:
     assert wrong.status_code in (400, 401)
 
 
-@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+#: Each starts a LiteLLM of its own.
+ENDS = [
+    (signal.SIGINT, 0),
+    pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow),
+    pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("end", "status"), ENDS)
 def test_serve_leaves_nothing_behind(tmp_path: Path, end: signal.Signals, status: int) -> None:
     """Given a served gateway, Ctrl-C and SIGTERM end it with 0, and SIGKILL leaves no process either."""
     errors = tmp_path / "stderr"

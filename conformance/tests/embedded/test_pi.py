@@ -23,6 +23,9 @@ UNLISTED = "compatible-house-model"
 CUSTOM = f'Warning: Model "{UNLISTED}" not found for provider "litellm". Using custom model id.\n'
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Pi, installed."""

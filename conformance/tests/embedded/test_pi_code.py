@@ -56,6 +56,7 @@ def node(place: Path, *arguments: str) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_node_runs_every_vector_and_agrees(place: Path) -> None:
     """Given the vectors that Python's tests run, when node runs them, then it runs each line, and all pass."""
     tests = sorted(str(path.relative_to(place)) for path in (place / "pi" / "tests").glob("*.test.ts"))
@@ -70,6 +71,7 @@ def test_node_runs_every_vector_and_agrees(place: Path) -> None:
     assert all(f"# {kind} 0\n" in said for kind in ("fail", "cancelled", "skipped", "todo"))
 
 
+@pytest.mark.slow
 def test_the_types_fit_those_of_pi(place: Path) -> None:
     """Given Pi's own declarations, when the extension is compiled, then nothing is wrong."""
     assert node(place, "node_modules/typescript/bin/tsc", "--project", ".") == ""

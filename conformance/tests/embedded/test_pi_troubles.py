@@ -43,6 +43,9 @@ HALF = (
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Pi, installed."""

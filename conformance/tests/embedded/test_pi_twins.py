@@ -20,7 +20,7 @@ from conformance.provider.compat import compat_of
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
 from conformance.provider.table import model_matches
 from conformance.provider.target import gateway_name, target_from_env
-from conformance.tests.embedded.pi_runs import EXTENSION, pi_modules, program
+from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
 VECTORS = json.loads((EXTENSION.parent / "vectors.json").read_text(encoding="utf-8"))
 NAMES = ["claude-haiku-4-5", "Claude-OPUS-4.6", "gpt-5.2", "o3", "gemini-2-5-flash", "databricks-gpt-5-1", "x/y", "é*"]
@@ -152,7 +152,7 @@ class _MadeUp:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_both_languages_answer_alike(seed: int, tmp_path: Path) -> None:
     """Given any question, when both are asked, then both say the same."""
-    modules = pi_modules()
+    modules = jiti_modules()
     made = _MadeUp(seed)
     questions = [made.question() for _ in range(1500)]
     done = subprocess.run(
