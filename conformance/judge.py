@@ -6,6 +6,7 @@ something else, a baseline that fails as well: each is `inconclusive`, with its 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -31,6 +32,9 @@ _ELSEWHERE = frozenset({401, 402, 407, 429, 503, 529})
 
 #: A refusal's status and words.
 Words: TypeAlias = tuple[int | None, str]
+
+#: Answers of so many bytes are remembered; a large one is read anew, and takes no memory.
+_REMEMBERED_BODY = 65_536
 
 _DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
 
@@ -99,8 +103,30 @@ def inconclusive(cause: str) -> Outcome:
 
 
 def answer_of(exchange: Exchange) -> Answer:
-    """What an exchange's response amounts to."""
-    return read_answer(exchange.request, exchange.response)
+    """What an exchange's response amounts to, read once while a dialogue goes on."""
+    if len(exchange.response.body) > _REMEMBERED_BODY:
+        return read_answer(exchange.request, exchange.response)
+    return _remembered(_Same(exchange))
+
+
+class _Same:
+    """An exchange as a key: the same object, whatever it holds."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def __hash__(self) -> int:
+        return id(self.exchange)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.exchange is other.exchange
+
+
+@functools.lru_cache(256)
+def _remembered(same: _Same) -> Answer:
+    return read_answer(same.exchange.request, same.exchange.response)
 
 
 def is_refusal(answer: Answer) -> bool:

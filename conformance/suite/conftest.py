@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from conformance.cassette_format import cassette_name
 from conformance.plugin import RUN
-from conformance.run import Run
 from conformance.types import PlannedCell
 
 
@@ -39,14 +38,24 @@ def _file_stem(model: str) -> str:
     return cassette_name(model).removesuffix(".json")
 
 
-@pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """The recording and the table, with the network shut: verdicts come from recordings alone."""
+class SuiteModule(pytest.Module):
+    """The suite's tests, which find the run in their module: a fixture would cost each a tenth of what a test costs."""
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("a conformance test tried to reach the network; verdicts come from recordings")
+    def setup(self) -> None:
+        """Hand over the recording and the table, with the network shut: verdicts come from recordings alone."""
 
-    with pytest.MonkeyPatch.context() as patch:
+        def refuse(*_: object) -> None:
+            raise AssertionError("a conformance test tried to reach the network; verdicts come from recordings")
+
+        super().setup()
+        patch = pytest.MonkeyPatch()
+        self.addfinalizer(patch.undo)
+        patch.setattr(self.obj, "run", self.config.stash[RUN], raising=False)
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket.socket, "connect_ex", refuse)
-        yield request.config.stash[RUN]
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    """Collect the suite's tests with what they need."""
+    module: pytest.Module = SuiteModule.from_parent(parent, path=module_path)
+    return module

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from conformance.outcomes import Kind
@@ -11,8 +13,11 @@ from conformance.types import PlannedCell
 #: Deviations that a model's test tells in full.
 SHOWN = 10
 
+#: The recording and the table: `SuiteModule` in conftest.py puts it here before the first test.
+run = cast("Run", None)
 
-def test_cell(cell: PlannedCell, run: Run) -> None:
+
+def test_cell(cell: PlannedCell) -> None:
     """Given a cell's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcome = run.outcome(cell.key)
     run.label(cell, outcome)
@@ -23,7 +28,7 @@ def test_cell(cell: PlannedCell, run: Run) -> None:
         pytest.fail(f"{outcome.message}\nthe evidence, shortened:\n{run.evidence(cell)}", pytrace=False)
 
 
-def test_model(model: str, run: Run) -> None:
+def test_model(model: str) -> None:
     """Given a model's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcomes = run.outcomes(model)
     run.label_model(model, outcomes)
@@ -35,13 +40,13 @@ def test_model(model: str, run: Run) -> None:
         pytest.fail("\n".join(deviating[:SHOWN] + more), pytrace=False)
 
 
-def test_table_is_what_the_recording_gives(run: Run) -> None:
+def test_table_is_what_the_recording_gives() -> None:
     """Given a recording of a gateway that the table knows, when the table is derived anew, then its rules are these."""
     if message := run.table_differs():
         pytest.fail(message, pytrace=False)
 
 
-def test_recording_shows_something(run: Run) -> None:
+def test_recording_shows_something() -> None:
     """Given the recording, when all of it is judged, then at least one cell has a verdict."""
     if message := run.nothing_shown():
         pytest.fail(message, pytrace=False)
