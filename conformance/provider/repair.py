@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from conformance.provider.dialects import Blame, one_line, read_refusal, spoken_by, summary
+from conformance.provider.dialects import Blame, read_refusal, spoken_by, summary
 from conformance.provider.filtering import EACH, Filtered, filter_request, remedies, spelled
 from conformance.provider.table import Question, Rule, Statement, SupportTable, split_parameter
 from conformance.provider.tracing import Place, place_of, places_text, rules, trace, values_at
@@ -68,8 +68,9 @@ class RepairEvent:
 class Repair:
     """One request, from its first refusal to the answer or the end of what can be tried.
 
-    `body` is the caller's request and `sent` what went out of it first; `known` is what the table is
-    asked with. Feed each refusal to `next_body`; when an answer has come, `learnt` is what it taught.
+    `body` is the caller's request and `sent` what went out of it first; `question` is what the table is
+    asked, and `key` is never told. Feed each refusal to `next_body`; when an answer has come, `learnt` is
+    what it taught.
     """
 
     body: Mapping[str, Any]
@@ -78,6 +79,7 @@ class Repair:
     table: SupportTable
     mode: RepairMode = "named"
     suspects: Sequence[str] = ()
+    said_by: str = "unknown"
     event: RepairEvent | None = None
     kept: list[Kept] = field(default_factory=list)
     searched: tuple[str, ...] = ()
@@ -86,7 +88,7 @@ class Repair:
     _bodies: set[str] = field(default_factory=set)
     _plans: list[tuple[str, ...]] | None = None
     _attempts: int = 0
-    _words: str = ""
+    key: str = ""
 
     def next_body(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """What to send instead after this refusal; None where nothing can be mended, or enough was tried."""
@@ -98,7 +100,6 @@ class Repair:
         refusal = read_refusal(text)
         if refusal.elsewhere is not None:
             return None
-        self._words = summary(text, MAX_WORDS)
         found = self._statements(refusal.blames, refusal.allowed)
         if self.kept or self._attempts >= limits["searches" if self.mode == "search" else "repairs"]:
             return None
@@ -112,22 +113,26 @@ class Repair:
         self._attempts += 1
         self.sent = made.body
         mended = self.searched if searching else tuple(name for name, can in found.items() if not can)
-        asked = self.question
+        asked, self.said_by = self.question, spoken_by(text, headers)
         self.event = RepairEvent(
             asked.model,
             asked.endpoint,
             asked.mode or "whole",
             mended,
             {name: put for name, put in made.instead.items() if name in mended},
-            spoken_by(text, headers),
-            self._words,
+            self.said_by,
+            self._worded(text),
             self._attempts,
         )
         return made.body
 
+    def _worded(self, text: str) -> str:
+        """A gateway's words on one short line, without the key."""
+        return summary(text.replace(self.key, "[key]") if self.key else text, MAX_WORDS)
+
     def _filtered(self) -> Filtered:
         """The caller's request without what is known to be refused by now."""
-        asked, rule = self.question, Rule(("*",), _rule_of(self._effective()))
+        asked, rule = self.question, Rule(("*",), _rule_of(self.said))
         return filter_request(
             self.body,
             asked.model,
@@ -141,7 +146,7 @@ class Repair:
     @property
     def learnt(self) -> dict[str, bool]:
         """What the answer that has come at last teaches: parameters, and whether each can be sent."""
-        said = self._refused if self.suspected else self._effective()
+        said = self._refused if self.suspected else self.said
         return {name: can for name, can in said.items() if name not in self._private}
 
     @property
@@ -156,7 +161,7 @@ class Repair:
             f"{each.parameter} is refused and was sent all the same, for {each.reason}: {each.advice}"
             for each in self.kept
         ]
-        tried = [name for name, can in self._effective().items() if not can]
+        tried = [name for name, can in self.said.items() if not can]
         if tried and self._attempts:
             lines.append(f"it was tried without {', '.join(tried[:10])}")
         if not lines:
@@ -165,7 +170,9 @@ class Repair:
             lines.append("leave out what the error names, or use another model")
         return "; ".join(dict.fromkeys(lines))
 
-    def _effective(self) -> dict[str, bool]:
+    @property
+    def said(self) -> dict[str, bool]:
+        """All that the refusals have said by now: parameters, and whether each can be sent."""
         return {**self._refused, **dict.fromkeys(self.searched, False)}
 
     def _statements(self, blames: Iterable[Blame], allowed: Sequence[str]) -> dict[str, bool]:
@@ -280,9 +287,3 @@ def _rule_of(said: Mapping[str, bool]) -> dict[str, Statement]:
 
 def _canonical(body: Mapping[str, Any]) -> str:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=repr)
-
-
-def worded(words: str, key: str = "") -> str:
-    """A gateway's words on one short line, without the key."""
-    line = one_line(words, MAX_WORDS)
-    return line.replace(key, "[key]") if key else line

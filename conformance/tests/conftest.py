@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ with contextlib.suppress(ModuleNotFoundError):
     # These machines are shared, and a slow example is no failing one.
     settings.register_profile("conformance", deadline=None)
     settings.load_profile("conformance")
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What refusals teach in one test is not known in the next, nor to the user who runs them."""
+    folder = tmp_path_factory.getbasetemp() / "learnt" / uuid.uuid4().hex
+    monkeypatch.setattr("conformance.provider.learned.cache_folder", lambda: folder)
 
 
 @pytest.fixture
