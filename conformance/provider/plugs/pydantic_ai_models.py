@@ -10,7 +10,7 @@ from pydantic_ai.providers.litellm import LiteLLMProvider as PydanticProvider
 from pydantic_ai.settings import ModelSettings
 
 from conformance.provider.models import LiteLLMProvider, Model
-from conformance.provider.transport import RequestFilter, async_http_client
+from conformance.provider.transport import async_http_client
 
 
 def litellm_model(
@@ -27,7 +27,7 @@ def litellm_model(
     client = AsyncOpenAI(
         base_url=f"{target.base_url}/v1",
         api_key=target.api_key,
-        http_client=async_http_client(RequestFilter(table=provider.table, base_url=target.base_url)),
+        http_client=async_http_client(provider.request_filter),
     )
     kind = OpenAIResponsesModel if known.compat["wire"] == "responses" else OpenAIChatModel
     return kind(

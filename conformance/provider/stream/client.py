@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.provider.errors import ConformanceError
+from conformance.provider.request_filter import RequestFilter
 from conformance.provider.target import Target
+from conformance.provider.transport import async_http_client
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Client:
             await self.openai.close()
 
 
-def client_of(target: Target, kept: Client | None = None) -> Client:
-    """The client kept, where it belongs to the running event loop, else a new one. It never retries.
+def client_of(target: Target, request_filter: RequestFilter, kept: Client | None = None) -> Client:
+    """The client kept, where it belongs to the running event loop, else a new one. It never retries;
+    what is refused because of a field, the filter mends.
 
     Raises `ConformanceError` where the SDK is not installed.
     """
@@ -33,14 +36,14 @@ def client_of(target: Target, kept: Client | None = None) -> Client:
     if kept is not None and kept.loop is loop:
         return kept
     try:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI
     except ImportError:
         raise ConformanceError("streaming needs the OpenAI SDK 3; install `litellm-conformance[provider]`") from None
     client = AsyncOpenAI(
         base_url=f"{target.base_url}/v1",
         api_key=target.api_key,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(trust_env=target.uses_environment, follow_redirects=False),
+        http_client=async_http_client(request_filter, trust_env=target.uses_environment, follow_redirects=False),
     )
     client.organization = client.project = None  # which the environment may hold for OpenAI itself
     return Client(client, loop)
