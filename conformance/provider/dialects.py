@@ -32,12 +32,14 @@ class Pattern:
     """One row of the table: words that refuse, and the offenders they imply where they name none.
 
     `conditional` words refuse a value, or a parameter in this company, and not the field itself.
+    A `container` is where the offender lies that other words of the refusal name.
     """
 
     regex: re.Pattern[str]
     implies: tuple[str, ...]
     conditional: bool
     who: str
+    container: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def _tables() -> _Tables:
 
 
 def _pattern(row: Mapping[str, Any]) -> Pattern:
-    return Pattern(compiled(row), tuple(row.get("implies", ())), row.get("conditional", False), row["who"])
+    implies, conditional = tuple(row.get("implies", ())), row.get("conditional", False)
+    return Pattern(compiled(row), implies, conditional, row["who"], row.get("container", False))
 
 
 def read_refusal(text: str) -> Refusal:
@@ -113,8 +116,8 @@ def read_refusal(text: str) -> Refusal:
                 blames[Blame(name, _code_of(value, tables.codes["field"]) is None, "the error's own fields")] = None
             continue
         for pattern in (*tables.refusals, *tables.hints):
-            for blame in _blames(pattern, value):
-                blames[blame] = None
+            if not pattern.container:
+                blames.update(dict.fromkeys(_blames(pattern, value)))
         for regex in tables.allowed:
             for match in regex.finditer(value):
                 allowed.update(dict.fromkeys(_words(match["allowed"])))
