@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import logging
@@ -17,8 +18,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from conformance.provider import request_filter
 from conformance.provider.errors import ConformanceError
 from conformance.provider.mending import EXTENSION
+from conformance.provider.models import LiteLLMProvider, Model
 from conformance.provider.repair import RepairEvent
 from conformance.provider.request_filter import RequestFilter
+from conformance.provider.stream.events import Done, Event, Start
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport import http_client
 from conformance.tests.gateways import KEY, ScriptedGateway, completion, events, refusal, scripted_gateway, success
@@ -79,9 +82,10 @@ def test_what_is_refused_is_mended_once(send: Send, body: dict[str, Any], stream
     assert [each.attempt for each in told] == [1, 2]
 
 
-REFUSAL = {"error": {"message": "store: Extra inputs are not permitted", "code": 400}}
+WORDS = "store: Extra inputs are not permitted"
+REFUSAL = {"error": {"message": WORDS, "code": 400}}
 CREATED = {"type": "response.created", "response": {"id": "r"}}
-FAILED = {"type": "response.failed", "response": {"error": {"code": "400", "message": REFUSAL["error"]["message"]}}}
+FAILED = {"type": "response.failed", "response": {"error": {"code": "400", "message": WORDS}}}
 FORMS: dict[str, tuple[dict[str, Any], Callable[[], Response]]] = {
     "status 400": (CHAT, lambda: JSONResponse(REFUSAL, 400)),
     "status 500": (CHAT, lambda: JSONResponse(REFUSAL, 500)),
@@ -105,7 +109,7 @@ FORMS: dict[str, tuple[dict[str, Any], Callable[[], Response]]] = {
         lambda: Response(f": wait\n\ndata: {json.dumps(REFUSAL)}\n\n", media_type="text/event-stream"),
     ),
     "a failed response": (INPUT, lambda: events(CREATED, FAILED)),
-    "an error event": (INPUT, lambda: events({"type": "error", "message": REFUSAL["error"]["message"]})),
+    "an error event": (INPUT, lambda: events({"type": "error", "message": WORDS})),
 }
 
 
@@ -208,8 +212,6 @@ def test_a_stream_is_not_held_back() -> None:
 
 
 async def _a_moment() -> None:
-    import asyncio
-
     await asyncio.sleep(0.01)
 
 
@@ -285,7 +287,7 @@ def test_a_new_version_forgets(tmp_path: Path) -> None:
     def policy(body: dict[str, Any]) -> Response:
         headers = {"x-litellm-version": version[0]}
         if version == ["1.0"] and "store" in body:
-            return refusal(REFUSAL["error"]["message"], 400, headers)
+            return refusal(WORDS, 400, headers)
         return JSONResponse(completion(body), headers=headers)
 
     rules = filtering(cache_folder=tmp_path)
@@ -323,7 +325,7 @@ def test_repair_can_be_off(monkeypatch: pytest.MonkeyPatch, given: Any, variable
         status, content = post(filtering(repair=given), gateway, blocking)
 
     assert (status, len(gateway.seen)) == (400, 1)
-    assert json.loads(content)["error"]["message"] == REFUSAL["error"]["message"]
+    assert json.loads(content)["error"]["message"] == WORDS
 
 
 @pytest.mark.parametrize("given", ["", "sometimes", 1])
@@ -344,6 +346,32 @@ def test_a_listener_that_fails_disturbs_nobody() -> None:
 
     with scripted_gateway(refuses("store")) as gateway:
         assert post(filtering(on_repair=fail), gateway, blocking)[0] == 200
+
+
+@pytest.mark.parametrize("body", [CHAT, INPUT], ids=["chat", "responses"])
+def test_a_stream_of_the_providers_own_is_mended(tmp_path: Path, body: dict[str, Any]) -> None:
+    """Given a provider's own stream, when a field is refused, then it begins with what was left out, and ends well."""
+    told: list[RepairEvent] = []
+    wire = "responses" if "input" in body else "chat_completions"
+    model = Model("m", "m", False, ("text",), None, 128_000, 4096, {"wire": wire})
+    hi = [{"role": "user", "content": "hi"}]
+
+    async def ask(url: str) -> list[Event]:
+        provider = LiteLLMProvider(url, KEY, table=NOTHING, cache_folder=tmp_path, on_repair=told.append)
+        async with provider as ours:
+            return [event async for event in ours.stream(model, hi, parameters={"seed": 1})]
+
+    words = [{"error": {"message": "seed: Extra inputs are not permitted"}}]
+    with scripted_gateway(lambda sent: events(*words) if "seed" in sent else None) as gateway:
+        found = asyncio.run(ask(gateway.base_url))
+        again = asyncio.run(ask(gateway.base_url))
+
+    assert isinstance(found[0], Start)
+    assert found[0].dropped == ("seed",)
+    assert isinstance(found[-1], Done)
+    assert isinstance(again[-1], Done)
+    assert [each.parameters for each in told] == [("seed",)]
+    assert len(gateway.seen) == 3
 
 
 def test_a_response_tells_what_was_left_out() -> None:
