@@ -44,12 +44,16 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A field that a refusal blames, as it spells it; `company` is what it does not go with."""
+    """A field that a refusal blames, as it spells it; `company` is what it does not go with.
+
+    What is `weak` may as well say that a value is wrong for every model: it counts where values have names.
+    """
 
     name: str
     conditional: bool
     who: str
     company: str | None = None
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,10 @@ def read_refusal(text: str) -> Refusal:
         if len(blames) >= MAX_BLAMES:
             break
         if isinstance(value, Mapping):
-            for name in _structured(value, ("field", "value", "hints")):
-                blames[Blame(name, _code_of(value, tables.codes["field"]) is None, "the error's own fields")] = None
+            certain, weak = _structured(value), _structured(value, ("hints",))
+            conditional = _code_of(value, tables.codes["field"]) is None
+            for name in certain or weak:
+                blames[Blame(name, conditional, "the error's own fields", weak=not certain)] = None
             continue
         for pattern in (*tables.refusals, *tables.hints):
             if not pattern.container:

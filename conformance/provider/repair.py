@@ -218,6 +218,8 @@ class Repair:
         name = _name_of(place, self.question.endpoint)
         remedy: Mapping[str, Any] = remedies()["remedies"].get(name, {"action": "drop"})
         sent = [each for each in map(spelled, values) if re.fullmatch(rules()["value"], each)]
+        if blame.weak and remedy["action"] != "replace" and name not in rules()["enumerated"]:
+            return {}
         if remedy["action"] == "replace":
             return _replaced(name, remedy, blame, sent, allowed)
         if remedy["action"] == "rename":
