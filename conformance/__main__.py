@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from conformance import __version__, merging, pi_extension
+from conformance import __version__, learning, merging, pi_extension
 from conformance.cassettes import OWN_RECORDINGS, Folder
 from conformance.comparison import compare_matrices
 from conformance.embedded.serve import serve as run_gateway
@@ -19,6 +19,7 @@ from conformance.errors import CassetteError, ConformanceError, ReportError
 from conformance.history import made_in
 from conformance.matrix import Matrix, parse_matrix
 from conformance.parameters import load_registry
+from conformance.provider.learned import Memory
 from conformance.report import PAGE, difference
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
@@ -169,6 +170,51 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
     click.echo(act(folder, dry_run=dry_run))
     if not uninstall and not dry_run:
         click.echo("set LITELLM_BASE_URL and LITELLM_API_KEY, then check it with: pi --list-models litellm")
+
+
+@commands.group()
+def learned() -> None:
+    """What refusals have taught the provider on this machine; it is forgotten after 30 days."""
+
+
+_GATEWAY = click.option("--gateway", default="*", metavar="GLOB", help="Only gateways whose address or name matches.")
+_MODELS = click.option("--models", default="*", metavar="GLOB", help="Only models whose id matches.")
+
+
+@learned.command("list")
+@_GATEWAY
+@_MODELS
+def list_learned(gateway: str, models: str) -> None:
+    """List what was learnt, a line each."""
+    memory = Memory()
+    found = learning.selected(memory.entries(), gateway, models)
+    for line in learning.lines(found):
+        click.echo(line)
+    if not found:
+        click.echo(f"nothing was learnt that matches; it would be in {memory.file}", err=True)
+
+
+@learned.command()
+@_GATEWAY
+@_MODELS
+def forget(gateway: str, models: str) -> None:
+    """Forget what was learnt: all of it, or what matches."""
+    memory = Memory()
+    count = memory.forget(lambda kind, _: learning.fits(kind, gateway, models))
+    click.echo(f"forgotten: {count} in {memory.file}")
+
+
+@learned.command()
+@_GATEWAY
+@_MODELS
+@click.option("--report", "form", flag_value="report", help="As Markdown, to send to the gateway's operator.")
+def export(gateway: str, models: str, form: str | None) -> None:
+    """Print what was learnt as a support table, which LITELLM_SUPPORT_TABLE can name."""
+    found = learning.selected(Memory().entries(), gateway, models)
+    if form == "report":
+        click.echo(learning.as_report(found).encode("utf-8"), nl=False)
+    else:
+        click.echo(learning.as_json(learning.as_rules(found)))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def sources() -> dict[str, Path]:
     provider = Path(str(resources.files("conformance.provider")))
     extension = provider / "pi"
     code = [path for path in extension.iterdir() if path.suffix in (".ts", ".md") or path.name == "package.json"]
-    data = [path for path in provider.glob("*.json") if path.name != "vectors.json"]  # which only tests read
+    data = [path for path in provider.glob("*.json") if not path.name.endswith("vectors.json")]  # which only tests read
     return {path.name: path for path in code} | {f"data/{path.name}": path for path in data}
 
 

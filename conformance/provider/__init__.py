@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from conformance.provider.layers import layered_table
     from conformance.provider.models import Cost, LiteLLMProvider, Model, StaleModelsWarning
     from conformance.provider.rate_limits import RateLimit, format_rate_limit_error, parse_rate_limit_error
+    from conformance.provider.repair import RepairEvent
+    from conformance.provider.request_filter import RequestFilter
     from conformance.provider.table import Question, Rule, Statement, SupportTable, load_table, shipped_table_path
     from conformance.provider.target import Target, gateway_name, make_target, target_from_env
     from conformance.provider.transport import (
         AsyncFilteringTransport,
         FilteringTransport,
-        RequestFilter,
         async_http_client,
         http_client,
     )
@@ -45,7 +46,8 @@ _HOMES = {
     "Model": "models",
     "Question": "table",
     "RateLimit": "rate_limits",
-    "RequestFilter": "transport",
+    "RepairEvent": "repair",
+    "RequestFilter": "request_filter",
     "Rule": "table",
     "StaleModelsWarning": "models",
     "Statement": "table",
@@ -81,6 +83,7 @@ __all__ = [
     "Model",
     "Question",
     "RateLimit",
+    "RepairEvent",
     "RequestFilter",
     "Rule",
     "StaleModelsWarning",

@@ -6,19 +6,16 @@ the address and to a fingerprint of the key and further headers, which are never
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.provider.catalogue import Listed, declared_by
+from conformance.provider.files import cache_folder, write_whole
 from conformance.provider.target import Target
 
 logger = logging.getLogger("conformance.provider")
@@ -39,17 +36,6 @@ class Cached:
         """Seconds since it was fetched; infinite where that lies in the future."""
         age = time.time() - self.fetched_at
         return age if age >= 0 else float("inf")
-
-
-def cache_folder() -> Path:
-    """Where this package's caches lie for this user."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "litellm-conformance"
 
 
 def fingerprint(target: Target) -> str:
@@ -93,16 +79,7 @@ def write_models(target: Target, models: Sequence[Listed], folder: Path | None =
     }
     try:
         file = cache_file(target, folder)
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".models-")  # which is 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(document, out, separators=(",", ":"))
-            Path(name).replace(file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_whole(file, json.dumps(document, separators=(",", ":")))
     except (OSError, RuntimeError, ValueError) as error:
         logger.debug("the model list was not kept: %s: %s", type(error).__name__, error)
     return cached

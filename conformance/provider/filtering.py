@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from conformance.provider.table import Question, SupportTable, Verdict, split_parameter
 
 #: What a list step is written as, at the end of a name: `tools[].strict`.
-_EACH = "[]"
+EACH = "[]"
 
 #: Plans kept with each table, and the longest model id one is kept for.
 _MAX_PLANS = 512
@@ -258,7 +258,7 @@ def _mended(value: Any, at: tuple[str, ...], depth: int, mend: _Mend) -> Any:
     if depth == len(at):
         return mend(value)
     name = at[depth]
-    if name == _EACH:
+    if name == EACH:
         if not isinstance(value, list):
             return value
         if depth + 1 < len(at) and not any(at[depth + 1] in item for item in value if isinstance(item, dict)):
@@ -278,7 +278,8 @@ def _mended(value: Any, at: tuple[str, ...], depth: int, mend: _Mend) -> Any:
 
 
 @functools.cache
-def _remedies() -> dict[str, Any]:
+def remedies() -> dict[str, Any]:
+    """What `remedies.json` says."""
     text = (resources.files("conformance.provider") / "remedies.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
@@ -286,16 +287,17 @@ def _remedies() -> dict[str, Any]:
 
 def _at(name: str, endpoint: str) -> tuple[str, ...]:
     """The steps to where a parameter lies in a body, `[]` for each item of a list."""
-    stated = _remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
+    stated = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
     path = name.rpartition("+")[2] if stated is None else stated
-    return tuple(_steps(path))
+    return tuple(steps_of(path))
 
 
-def _steps(path: str) -> Iterator[str]:
+def steps_of(path: str) -> Iterator[str]:
+    """The steps of a path as it is written, `[]` for each item of a list."""
     for name in path.split("."):
-        yield name.removesuffix(_EACH)
-        if name.endswith(_EACH):
-            yield _EACH
+        yield name.removesuffix(EACH)
+        if name.endswith(EACH):
+            yield EACH
 
 
 def _plan(table: SupportTable, question: Question) -> _Plan:
@@ -313,15 +315,15 @@ def _plan(table: SupportTable, question: Question) -> _Plan:
 
 def _planned(table: SupportTable, question: Question) -> _Plan:
     verdicts = table.verdicts(question)
-    remedies = _remedies()
+    known = remedies()
     refused = [name for name, verdict in verdicts.items() if verdict.refuses_any]
     # What stands for several together comes last: one of them may have gone by then.
     steps = []
     for name in sorted(refused, key=lambda name: "+" in name):
-        remedy = remedies["remedies"].get(name, {"action": "drop"})
+        remedy = known["remedies"].get(name, {"action": "drop"})
         together = tuple(name.split("+")) if "+" in name else ()
         steps.append(_Step(name, together, _at(name, question.endpoint), verdicts[name], remedy["action"], remedy))
     needs: dict[str, tuple[str, ...]] = {}
-    for name, prerequisite in remedies["needs"].get(question.endpoint, {}).items():
+    for name, prerequisite in known["needs"].get(question.endpoint, {}).items():
         needs[prerequisite] = (*needs.get(prerequisite, ()), name)
     return _Plan(tuple(steps), verdicts, needs, question.endpoint)

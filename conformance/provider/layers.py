@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from conformance.provider.table import SupportTable, load_table
+from conformance.provider.table import Rule, Statement, SupportTable, load_table
 
 #: The environment variable that names the user's table.
 TABLE_VARIABLE = "LITELLM_SUPPORT_TABLE"
@@ -30,4 +31,11 @@ def layered_table(table: Table | None = None) -> SupportTable:
         return shipped
     own = load_table(Path(named).expanduser())
     rules = (*own.rules[:-1], *shipped.rules[:-1], own.rules[-1], shipped.rules[-1])
-    return SupportTable(rules, {**shipped.sources, **own.sources})
+    return SupportTable(rules, {**shipped.sources, **own.sources}, own=len(own.rules) - 1)
+
+
+def with_learnt(table: SupportTable, said: Mapping[str, bool]) -> SupportTable:
+    """A table with what refusals have taught about one kind of requests: under the user's own rules, over the rest."""
+    rule = Rule(("*",), {name: Statement(can, "learnt") for name, can in said.items()})
+    sources = {**table.sources, "learnt": {"kind": "learnt"}}
+    return SupportTable((*table.rules[: table.own], rule, *table.rules[table.own :]), sources, own=table.own)

@@ -21,6 +21,8 @@ from conformance.provider.compat import compat_of
 from conformance.provider.errors import GatewayError, KeyRefusedError, TargetError
 from conformance.provider.fetching import fetch, fetch_async
 from conformance.provider.layers import Table, layered_table
+from conformance.provider.repair import RepairMode
+from conformance.provider.request_filter import OnRepair, RequestFilter
 from conformance.provider.table import SupportTable
 from conformance.provider.target import ENVIRONMENT, Target, gateway_name, make_target, target_from_env
 
@@ -73,9 +75,10 @@ class LiteLLMProvider:
 
     `headers` go with every request, for a gateway that wants more than a key, or another one:
     `authorization` takes the key's place. `table` is the user's support table over the shipped one;
-    `cache_folder` is for model lists, by default in the user's own cache. Raises `TargetError` for an
-    address, a key or a header that cannot be used and `TableError` for such a table; nothing is asked
-    of the gateway yet.
+    `cache_folder` is for model lists and what refusals teach, by default in the user's own cache.
+    `repair` and `on_repair` say what is done about a refusal and who hears of it, as for `RequestFilter`.
+    Raises `TargetError` for an address, a key or a header that cannot be used, `TableError` for such a
+    table, and `ConformanceError` for such a `repair`; nothing is asked of the gateway yet.
     """
 
     def __init__(
@@ -86,10 +89,20 @@ class LiteLLMProvider:
         headers: Mapping[str, str] | None = None,
         table: Table | None = None,
         cache_folder: Path | None = None,
+        repair: RepairMode | None = None,
+        on_repair: OnRepair | None = None,
     ) -> None:
         """Check the address, the key and the headers, and load the table."""
         self.target: Target = make_target(base_url, api_key, headers=headers)
         self.table: SupportTable = layered_table(table)
+        #: What every client of this provider sends its requests through.
+        self.request_filter = RequestFilter(
+            table=self.table,
+            base_url=self.target.base_url,
+            repair=repair,
+            on_repair=on_repair,
+            cache_folder=cache_folder,
+        )
         self._gateway = gateway_name(self.target.base_url)
         self._folder = cache_folder
         self._cached: Cached | None = None
@@ -103,6 +116,8 @@ class LiteLLMProvider:
         *,
         table: Table | None = None,
         cache_folder: Path | None = None,
+        repair: RepairMode | None = None,
+        on_repair: OnRepair | None = None,
     ) -> LiteLLMProvider:
         """The gateway that `LITELLM_BASE_URL` and `LITELLM_API_KEY` name, else the `OPENAI_` pair.
 
@@ -114,7 +129,15 @@ class LiteLLMProvider:
         if target is None:
             (url, key), (other, _) = ENVIRONMENT
             raise TargetError(f"no gateway is named; set {url} and {key} (or {other} and its key)")
-        return cls(target.base_url, target.api_key, headers=target.headers, table=table, cache_folder=cache_folder)
+        return cls(
+            target.base_url,
+            target.api_key,
+            headers=target.headers,
+            table=table,
+            cache_folder=cache_folder,
+            repair=repair,
+            on_repair=on_repair,
+        )
 
     def __repr__(self) -> str:
         """The address alone."""
@@ -165,7 +188,7 @@ class LiteLLMProvider:
         from conformance.provider.stream.client import client_of
 
         asked = model if isinstance(model, Model) else self.model(model)
-        self._client = client_of(self.target, self._client)
+        self._client = client_of(self.target, self.request_filter, self._client)
         known: dict[str, Any] = {"table": self.table, "gateway": self._gateway, "secrets": self.target.secrets}
         return stream(self._client.openai, asked, messages, **known, **options)
 

@@ -16,7 +16,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -96,10 +96,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SupportTable:
-    """An ordered list of rules, and the sources that their statements name."""
+    """An ordered list of rules, and the sources that their statements name.
+
+    `own` says how many of the first rules are the user's, over which nothing stands that is learnt.
+    """
 
     rules: tuple[Rule, ...]
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    own: int = 0
 
     @functools.cached_property
     def memo(self) -> dict[Any, Any]:
@@ -215,7 +219,8 @@ def load_table(path: str | Path | None = None) -> SupportTable:
         raise TableError(f"cannot read the support table {file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise TableError(f"the support table {file} is not JSON ({error}); restore it or write it anew") from None
-    return parse_table(data, str(file))
+    table = parse_table(data, str(file))
+    return table if path is None else replace(table, own=len(table.rules) - 1)
 
 
 def parse_table(data: object, where: str = "the support table") -> SupportTable:

@@ -5,144 +5,37 @@ LangChain and the like; `FilteringTransport` and `AsyncFilteringTransport` go in
 one makes oneself. All of them serve httpx and httpx2 alike.
 
 Only JSON bodies posted to a known endpoint are read, and only the fields that the support table
-knows to be refused are left out; every other byte stays, and answers stream through untouched.
-What cannot be read is sent as it is.
+knows to be refused, or that refusals have taught, are left out; every other byte stays. A request
+that is refused all the same because of a field is mended and sent once more (`repair`); answers stream
+through untouched. What cannot be read is sent as it is.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
-import logging
-from collections.abc import Callable
+from functools import partial
 from types import ModuleType
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.filtering import filter_request
-from conformance.provider.json_text import edited
-from conformance.provider.layers import Table, layered_table
-from conformance.provider.target import gateway_name, make_target
+from conformance.provider.mending import aexchanged, exchanged
+from conformance.provider.request_filter import ENDPOINTS, MAX_BODY, OnDrop, OnRepair, RequestFilter
 
-logger = logging.getLogger("conformance.provider")
-
-#: How the addresses of the endpoints end that the table speaks of.
-ENDPOINTS = {"/chat/completions": "chat_completions", "/responses": "responses"}
-
-#: Bodies above this many bytes are sent as they are: decoding them would hold the request up.
-MAX_BODY = 64 * 1024 * 1024
-
-#: How many pairs of model and parameter are remembered as reported, before that starts anew.
-_MAX_REPORTED = 4096
-
-#: Called with model, endpoint and parameter, once for each model and parameter left out.
-OnDrop: TypeAlias = Callable[[str, str, str], None]
+__all__ = [
+    "ENDPOINTS",
+    "MAX_BODY",
+    "AsyncFilteringTransport",
+    "FilteringTransport",
+    "OnDrop",
+    "OnRepair",
+    "RequestFilter",
+    "async_http_client",
+    "http_client",
+    "http_library",
+]
 
 #: Stands for the base class that httpx and httpx2 each want of their own, which nothing at run time needs.
 _Base: Any = object
-
-
-class RequestFilter:
-    """What all transports and clients share: from a request to what may be sent of it.
-
-    `table` is a file whose rules go over the shipped ones, or a table that is loaded and holds
-    alone. With `base_url`, only requests to that gateway are filtered. `gateway`, `gateway_version`
-    and `route` are for tables with rules that hold for some only; the gateway is else named by the
-    request's address. Raises `TableError` for a table that cannot be used, and `TargetError` for
-    such a `base_url`.
-    """
-
-    def __init__(
-        self,
-        *,
-        table: Table | None = None,
-        base_url: str | None = None,
-        on_drop: OnDrop | None = None,
-        gateway: str | None = None,
-        gateway_version: str | None = None,
-        route: str | None = None,
-    ) -> None:
-        """Load the table; nothing is read from disk afterwards."""
-        self.table = layered_table(table)
-        self._base = None if base_url is None else _place(make_target(base_url, "unused").base_url)
-        self._on_drop = on_drop
-        self._known = {"gateway_version": gateway_version, "route": route}
-        self._gateway = gateway
-        self._reported: set[tuple[str, str]] = set()
-
-    def replaced(self, request: Any) -> Any:
-        """The request itself, or one in its place without the fields that its model refuses."""
-        try:
-            body = self._body(request)
-        except Exception:
-            logger.debug("a request was sent unfiltered, for it could not be read", exc_info=True)
-            return request
-        if body is None:
-            return request
-        headers = request.headers.copy()
-        headers["content-length"] = str(len(body))
-        return type(request)(request.method, request.url, headers=headers, content=body, extensions=request.extensions)
-
-    def _body(self, request: Any) -> bytes | None:
-        """The body to send instead, or None where the request is none to touch."""
-        url = str(request.url)
-        endpoint = self._endpoint(url) if request.method == "POST" else None
-        headers = request.headers
-        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
-            return None
-        if "json" not in headers.get("content-type", ""):
-            return None
-        try:
-            content: bytes = request.content
-        except RuntimeError:  # a streaming body, which each library's own exception says
-            return None
-        return None if len(content) > MAX_BODY else self.filtered(content, endpoint, url)
-
-    def filtered(self, content: bytes, endpoint: str, url: str) -> bytes | None:
-        """A body without what its model refuses, or None where all of it can be sent."""
-        text = content.decode()
-        body = json.loads(text)
-        model = body.get("model") if isinstance(body, dict) else None
-        if not isinstance(model, str):
-            return None
-        gateway = self._gateway or gateway_name(url)
-        found = filter_request(body, model, endpoint, table=self.table, gateway=gateway, **self._known)
-        if not found.dropped:
-            return None
-        for parameter in found.dropped:
-            self._report(model, endpoint, parameter, found.instead.get(parameter))
-        return edited(text, body, found.body).encode()
-
-    def _endpoint(self, url: str) -> str | None:
-        if self._base is not None and not _within(_place(url), self._base):
-            return None
-        path = urlsplit(url).path.rstrip("/")
-        return next((name for ending, name in ENDPOINTS.items() if path.endswith(ending)), None)
-
-    def _report(self, model: str, endpoint: str, parameter: str, instead: str | None) -> None:
-        if (model, parameter) in self._reported:
-            return
-        if len(self._reported) >= _MAX_REPORTED:
-            self._reported.clear()
-        self._reported.add((model, parameter))
-        done = f"sent {instead} instead" if instead else "left out"
-        logger.info("%s does not take %s on %s: %s", model, parameter, endpoint, done)
-        if self._on_drop is not None:
-            try:
-                self._on_drop(model, endpoint, parameter)
-            except Exception:
-                logger.exception("on_drop failed")
-
-
-def _place(url: str) -> tuple[str, str | None, int | None, str]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
-
-
-def _within(place: tuple[Any, ...], base: tuple[Any, ...]) -> bool:
-    return place[:3] == base[:3] and f"{place[3]}/".startswith(f"{base[3]}/")
 
 
 class FilteringTransport(_Base):  # type: ignore[misc]  # of httpx or of httpx2, whose requests it gets
@@ -159,7 +52,10 @@ class FilteringTransport(_Base):  # type: ignore[misc]  # of httpx or of httpx2,
 
     def handle_request(self, request: Any) -> Any:
         """Send what the model takes of a request."""
-        return self._inner.handle_request(self._filter.replaced(request))
+        sent = self._filter.ready(request)
+        if not sent.watched:
+            return self._inner.handle_request(sent.request)
+        return exchanged(sent, self._filter, self._inner.handle_request)
 
     def close(self) -> None:
         """Close the transport inside."""
@@ -185,7 +81,10 @@ class AsyncFilteringTransport(_Base):  # type: ignore[misc]  # as above
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send what the model takes of a request."""
-        return await self._inner.handle_async_request(self._filter.replaced(request))
+        sent = self._filter.ready(request)
+        if not sent.watched:
+            return await self._inner.handle_async_request(sent.request)
+        return await aexchanged(sent, self._filter, self._inner.handle_async_request)
 
     async def aclose(self) -> None:
         """Close the transport inside."""
@@ -214,8 +113,18 @@ def http_client(
     known = request_filter or RequestFilter()
 
     class FilteringClient(library.Client):  # type: ignore[misc, name-defined]  # chosen at run time
-        def send(self, request: Any, **how: Any) -> Any:
-            return super().send(known.replaced(request), **how)
+        def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
+            sent = known.ready(request)
+            if not sent.watched:
+                return super().send(sent.request, stream=stream, **how)
+            response = exchanged(sent, known, partial(super().send, stream=True, **how))
+            if not stream:
+                try:
+                    response.read()
+                except BaseException:
+                    response.close()
+                    raise
+            return response
 
     return FilteringClient(**_as_the_sdk_has_it(library, options))
 
@@ -228,8 +137,18 @@ def async_http_client(
     known = request_filter or RequestFilter()
 
     class AsyncFilteringClient(library.AsyncClient):  # type: ignore[misc, name-defined]  # chosen at run time
-        async def send(self, request: Any, **how: Any) -> Any:
-            return await super().send(known.replaced(request), **how)
+        async def send(self, request: Any, *, stream: bool = False, **how: Any) -> Any:
+            sent = known.ready(request)
+            if not sent.watched:
+                return await super().send(sent.request, stream=stream, **how)
+            response = await aexchanged(sent, known, partial(super().send, stream=True, **how))
+            if not stream:
+                try:
+                    await response.aread()
+                except BaseException:
+                    await response.aclose()
+                    raise
+            return response
 
     return AsyncFilteringClient(**_as_the_sdk_has_it(library, options))
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="conformance-bytecode-")
         os.environ["PYTHONPYCACHEPREFIX"] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What refusals teach in one test is not known in the next, nor to the user who runs them."""
+    folder = tmp_path_factory.getbasetemp() / "learnt" / uuid.uuid4().hex
+    monkeypatch.setattr("conformance.provider.learned.cache_folder", lambda: folder)
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ def provider(url: str) -> LiteLLMProvider:
     return LiteLLMProvider(url, KEY, table=load_table(), cache_folder=Path("/nonexistent"))
 
 
-def told(answer: Callable[[dict[str, Any]], Any], asked: Model, **options: Any) -> list[Event]:
-    """All events of one answer that a gateway gives in this way."""
+def told(answer: Callable[[dict[str, Any]], Any], asked: Model, *, requests: int = 1, **options: Any) -> list[Event]:
+    """All events of one answer that a gateway gives in this way, to so many requests."""
 
     async def run(url: str) -> list[Event]:
         async with provider(url) as ours:
@@ -54,7 +54,7 @@ def told(answer: Callable[[dict[str, Any]], Any], asked: Model, **options: Any) 
 
     with scripted_gateway(answer) as gateway:
         found = asyncio.run(run(gateway.base_url))
-        assert len(gateway.seen) == 1, "a request is sent once"
+        assert len(gateway.seen) == requests, "a request is sent once, unless it is mended"
     check(found)
     return found
 

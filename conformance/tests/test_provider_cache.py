@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from conformance.provider.cache import cache_file, cache_folder, read_models, write_models
+from conformance.provider.cache import cache_file, read_models, write_models
 from conformance.provider.catalogue import Listed
+from conformance.provider.files import cache_folder
 from conformance.provider.models import Cost
 from conformance.provider.target import Target
 from conformance.tests.gateways import KEY

@@ -126,11 +126,13 @@ class TestFailures:
     )
     def test_refused(self, asked: Model, answer: Response, words: str) -> None:
         """Given an error instead of an answer, when streamed, then one short line tells it, and never the key."""
-        [error] = told(lambda _: answer, asked)
+        mended = "Extra inputs" in words and asked is RESPONSES  # whose requests hold `store`
+        [error] = told(lambda _: answer, asked, requests=2 if mended else 1)
 
         assert isinstance(error, Error)
         assert (error.stop_reason, error.rate_limit) == ("error", None)
         assert error.text.startswith(f"the gateway {words}")
+        assert ("it was tried without store" in error.text) is mended
         assert len(error.text) < 2100
         assert "\n" not in error.text
         assert KEY not in repr(error)

@@ -19,11 +19,12 @@ from llm.default_plugins import openai_models as _openai_models
 
 from conformance.provider.errors import ConformanceError
 from conformance.provider.models import LiteLLMProvider, Model, StaleModelsWarning
+from conformance.provider.request_filter import RequestFilter
 from conformance.provider.stream.client import sdk_options, transport_options
 from conformance.provider.stream.draft import Draft
 from conformance.provider.stream.failure import failure
 from conformance.provider.target import ENVIRONMENT, Target
-from conformance.provider.transport import RequestFilter, async_http_client, http_client
+from conformance.provider.transport import async_http_client, http_client
 
 logger = logging.getLogger("conformance.provider")
 
@@ -49,10 +50,10 @@ def register_models(register: Callable[..., None]) -> None:
         with warnings.catch_warnings():  # the log says it, too
             warnings.simplefilter("ignore", StaleModelsWarning)
             models = provider.models(max_age=MAX_AGE)
-        rewrite = RequestFilter(table=provider.table, base_url=provider.target.base_url)
     except ConformanceError as error:
         logger.warning("no %s models: %s", PREFIX, error)
         return
+    rewrite = provider.request_filter
     for model in models:
         kinds = (_Responses, _AsyncResponses) if model.compat["wire"] == "responses" else (_Chat, _AsyncChat)
         register(*(kind(model, provider.target, key_name, rewrite) for kind in kinds))

@@ -11,7 +11,7 @@ from pydantic_ai.settings import ModelSettings
 
 from conformance.provider.models import LiteLLMProvider, Model
 from conformance.provider.stream.client import sdk_options, transport_options
-from conformance.provider.transport import RequestFilter, async_http_client
+from conformance.provider.transport import async_http_client
 
 
 def litellm_model(
@@ -27,9 +27,7 @@ def litellm_model(
     target = provider.target
     client = AsyncOpenAI(
         **sdk_options(target),
-        http_client=async_http_client(
-            RequestFilter(table=provider.table, base_url=target.base_url), **transport_options(target)
-        ),
+        http_client=async_http_client(provider.request_filter, **transport_options(target)),
     )
     kind = OpenAIResponsesModel if known.compat["wire"] == "responses" else OpenAIChatModel
     return kind(

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance.provider.filtering import filter_request
+from conformance.provider.mending import EXTENSION
 from conformance.provider.stream.abort import Abort, AbortedError
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.client import opened
@@ -83,7 +85,8 @@ def stream(
     `max_tokens` is the model's own by default, which is low on purpose. Setting `signal` ends the
     answer with an `Error` that says `aborted`.
 
-    Never raises once it runs, whatever the gateway does; a request is sent once and never again.
+    Never raises once it runs, whatever the gateway does. A request that may have been answered is never
+    sent again; what is refused because of a field is mended and sent once more by the provider's client.
     The connection closes with the last event, with `aclose()`, and when the caller is cancelled.
     Raises `ValueError` at once for messages that are none.
     """
@@ -121,7 +124,7 @@ async def _events(
         try:
             asked = partial(opened, client, start.endpoint, body)
             answer = await (asked() if abort is None else abort.first(asked))
-            yield start
+            yield _begun(start, answer)
             feed = reader.feed
             chunks: AsyncIterator[Any] = answer if abort is None else abort.each(answer)
             try:
@@ -146,6 +149,12 @@ async def _events(
             with contextlib.suppress(Exception):
                 await answer.close()
     yield last
+
+
+def _begun(start: Start, answer: Any) -> Start:
+    """The first event, with what the client left out as well."""
+    left_out = answer.response.extensions.get(EXTENSION)
+    return replace(start, dropped=tuple(dict.fromkeys((*start.dropped, *left_out)))) if left_out else start
 
 
 def _is_afterthought(error: Exception, draft: Draft) -> bool:

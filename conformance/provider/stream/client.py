@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.provider.errors import ConformanceError
+from conformance.provider.request_filter import RequestFilter
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
+from conformance.provider.transport import async_http_client
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Client:
             await self.openai.close()
 
 
-def client_of(target: Target, kept: Client | None = None) -> Client:
-    """The client kept, where it belongs to the running event loop, else a new one. It never retries.
+def client_of(target: Target, request_filter: RequestFilter, kept: Client | None = None) -> Client:
+    """The client kept, where it belongs to the running event loop, else a new one. It never retries;
+    what is refused because of a field, the filter mends.
 
     Raises `ConformanceError` where the SDK is not installed.
     """
@@ -34,14 +37,15 @@ def client_of(target: Target, kept: Client | None = None) -> Client:
     if kept is not None and kept.loop is loop:
         return kept
     try:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI
     except ImportError:
         raise ConformanceError("streaming needs the OpenAI SDK 3; install `litellm-conformance[provider]`") from None
     client = AsyncOpenAI(
         **sdk_options(target),
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(
-            **{**transport_options(target), "trust_env": target.uses_environment, "follow_redirects": False}
+        http_client=async_http_client(
+            request_filter,
+            **{**transport_options(target), "trust_env": target.uses_environment, "follow_redirects": False},
         ),
     )
     client.organization = client.project = None  # which the environment may hold for OpenAI itself

@@ -1,0 +1,218 @@
+"""Send a request, look at the answer, and send what is mended instead where it is a refusal.
+
+`exchanged` and `aexchanged` drive one request over whatever sends it, with httpx and httpx2 alike. What was
+read of an answer goes on to the caller as it came; after that, nothing is held back.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from conformance.provider.json_text import edited
+from conformance.provider.learned import Kind
+from conformance.provider.peeking import Peek, with_note
+from conformance.provider.repair import Repair, RepairEvent
+
+logger = logging.getLogger("conformance.provider")
+
+#: Where a response's extensions hold what was left out of its request.
+EXTENSION = "litellm_conformance"
+
+
+class Ledger(Protocol):
+    """What keeps the account of repairs: whoever made the request ready."""
+
+    def repaired(self, event: RepairEvent) -> None:
+        """A request is sent once more."""
+
+    def answered(self, sent: Sent, version: str | None) -> None:
+        """An answer has come that is no refusal."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A request that was made ready, and what it takes to mend it; `repair` is None where nothing can be."""
+
+    request: Any
+    kind: Kind | None = None
+    text: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    #: What was learnt and is sent all the same, to see whether it is taken again.
+    tried_again: tuple[str, ...] = ()
+    repair: Repair | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Whether a refusal of it can be mended."""
+        return self.repair is not None
+
+
+class _Exchange:
+    """One request on its way, whatever moves the bytes."""
+
+    def __init__(self, sent: Sent, ledger: Ledger) -> None:
+        self.sent, self._ledger = sent, ledger
+
+    def judged(self, response: Any, peek: Peek) -> tuple[Any | None, str | None]:
+        """The request to send instead, or None; and a note for the caller where the refusal remains."""
+        sent, repair = self.sent, self.sent.repair
+        if peek.refusal is None or repair is None:
+            if 200 <= response.status_code < 300:
+                self._ledger.answered(sent, response.headers.get("x-litellm-version"))
+            return None, None
+        try:
+            status = response.status_code if response.status_code >= 400 else 400
+            made = repair.next_body(status, peek.refusal, response.headers)
+            if made is None or repair.event is None:
+                return None, repair.explanation
+            content = edited(sent.text, sent.body, made).encode()
+            request = with_content(sent.request, content)
+        except Exception:
+            logger.debug("a refusal could not be mended", exc_info=True)
+            return None, None
+        self._ledger.repaired(repair.event)
+        return request, None
+
+    def marked(self, response: Any) -> Any:
+        """The response, which tells what was left out of its request."""
+        repair = self.sent.repair
+        left_out: dict[str, None] = dict.fromkeys(self.sent.dropped)
+        if repair is not None:
+            left_out.update((name, None) for name, can in repair.said.items() if not can)
+        if left_out:
+            response.extensions[EXTENSION] = tuple(left_out)
+        return response
+
+
+def with_content(request: Any, content: bytes) -> Any:
+    """The same request with another body."""
+    headers = request.headers.copy()
+    headers["content-length"] = str(len(content))
+    return type(request)(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
+
+
+def exchanged(sent: Sent, ledger: Ledger, send: Callable[[Any], Any]) -> Any:
+    """Send a request, and what is mended of it; the response's stream is still to be read."""
+    exchange, request = _Exchange(sent, ledger), sent.request
+    while True:
+        response = send(request)
+        try:
+            peek = Peek(response.status_code, response.headers)
+            seen: Any = _seen(response, peek) if peek.kind else ()
+            again, note = exchange.judged(response, peek)
+            if again is None:
+                if peek.kind:
+                    _give_on(response, peek, note, *seen)
+                return exchange.marked(response)
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        request = again
+
+
+async def aexchanged(sent: Sent, ledger: Ledger, send: Callable[[Any], Awaitable[Any]]) -> Any:
+    """`exchanged` for asyncio."""
+    exchange, request = _Exchange(sent, ledger), sent.request
+    while True:
+        response = await send(request)
+        try:
+            peek = Peek(response.status_code, response.headers)
+            seen: Any = await _aseen(response, peek) if peek.kind else ()
+            again, note = exchange.judged(response, peek)
+            if again is None:
+                if peek.kind:
+                    _give_on(response, peek, note, *seen)
+                return exchange.marked(response)
+        except BaseException:
+            await response.aclose()
+            raise
+        await response.aclose()
+        request = again
+
+
+def _seen(response: Any, peek: Peek) -> tuple[list[bytes], Iterator[bytes], Exception | None]:
+    """Read as much of an answer as tells what it is; an error of the wire is for whoever reads on."""
+    chunks: list[bytes] = []
+    rest: Iterator[bytes] = iter(response.stream)
+    try:
+        for chunk in rest:
+            chunks.append(chunk)
+            if peek.feed(chunk):
+                return chunks, rest, None
+        peek.end()
+    except Exception as error:
+        return chunks, rest, error
+    return chunks, rest, None
+
+
+async def _aseen(response: Any, peek: Peek) -> tuple[list[bytes], AsyncIterator[bytes], Exception | None]:
+    """`_seen` for asyncio."""
+    chunks: list[bytes] = []
+    rest: AsyncIterator[bytes] = aiter(response.stream)
+    try:
+        async for chunk in rest:
+            chunks.append(chunk)
+            if peek.feed(chunk):
+                return chunks, rest, None
+        peek.end()
+    except Exception as error:
+        return chunks, rest, error
+    return chunks, rest, None
+
+
+def _give_on(response: Any, peek: Peek, note: str | None, chunks: list[bytes], rest: Any, error: Any) -> None:
+    """Let the caller read what was read already, with a note where there is one, and then the rest."""
+    if note is not None and peek.refusal is not None:
+        logger.info("not mended: %s", note)
+        explained = with_note(peek.refusal, note) if peek.place[1] and not peek.encoded else None
+        if explained is not None and (peek.whole or peek.kind == "events"):
+            start, end = peek.place
+            chunks = [(peek.text[:start] + explained + peek.text[end:]).encode()]
+            if "content-length" in response.headers:
+                del response.headers["content-length"]
+    kinds = _streams(type(response).__module__.partition(".")[0])
+    kind = kinds[0] if hasattr(rest, "__next__") else kinds[1]
+    response.stream = kind(chunks, rest, response.stream, error)
+
+
+@functools.cache
+def _streams(library_name: str) -> tuple[Any, Any]:
+    """The two kinds of streams that a library reads: begun, and to be read on."""
+    library = importlib.import_module(library_name)
+
+    class Begun(library.SyncByteStream):  # type: ignore[misc, name-defined]  # chosen at run time
+        def __init__(self, chunks: list[bytes], rest: Any, inner: Any, error: Exception | None) -> None:
+            self._chunks, self._rest, self._inner, self._error = chunks, rest, inner, error
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._chunks
+            if self._error is not None:
+                raise self._error
+            yield from self._rest
+
+        def close(self) -> None:
+            self._inner.close()
+
+    class AsyncBegun(library.AsyncByteStream):  # type: ignore[misc, name-defined]  # chosen at run time
+        def __init__(self, chunks: list[bytes], rest: Any, inner: Any, error: Exception | None) -> None:
+            self._chunks, self._rest, self._inner, self._error = chunks, rest, inner, error
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for chunk in self._chunks:
+                yield chunk
+            if self._error is not None:
+                raise self._error
+            async for chunk in self._rest:
+                yield chunk
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    return Begun, AsyncBegun

@@ -1,0 +1,266 @@
+"""What all transports and clients share: from a request to what may be sent of it, and the account of repairs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from conformance.provider.errors import ConformanceError
+from conformance.provider.filtering import Filtered, filter_request
+from conformance.provider.json_text import edited
+from conformance.provider.layers import Table, layered_table, with_learnt
+from conformance.provider.learned import Kind, Memory, address
+from conformance.provider.mending import Sent, with_content
+from conformance.provider.repair import Repair, RepairEvent, RepairMode
+from conformance.provider.table import Question, SupportTable, split_parameter
+from conformance.provider.target import gateway_name, make_target
+
+logger = logging.getLogger("conformance.provider")
+
+#: How the addresses of the endpoints end that the table speaks of.
+ENDPOINTS = {"/chat/completions": "chat_completions", "/responses": "responses"}
+
+#: Bodies above this many bytes are sent as they are: decoding them would hold the request up.
+MAX_BODY = 64 * 1024 * 1024
+
+#: The environment variable that says what is mended.
+REPAIR_VARIABLE = "LITELLM_REPAIR"
+
+#: Of the requests that something learnt would change, each of this number is sent as if nothing had been learnt.
+TRY_AGAIN_EVERY = 200
+
+#: How many pairs of model and parameter are remembered as reported, and how many tables and addresses are kept,
+#: before that starts anew.
+_MAX_KEPT = 4096
+
+#: Called with model, endpoint and parameter, once for each model and parameter left out.
+OnDrop: TypeAlias = Callable[[str, str, str], None]
+
+#: Called for each request that is mended and sent once more.
+OnRepair: TypeAlias = Callable[[RepairEvent], None]
+
+
+class RequestFilter:
+    """What all transports and clients share: from a request to what may be sent of it.
+
+    `table` is a file whose rules go over the shipped ones, or a table that is loaded and holds
+    alone. With `base_url`, only requests to that gateway are filtered. `gateway`, `gateway_version`
+    and `route` are for tables with rules that hold for some only; the gateway is else named by the
+    request's address. `repair` says what is done about a refusal: `named` mends what it names (the
+    default, unless `LITELLM_REPAIR` says otherwise), `search` also looks for what it does not name,
+    `off` does nothing. What was learnt is kept in `cache_folder`, by default the user's own cache.
+    Raises `TableError` for a table that cannot be used, `TargetError` for such a `base_url`, and
+    `ConformanceError` for such a `repair`.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: Table | None = None,
+        base_url: str | None = None,
+        on_drop: OnDrop | None = None,
+        gateway: str | None = None,
+        gateway_version: str | None = None,
+        route: str | None = None,
+        repair: RepairMode | None = None,
+        on_repair: OnRepair | None = None,
+        cache_folder: Path | None = None,
+    ) -> None:
+        """Load the table."""
+        self.table = layered_table(table)
+        self.repair = repair_mode(repair)
+        self.memory = Memory(cache_folder)
+        self._base = None if base_url is None else _place(make_target(base_url, "unused").base_url)
+        self._on_drop, self._on_repair = on_drop, on_repair
+        self._known = {"gateway_version": gateway_version, "route": route}
+        self._gateway = gateway
+        self._reported: set[tuple[str, str]] = set()
+        self._addresses: dict[str, str] = {}
+        self._tables: dict[Kind, tuple[int, SupportTable]] = {}
+        self._counts: dict[Kind, int] = {}
+        self._suspects: dict[Kind, tuple[str, ...]] = {}
+
+    def ready(self, request: Any) -> Sent:
+        """What to send in place of a request: itself, or one without the fields that its model refuses."""
+        try:
+            return self._ready(request)
+        except Exception:
+            logger.debug("a request was sent unfiltered, for it could not be read", exc_info=True)
+            return Sent(request)
+
+    def replaced(self, request: Any) -> Any:
+        """The request itself, or one in its place without the fields that its model refuses."""
+        return self.ready(request).request
+
+    def filtered(self, content: bytes, endpoint: str, url: str) -> bytes | None:
+        """A body without what its model refuses, or None where all of it can be sent."""
+        return self._sent(None, content, endpoint, url)[1]
+
+    def repaired(self, event: RepairEvent) -> None:
+        """Tell that a request is mended and sent once more."""
+        logger.info("%s", event)
+        if self._on_repair is not None:
+            try:
+                self._on_repair(event)
+            except Exception:
+                logger.exception("on_repair failed")
+
+    def answered(self, sent: Sent, version: str | None) -> None:
+        """Keep what the answer to a request has taught."""
+        kind, repair = sent.kind, sent.repair
+        if kind is None or repair is None:
+            return
+        taught = self.memory.version(kind)
+        if version and taught and taught != version:
+            self.memory.forget(lambda each, _: each == kind)
+        if repair.said:
+            self._suspects.pop(kind, None)
+            if repair.suspected:
+                if len(self._suspects) >= _MAX_KEPT:
+                    self._suspects.clear()
+                self._suspects[kind] = repair.suspected
+            self.memory.learn(kind, version, repair.learnt, repair.said_by)
+        elif sent.tried_again:
+            paths = {split_parameter(name)[0] for name in sent.tried_again}
+            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, paths))
+
+    def _ready(self, request: Any) -> Sent:
+        url = str(request.url)
+        endpoint = self._endpoint(url) if request.method == "POST" else None
+        headers = request.headers
+        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
+            return Sent(request)
+        if "json" not in headers.get("content-type", ""):
+            return Sent(request)
+        try:
+            content: bytes = request.content
+        except RuntimeError:  # a streaming body, which each library's own exception says
+            return Sent(request)
+        if len(content) > MAX_BODY:
+            return Sent(request)
+        key = headers.get("authorization", "").rpartition(" ")[2] or headers.get("api-key", "")
+        sent, made = self._sent(request, content, endpoint, url, key)
+        if made is not None:
+            sent.request = with_content(request, made)
+        return sent
+
+    def _sent(self, request: Any, content: bytes, endpoint: str, url: str, key: str = "") -> tuple[Sent, bytes | None]:
+        """What is known of a request with this body, and the body to send instead where there is one."""
+        text = content.decode()
+        body = json.loads(text)
+        model = body.get("model") if isinstance(body, dict) else None
+        if not isinstance(model, str):
+            return Sent(request), None
+        mode = "stream" if body.get("stream") is True else "whole"
+        kind = Kind(self._address(url), model, endpoint, mode)
+        question = Question(model, endpoint, mode, gateway=self._gateway or gateway_name(url), **self._known)
+        table = self._table(kind)
+        found = self._filtered(body, question, table)
+        tried_again: tuple[str, ...] = ()
+        if table is not self.table and self._is_to_try_again(kind, body, question, found):
+            bare = self._filtered(body, question, self.table)
+            tried_again = tuple(name for name in found.dropped if name not in bare.dropped)
+            found, table = bare, self.table
+        for parameter in found.dropped:
+            self._report(model, endpoint, parameter, found.instead.get(parameter))
+        sent = Sent(request, kind, text, body, found.dropped, tried_again)
+        if self.repair != "off":
+            suspects = self._suspects.get(kind, ())
+            sent.repair = Repair(body, found.body, question, table, self.repair, suspects, key=key)
+        return sent, edited(text, body, found.body).encode() if found.dropped else None
+
+    def _filtered(self, body: dict[str, Any], asked: Question, table: SupportTable) -> Filtered:
+        return filter_request(
+            body,
+            asked.model,
+            asked.endpoint,
+            table=table,
+            route=asked.route,
+            gateway=asked.gateway,
+            gateway_version=asked.gateway_version,
+        )
+
+    def _table(self, kind: Kind) -> SupportTable:
+        """The table for requests of a kind, with what was learnt about them."""
+        if self.repair == "off":
+            return self.table
+        self.memory.look()
+        kept = self._tables.get(kind)
+        if kept is not None and kept[0] == self.memory.generation:
+            return kept[1]
+        said = self.memory.known(kind)
+        table = with_learnt(self.table, said) if said else self.table
+        if len(self._tables) >= _MAX_KEPT:
+            self._tables.clear()
+        self._tables[kind] = self.memory.generation, table
+        return table
+
+    def _is_to_try_again(self, kind: Kind, body: dict[str, Any], asked: Question, found: Filtered) -> bool:
+        """Whether it is time to see what is taken again; only what something learnt changes counts."""
+        if not found.dropped:
+            return False
+        count = self._counts.get(kind, 0) + 1
+        if count >= TRY_AGAIN_EVERY and set(found.dropped) - set(self._filtered(body, asked, self.table).dropped):
+            count = 0
+        if len(self._counts) >= _MAX_KEPT:
+            self._counts.clear()
+        self._counts[kind] = count
+        return count == 0
+
+    def _address(self, url: str) -> str:
+        found = self._addresses.get(url)
+        if found is None:
+            if len(self._addresses) >= _MAX_KEPT:
+                self._addresses.clear()
+            found = self._addresses[url] = address(url)
+        return found
+
+    def _endpoint(self, url: str) -> str | None:
+        if self._base is not None and not _within(_place(url), self._base):
+            return None
+        path = urlsplit(url).path.rstrip("/")
+        return next((name for ending, name in ENDPOINTS.items() if path.endswith(ending)), None)
+
+    def _report(self, model: str, endpoint: str, parameter: str, instead: str | None) -> None:
+        if (model, parameter) in self._reported:
+            return
+        if len(self._reported) >= _MAX_KEPT:
+            self._reported.clear()
+        self._reported.add((model, parameter))
+        done = f"sent {instead} instead" if instead else "left out"
+        logger.info("%s does not take %s on %s: %s", model, parameter, endpoint, done)
+        if self._on_drop is not None:
+            try:
+                self._on_drop(model, endpoint, parameter)
+            except Exception:
+                logger.exception("on_drop failed")
+
+
+def repair_mode(given: str | None) -> RepairMode:
+    """What is to be mended, as given or as the environment says. Raises `ConformanceError`."""
+    name, value = ("repair", given) if given is not None else (REPAIR_VARIABLE, os.environ.get(REPAIR_VARIABLE, ""))
+    known: dict[str, RepairMode] = {"": "named", "named": "named", "search": "search", "off": "off"}
+    mode = known.get(value.strip().lower()) if isinstance(value, str) and (value or given is None) else None
+    if mode is None:
+        raise ConformanceError(f"{name} is {value!r}; set it to named, search or off")
+    return mode
+
+
+def _leaves_out(name: str, paths: set[str]) -> bool:
+    """Whether something learnt is about one of these paths, whatever its value and company."""
+    return split_parameter(name)[0].rpartition("+")[2] in paths
+
+
+def _place(url: str) -> tuple[str, str | None, int | None, str]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
+
+
+def _within(place: tuple[Any, ...], base: tuple[Any, ...]) -> bool:
+    return place[:3] == base[:3] and f"{place[3]}/".startswith(f"{base[3]}/")

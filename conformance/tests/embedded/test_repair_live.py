@@ -1,0 +1,96 @@
+"""What clients send, on every route of the real LiteLLM, with a table that knows nothing: refusals alone must teach."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from conformance.embedded import EmbeddedGateway
+from conformance.embedded.config import fleet
+from conformance.provider.filtering import filter_request
+from conformance.provider.layers import with_learnt
+from conformance.provider.repair import RepairEvent
+from conformance.provider.request_filter import RequestFilter
+from conformance.provider.table import Rule, SupportTable
+from conformance.provider.transport import http_client
+
+BODIES = json.loads((Path(__file__).parents[1] / "data" / "client_bodies.json").read_text(encoding="utf-8"))["bodies"]
+PATHS = {"chat_completions": "chat/completions", "responses": "responses"}
+NOTHING = SupportTable((Rule(("*",), {}),))
+
+
+def asked() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body for every model that chats, and where it goes. A name with two routes has no one answer."""
+    names = Counter(row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {}))
+    for model in (name for name, count in names.items() if count == 1):
+        for row in BODIES:
+            yield PATHS[row["endpoint"]], {"model": model, **row["body"]}
+
+
+def failed(answer: httpx.Response) -> str | None:
+    """What is wrong with an answer; None where nothing is."""
+    text = answer.text
+    if answer.status_code != 200:
+        return text
+    if '"error":' in text.replace('"error":null', "").replace('"error": null', ""):
+        return text
+    return None
+
+
+def test_what_clients_send_gets_through(
+    gateway: EmbeddedGateway, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Given what clients send, when it is sent to every route twice, then it is answered, the second time at once.
+
+    What was left out is put back, one field at a time: nearly all of it is refused.
+    """
+    headers = {"authorization": f"Bearer {gateway.api_key}"}
+    told: list[RepairEvent] = []
+    rules = RequestFilter(table=NOTHING, cache_folder=tmp_path, on_repair=told.append)
+    failures: list[tuple[str, str, str]] = []
+    with http_client(rules, library=httpx, trust_env=False) as client:
+
+        def ask(path: str, body: dict[str, Any]) -> None:
+            answer = client.post(f"{gateway.base_url}/v1/{path}", json=body, headers=headers)
+            if words := failed(answer):
+                failures.append((body["model"], path, words[:1000]))
+
+        for path, body in asked():
+            ask(path, body)
+        first = len(told)
+        for path, body in asked():
+            ask(path, body)
+
+    put_back = list(without_one(rules))
+    taken = []
+    with httpx.Client(trust_env=False) as client:
+        for path, body, name in put_back:
+            answer = client.post(f"{gateway.base_url}/v1/{path}", json=body, headers=headers)
+            if failed(answer) is None:
+                taken.append((body["model"], path, name))
+
+    count = sum(1 for _ in asked())
+    record_property("repair", f"{count} requests, {first} repairs; {len(taken)} of {len(put_back)} taken when put back")
+    assert len(failures) <= count * 2 * 0.005, failures
+    assert len(told) == first, told[first:]
+    assert len(taken) <= len(put_back) * 0.01, taken
+
+
+def without_one(rules: RequestFilter) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """For each thing learnt, a request that it changes, with all else that was learnt left out, and its name."""
+    for kind, entry in rules.memory.entries().items():
+        said = {name: each.supported for name, each in entry.parameters.items()}
+        for name in (each for each, can in said.items() if not can):
+            less = with_learnt(NOTHING, {each: can for each, can in said.items() if each != name})
+            for path, body in asked():
+                mode = "stream" if body["stream"] else "whole"
+                if (body["model"], PATHS[kind.endpoint], mode) == (kind.model, path, kind.mode):
+                    back = filter_request(body, kind.model, kind.endpoint, table=less).body
+                    if back != filter_request(body, kind.model, kind.endpoint, table=with_learnt(NOTHING, said)).body:
+                        yield path, back, name
+                        break
