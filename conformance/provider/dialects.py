@@ -73,6 +73,7 @@ class _Tables:
     elsewhere: tuple[tuple[re.Pattern[str], str], ...]
     allowed: tuple[re.Pattern[str], ...]
     codes: Mapping[str, frozenset[str]]
+    stated: tuple[re.Pattern[str], ...]
     bridged: Mapping[str, str]
     wholly_bridged: frozenset[str]
 
@@ -93,6 +94,7 @@ def _tables() -> _Tables:
         elsewhere=tuple((compiled(row), row["about"]) for row in data["elsewhere"]),
         allowed=tuple(map(compiled, data["allowed"])),
         codes={name: frozenset(codes) for name, codes in data["codes"].items()},
+        stated=tuple(map(compiled, data["stated"])),
         bridged=data["bridged"],
         wholly_bridged=frozenset(data["wholly_bridged"]),
     )
@@ -218,12 +220,21 @@ def _structured(error: Mapping[str, Any], kinds: Sequence[str] = ("field", "valu
     """The offender that an error object names in fields of its own."""
     known = _tables().codes
     if not any(_code_of(error, known[kind]) for kind in kinds):
-        return set()
+        return _stated(error)
     if isinstance(error.get("param"), str):
         return {error["param"]}
     if isinstance(error.get("loc"), list):
         return {".".join(str(step) for step in error["loc"])}
     return set()
+
+
+def _stated(error: Mapping[str, Any]) -> set[str]:
+    """The `param` of an error object whose message begins with that name and says that it is refused."""
+    param, message = error.get("param"), error.get("message")
+    if not isinstance(param, str) or not isinstance(message, str):
+        return set()
+    found = [regex.match(message) for regex in _tables().stated]
+    return {param} if any(match and match["name"] == param for match in found) else set()
 
 
 def spoken_by(text: str, headers: Mapping[str, str]) -> str:
