@@ -100,8 +100,11 @@ class Packer:
         reasons, sets, refs = _Numbered(), _Numbered(), _Numbered()
         rows: list[list[Any]] = [[0] * len(self._columns) for _ in self._planes]
         wanted: dict[str, None] = {}
+        known = {
+            ref: self._known(recorded.get(_digest(ref))) for ref in {r for cell in cells for r in cell["evidence"]}
+        }
         for cell in cells:
-            roles = "".join(self._role(cell, number, recorded) for number in range(len(cell["evidence"])))
+            roles = "".join(self._role(cell, number, *known[ref]) for number, ref in enumerate(cell["evidence"]))
             row: list[Any] = [
                 reasons.number(cell["reason"]),
                 sets.number((roles, *(refs.number(ref) for ref in cell["evidence"]))),
@@ -125,21 +128,28 @@ class Packer:
             "short": not depth.all_cells,
         }
 
-    def _role(self, cell: Mapping[str, Any], number: int, recorded: Mapping[str, Exchange]) -> str:
-        """What one exchange of a cell's evidence is to it, as far as its body tells."""
-        exchange = recorded.get(_digest(cell["evidence"][number]))
+    def _known(self, exchange: Exchange | None) -> tuple[Mapping[str, Any] | None, str]:
+        """The body of an exchange, and what it is to every cell that it says no more to."""
         if exchange is None:
-            return PROBE if number == 0 else BASELINE
+            return None, BASELINE
         body = exchange.request.body
         if not body:
-            return FETCHED
+            return body, FETCHED
         if _holds(body, self._registry.endpoints[exchange.request.endpoint].bogus):
-            return BOGUS
+            return body, BOGUS
+        return body, WRONG_TYPE if any(value in _WRONG for value in body.values()) else BASELINE
+
+    def _role(self, cell: Mapping[str, Any], number: int, body: Mapping[str, Any] | None, otherwise: str) -> str:
+        """What one exchange of a cell's evidence is to it, as far as its body tells."""
+        if body is None:
+            return PROBE if number == 0 else otherwise
+        if otherwise in (FETCHED, BOGUS):
+            return otherwise
         asked = self._asked.get((cell["parameter"], cell["endpoint"]))
         first = number == 0 and len(cell["evidence"]) > 1
         if first if asked is None else _holds(body, asked):
             return DROPPED if body.get("drop_params") is True else PROBE
-        return WRONG_TYPE if any(value in _WRONG for value in body.values()) else BASELINE
+        return otherwise
 
 
 class _Numbered:
