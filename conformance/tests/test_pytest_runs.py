@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,16 +194,17 @@ def test_interrupted_before_anything_was_sent_claims_nothing(place: Workplace) -
     """Given a recording, when a new run is interrupted during discovery, then nothing on disk has changed."""
     recorded(place)
     before = place.texts()
-    asked = threading.Event()
+    asked, ended_early = threading.Event(), threading.Event()
 
     def slow(_: Request) -> Response:
         asked.set()
-        time.sleep(3)
+        ended_early.wait(30)
         return JSONResponse({"data": []})
 
     command = [sys.executable, "-m", "pytest", "conformance/suite", "--live", "--gateway=embedded", *place.options]
     with scripted_gateway(listing=slow) as gateway:
         ended = interrupt_when([*command, "-p", "no:allure_pytest"], asked.is_set, gateway.environment)
+        ended_early.set()
     assert ended.code == 2, ended.all
     assert "interrupted before anything was sent" in ended.out
     assert place.texts() == before
