@@ -26,6 +26,11 @@ MAX_ALLOWED = 32
 #: What an `elsewhere` row is about, where it is about who asks, and not about what is asked.
 _ASKER = ("key", "budget", "model")
 
+#: A message that refuses what it begins with, which `param` names as well.
+_REFUSED = re.compile(
+    r"\W?(?P<name>[A-Za-z_][\w.]{0,200})\W? (?:is|are) (?:not (?:supported|permitted|allowed)|unsupported)\b", re.ASCII
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -73,7 +78,6 @@ class _Tables:
     elsewhere: tuple[tuple[re.Pattern[str], str], ...]
     allowed: tuple[re.Pattern[str], ...]
     codes: Mapping[str, frozenset[str]]
-    stated: tuple[re.Pattern[str], ...]
     bridged: Mapping[str, str]
     wholly_bridged: frozenset[str]
 
@@ -94,7 +98,6 @@ def _tables() -> _Tables:
         elsewhere=tuple((compiled(row), row["about"]) for row in data["elsewhere"]),
         allowed=tuple(map(compiled, data["allowed"])),
         codes={name: frozenset(codes) for name, codes in data["codes"].items()},
-        stated=tuple(map(compiled, data["stated"])),
         bridged=data["bridged"],
         wholly_bridged=frozenset(data["wholly_bridged"]),
     )
@@ -119,7 +122,7 @@ def read_refusal(text: str) -> Refusal:
             break
         if isinstance(value, Mapping):
             certain, weak = _structured(value), _structured(value, ("hints",))
-            conditional = _code_of(value, tables.codes["field"]) is None
+            conditional = _code_of(value, tables.codes["value"] | tables.codes["hints"]) is not None
             for name in certain or weak:
                 blames[Blame(name, conditional, "the error's own fields", weak=not certain)] = None
             continue
@@ -219,22 +222,15 @@ def _code_of(error: Mapping[str, Any], codes: frozenset[str]) -> str | None:
 def _structured(error: Mapping[str, Any], kinds: Sequence[str] = ("field", "value")) -> set[str]:
     """The offender that an error object names in fields of its own."""
     known = _tables().codes
+    param, message = error.get("param"), error.get("message")
     if not any(_code_of(error, known[kind]) for kind in kinds):
-        return _stated(error)
-    if isinstance(error.get("param"), str):
-        return {error["param"]}
+        refused = _REFUSED.match(message) if isinstance(message, str) else None
+        return {param} if refused and isinstance(param, str) and refused["name"] == param else set()
+    if isinstance(param, str):
+        return {param}
     if isinstance(error.get("loc"), list):
         return {".".join(str(step) for step in error["loc"])}
     return set()
-
-
-def _stated(error: Mapping[str, Any]) -> set[str]:
-    """The `param` of an error object whose message begins with that name and says that it is refused."""
-    param, message = error.get("param"), error.get("message")
-    if not isinstance(param, str) or not isinstance(message, str):
-        return set()
-    found = [regex.match(message) for regex in _tables().stated]
-    return {param} if any(match and match["name"] == param for match in found) else set()
 
 
 def spoken_by(text: str, headers: Mapping[str, str]) -> str:
