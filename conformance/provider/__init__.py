@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from conformance.provider.errors import ConformanceError, GatewayError, KeyRefusedError, TableError, TargetError
     from conformance.provider.filtering import Filtered, filter_request
     from conformance.provider.layers import layered_table
-    from conformance.provider.models import Cost, LiteLLMProvider, Model, StaleModelsWarning
+    from conformance.provider.model import Cost, Model
+    from conformance.provider.models import LiteLLMProvider, StaleModelsWarning
     from conformance.provider.rate_limits import RateLimit, format_rate_limit_error, parse_rate_limit_error
     from conformance.provider.repair import RepairEvent
     from conformance.provider.request_filter import RequestFilter
@@ -37,13 +38,13 @@ _HOMES = {
     "AsyncFilteringTransport": "transport",
     "Capabilities": "capabilities",
     "ConformanceError": "errors",
-    "Cost": "models",
+    "Cost": "model",
     "Filtered": "filtering",
     "FilteringTransport": "transport",
     "GatewayError": "errors",
     "KeyRefusedError": "errors",
     "LiteLLMProvider": "models",
-    "Model": "models",
+    "Model": "model",
     "Question": "table",
     "RateLimit": "rate_limits",
     "RepairEvent": "repair",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from conformance.provider.compat import compat_of
 from conformance.provider.errors import GatewayError, KeyRefusedError, TargetError
 from conformance.provider.fetching import fetch, fetch_async
 from conformance.provider.layers import Table, layered_table
+from conformance.provider.model import Cost, Model
 from conformance.provider.repair import RepairMode
 from conformance.provider.request_filter import OnRepair, RequestFilter
 from conformance.provider.table import SupportTable
@@ -37,37 +37,6 @@ MAX_AGE = 300.0
 
 class StaleModelsWarning(UserWarning):
     """The gateway cannot be asked for its models; the last list that it gave is used."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Prices in dollars for a million tokens; 0 where a price is declared as nothing or not at all."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cache_read: float = 0.0
-    cache_write: float = 0.0
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a client has to know of a model.
-
-    `input` names what it reads (`text`, `image`); `context_window` and `max_tokens` are tokens,
-    the latter conservative, for backends reserve what a request asks for; `cost` is None where the
-    gateway declares no prices; `compat` says which wire and which fields work; `route` is the
-    provider path that serves it, where that is known.
-    """
-
-    id: str
-    name: str
-    reasoning: bool
-    input: tuple[str, ...]
-    cost: Cost | None
-    context_window: int
-    max_tokens: int
-    compat: Mapping[str, Any] = field(default_factory=dict)
-    route: str | None = None
 
 
 class LiteLLMProvider:

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from conformance.provider.models import LiteLLMProvider, Model
+from conformance.provider.model import Model
+from conformance.provider.models import LiteLLMProvider
 from conformance.tests.gateways import KEY, serving
 
 #: Both ways to ask for the models.

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance.provider.models import Cost, LiteLLMProvider, Model
+from conformance.provider.model import Cost, Model
+from conformance.provider.models import LiteLLMProvider
 from conformance.provider.stream import Done, Error, Event, Start, TextDelta, ToolCallDelta, ToolCallEnd, stream
 from conformance.provider.table import load_table
 from conformance.tests.gateways import KEY, scripted_gateway

@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from conformance.provider import request_filter
 from conformance.provider.errors import ConformanceError
 from conformance.provider.mending import EXTENSION
-from conformance.provider.models import LiteLLMProvider, Model
+from conformance.provider.model import Model
+from conformance.provider.models import LiteLLMProvider
 from conformance.provider.repair import RepairEvent
 from conformance.provider.request_filter import RequestFilter
 from conformance.provider.stream.events import Done, Event, Start

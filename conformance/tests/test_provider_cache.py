@@ -13,7 +13,7 @@ from starlette.requests import Request
 from conformance.provider.cache import cache_file, read_models, write_models
 from conformance.provider.catalogue import Listed
 from conformance.provider.files import cache_folder
-from conformance.provider.models import Cost
+from conformance.provider.model import Cost
 from conformance.provider.target import Target
 from conformance.tests.gateways import KEY
 from conformance.tests.listings import GROUP, listing, provider

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from conformance.provider.cache import cache_file, write_models
 from conformance.provider.catalogue import Listed
 from conformance.provider.errors import TargetError
-from conformance.provider.models import Cost, LiteLLMProvider, StaleModelsWarning
+from conformance.provider.model import Cost
+from conformance.provider.models import LiteLLMProvider, StaleModelsWarning
 from conformance.provider.target import Target
 from conformance.tests.gateways import KEY, closed_port, http
 from conformance.tests.listings import GROUP, each_way, listing, provider

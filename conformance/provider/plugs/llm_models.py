@@ -18,7 +18,8 @@ import openai
 from llm.default_plugins import openai_models as _openai_models
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.models import LiteLLMProvider, Model, StaleModelsWarning
+from conformance.provider.model import Model
+from conformance.provider.models import LiteLLMProvider, StaleModelsWarning
 from conformance.provider.request_filter import RequestFilter
 from conformance.provider.stream.client import sdk_options, transport_options
 from conformance.provider.stream.draft import Draft

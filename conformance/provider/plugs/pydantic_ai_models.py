@@ -9,7 +9,8 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.litellm import LiteLLMProvider as PydanticProvider
 from pydantic_ai.settings import ModelSettings
 
-from conformance.provider.models import LiteLLMProvider, Model
+from conformance.provider.model import Model
+from conformance.provider.models import LiteLLMProvider
 from conformance.provider.stream.client import sdk_options, transport_options
 from conformance.provider.transport import async_http_client
 

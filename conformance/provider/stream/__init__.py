@@ -42,7 +42,7 @@ from conformance.provider.stream.usage import cost_by_price, cost_in
 from conformance.provider.table import SupportTable
 
 if TYPE_CHECKING:
-    from conformance.provider.models import Model
+    from conformance.provider.model import Model
 
 __all__ = [
     "Done",

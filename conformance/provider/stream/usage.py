@@ -9,7 +9,7 @@ from conformance.provider.catalogue import number_of
 from conformance.provider.stream.events import Usage
 
 if TYPE_CHECKING:
-    from conformance.provider.models import Cost
+    from conformance.provider.model import Cost
 
 #: Where LiteLLM tells a whole answer's cost. A stream's headers go out before it is known, and say 0.
 COST_HEADER = "x-litellm-response-cost"

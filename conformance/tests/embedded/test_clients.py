@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from conformance.embedded import EmbeddedGateway
-from conformance.provider.models import LiteLLMProvider, Model
+from conformance.provider.model import Model
+from conformance.provider.models import LiteLLMProvider
 from conformance.provider.transport import AsyncFilteringTransport, FilteringTransport, async_http_client, http_client
 
 openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
