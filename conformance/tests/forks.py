@@ -1,4 +1,4 @@
-"""Runs pytest in forks of one process that has imported what a run needs: a new interpreter takes three times as long.
+"""Runs pytest and the command line in forks of a process that has imported them: it takes a third of the time.
 
 The process is started by the first run. It ends with its parent, which holds the other end of its socket.
 """
@@ -22,12 +22,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 #: Plugins that the process has imported already are not rewritten by pytest, which warns of that.
 _WITHOUT_A_WARNING = "-W ignore::pytest.PytestAssertRewriteWarning"
-#: Imported by a run only when it writes its reports.
-_LATE = ("conformance.report.page", "conformance.report.shapes")
+#: What a run imports only when it needs it.
+_LATE = ("conformance.merging", "conformance.report.page", "conformance.report.shapes")
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -36,13 +35,15 @@ def fit(environment: Mapping[str, str]) -> bool:
     return hasattr(os, "fork") and _read_at_the_start(environment) == _read_at_the_start(os.environ)
 
 
-def run(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float) -> tuple[int, str, str]:
-    """Run pytest to its end; returns how it ended, and its two outputs."""
+def run(
+    module: str, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float
+) -> tuple[int, str, str]:
+    """Run a module as `python -m` does to its end; returns how it ended, and its two outputs."""
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours:
         with theirs, _ONE_AT_A_TIME:
             socket.send_fds(_server(), [b"."], [theirs.fileno(), out.fileno(), err.fileno()])
-        ours.sendall(json.dumps([*arguments]).encode() + b"\n")
+        ours.sendall(json.dumps([module, *arguments]).encode() + b"\n")
         ours.sendall(json.dumps([str(cwd), dict(environment)]).encode() + b"\n")
         ours.settimeout(timeout)
         with ours.makefile("r") as said:
@@ -51,7 +52,7 @@ def run(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], tim
                 code = int(said.readline())
             except TimeoutError:
                 os.kill(process, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["pytest", *arguments], timeout) from None
+                raise subprocess.TimeoutExpired([module, *arguments], timeout) from None
         out.seek(0)
         err.seek(0)
         return code, out.read().decode(), err.read().decode()
@@ -81,8 +82,8 @@ def _server() -> socket.socket:
     return ours
 
 
-def _serve(control: socket.socket) -> None:
-    """Fork for each request until the parent is gone; returns in the forks that are to run."""
+def _serve(control: socket.socket) -> str:
+    """Fork for each request until the parent is gone; returns in the forks, with the module that each is to run."""
     gc.freeze()
     while True:
         message, received, _, _ = socket.recv_fds(control, 1, 3)
@@ -93,16 +94,15 @@ def _serve(control: socket.socket) -> None:
             os._exit(0)
         if os.fork() == 0:
             control.close()
-            _fork_again(*received)
-            return
+            return _fork_again(*received)
         for number in received:
             os.close(number)
 
 
-def _fork_again(conversation: int, out: int, err: int) -> None:
+def _fork_again(conversation: int, out: int, err: int) -> str:
     """Take a request, wait for the fork that runs it, and say how it ended; returns in that fork."""
     with socket.socket(fileno=conversation) as connection, connection.makefile("rw") as said:
-        arguments, (cwd, environment) = json.loads(said.readline()), json.loads(said.readline())
+        (module, *arguments), (cwd, environment) = json.loads(said.readline()), json.loads(said.readline())
         process = os.fork()
         if process:
             said.write(f"{process}\n")
@@ -121,6 +121,7 @@ def _fork_again(conversation: int, out: int, err: int) -> None:
     os.environ.update(environment)
     os.environ["PYTEST_ADDOPTS"] = f"{environment.get('PYTEST_ADDOPTS', '')} {_WITHOUT_A_WARNING}"
     sys.path[0], sys.argv[1:] = cwd, arguments
+    return str(module)
 
 
 def _main() -> None:
@@ -129,9 +130,8 @@ def _main() -> None:
             plugin.load()
     for name in _LATE:
         importlib.import_module(name)
-    control: Any = socket.socket(fileno=int(sys.argv[1]))
-    _serve(control)
-    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+    module = _serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -76,19 +76,21 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def run_pytest(*options: str, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT, suite: bool = True) -> Ended:
     """Run the conformance suite (or just what `options` name) to its end."""
     places = ["conformance/suite"] if suite else []
-    arguments, environment = [*places, "-p", "no:cacheprovider", *options], clean_environment(env)
-    if forks.fit(environment):
-        return Ended(*forks.run(arguments, cwd, environment, 300))
-    command = [sys.executable, "-m", "pytest", *arguments]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return _run("pytest", [*places, "-p", "no:cacheprovider", *options], env, cwd)
 
 
 def run_command(*words: str, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT) -> Ended:
     """Run `python -m conformance` to its end."""
-    command = [sys.executable, "-m", "conformance", *words]
+    return _run("conformance", words, env, cwd)
+
+
+def _run(module: str, arguments: Sequence[str], env: Mapping[str, str] | None, cwd: Path) -> Ended:
+    environment = clean_environment(env)
+    if forks.fit(environment):
+        return Ended(*forks.run(module, arguments, cwd, environment, 300))
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
-        command, cwd=cwd, env=clean_environment(env), capture_output=True, encoding="utf-8", timeout=300, check=False
+        command, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False
     )
     return Ended(done.returncode, done.stdout, done.stderr)
 

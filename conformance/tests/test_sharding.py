@@ -19,7 +19,7 @@ from conformance.cassettes import Folder
 from conformance.errors import ConformanceError
 from conformance.shards import Shard, shard_from
 from conformance.tests.gateways import closed_port, refuses_cache_key, scripted_gateway
-from conformance.tests.running import CHECKOUT, Ended, Workplace, clean_environment, run_pytest
+from conformance.tests.running import Ended, Workplace, run_command, run_pytest
 
 FEW = "--parameters=store,prompt_cache_key"
 MODELS = tuple(f"claude-{letter}" for letter in "abcd") + tuple(f"gpt-{letter}" for letter in "abcd")
@@ -27,11 +27,7 @@ MODELS = tuple(f"claude-{letter}" for letter in "abcd") + tuple(f"gpt-{letter}" 
 
 def merge(*folders: Path, into: Path, options: tuple[str, ...] = ()) -> Ended:
     """Run `python -m conformance merge` as a user does."""
-    command = [sys.executable, "-m", "conformance", "merge", *map(str, folders), "--into", str(into), *options]
-    done = subprocess.run(
-        command, cwd=CHECKOUT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return run_command("merge", *map(str, folders), "--into", str(into), *options)
 
 
 @pytest.fixture(scope="module")
