@@ -175,6 +175,20 @@ def test_what_remains_is_explained(caplog: pytest.LogCaptureFixture) -> None:
     assert "tried without store" in message
 
 
+def test_more_offenders_than_repairs_are_mended_by_the_next_request() -> None:
+    """Given six fields that are refused one by one, when a client asks again, then the second request gets through."""
+    names = ("store", "seed", "user", "top_p", "temperature", "logit_bias")
+    body = {**CHAT, "user": "u", "top_p": 1, "temperature": 0.1, "logit_bias": {}}
+    rules = filtering()
+    with scripted_gateway(refuses(*names)) as gateway:
+        answers = [post(rules, gateway, blocking, body) for _ in range(3)]
+
+    assert [status for status, _ in answers] == [400, 200, 200]
+    assert b"send it again" in answers[0][1]
+    assert len(gateway.seen) == 5 + 2 + 1
+    assert not set(names) & set(gateway.seen[-1])
+
+
 def test_a_refusal_in_a_stream_is_explained() -> None:
     """Given a streamed refusal that remains, when a client reads it, then the event says why, and the rest follows."""
     with scripted_gateway(lambda body: events(REFUSAL, "[DONE]")) as gateway:
