@@ -126,9 +126,10 @@ class RequestFilter:
                     self._suspects.clear()
                 self._suspects[kind] = repair.suspected
             self.memory.learn(kind, version, repair.learnt, repair.said_by)
-        elif sent.tried_again:
-            paths = {split_parameter(name)[0] for name in sent.tried_again}
-            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, paths))
+        if sent.tried_again:
+            taken = {split_parameter(name)[0] for name in sent.tried_again}
+            taken -= {split_parameter(name)[0].rpartition("+")[2] for name in repair.said}
+            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, taken))
 
     def unfinished(self, sent: Sent) -> None:
         """Let the next request of the kind go on where this one's repairs have ended; nothing of it is proven yet."""

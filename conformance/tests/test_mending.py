@@ -294,6 +294,27 @@ def test_what_is_still_refused_is_learnt_again(tmp_path: Path, monkeypatch: pyte
     assert len(rules.memory.entries()) == 1
 
 
+def test_of_two_that_were_learnt_the_one_that_is_taken_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two fields that were refused, when one is taken again, then the other is learnt anew, and this one sent."""
+    monkeypatch.setattr(request_filter, "TRY_AGAIN_EVERY", 2)
+    refused = ["store", "seed"]
+    rules = filtering(cache_folder=tmp_path)
+    with scripted_gateway(lambda body: refuses(*refused)(body)) as gateway:
+        post(rules, gateway, blocking)
+        refused.remove("seed")
+        for _ in range(3):
+            assert post(rules, gateway, blocking)[0] == 200
+
+    assert [[name for name in ("store", "seed") if name in body] for body in gateway.seen[3:]] == [
+        [],
+        ["store", "seed"],
+        ["seed"],
+        ["seed"],
+    ]
+
+
 def test_a_new_version_forgets(tmp_path: Path) -> None:
     """Given a gateway that was updated, when an answer says so, then what the old version taught is forgotten."""
     version = ["1.0"]
