@@ -33,6 +33,9 @@ class Ledger(Protocol):
     def answered(self, sent: Sent, version: str | None) -> None:
         """An answer has come that is no refusal."""
 
+    def unfinished(self, sent: Sent) -> None:
+        """A request was mended as often as may be, and is refused still."""
+
 
 @dataclass(slots=True)
 class Sent:
@@ -70,6 +73,8 @@ class _Exchange:
             status = response.status_code if response.status_code >= 400 else 400
             made = repair.next_body(status, peek.refusal, response.headers)
             if made is None or repair.event is None:
+                if repair.unfinished:
+                    self._ledger.unfinished(sent)
                 return None, repair.explanation
             content = edited(sent.text, sent.body, made).encode()
             request = with_content(sent.request, content)

@@ -79,16 +79,19 @@ class Repair:
     table: SupportTable
     mode: RepairMode = "named"
     suspects: Sequence[str] = ()
+    key: str = ""
+    #: What the refusals of this request, and of one before it that came to no end, have said.
+    refused: dict[str, bool] = field(default_factory=dict)
+    #: What the next request of the kind can go on with, where only the number of repairs ended this one.
+    unfinished: dict[str, bool] = field(default_factory=dict)
     said_by: str = "unknown"
     event: RepairEvent | None = None
     kept: list[Kept] = field(default_factory=list)
     searched: tuple[str, ...] = ()
-    _refused: dict[str, bool] = field(default_factory=dict)
     _private: set[str] = field(default_factory=set)
     _bodies: set[str] = field(default_factory=set)
     _plans: list[tuple[str, ...]] | None = None
     _attempts: int = 0
-    key: str = ""
 
     def next_body(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """What to send instead after this refusal; None where nothing can be mended, or enough was tried."""
@@ -101,10 +104,13 @@ class Repair:
         if refusal.elsewhere is not None:
             return None
         found = self._statements(refusal.blames, refusal.allowed)
-        if self.kept or self._attempts >= limits["searches" if self.mode == "search" else "repairs"]:
+        if self.kept:
+            return None
+        if self._attempts >= limits["searches" if self.mode == "search" else "repairs"]:
+            self.unfinished = {**self.said, **found} if found else {}
             return None
         searching = not refusal.blames and self.mode == "search" and status in rules()["statuses_searched"]
-        self._refused.update(found)
+        self.refused.update(found)
         made = self._filtered()
         while _canonical(made.body) in self._bodies:
             if not searching or not self._step():
@@ -146,7 +152,7 @@ class Repair:
     @property
     def learnt(self) -> dict[str, bool]:
         """What the answer that has come at last teaches: parameters, and whether each can be sent."""
-        said = self._refused if self.suspected else self.said
+        said = self.refused if self.suspected else self.said
         return {name: can for name, can in said.items() if name not in self._private}
 
     @property
@@ -166,14 +172,16 @@ class Repair:
             lines.append(f"it was tried without {', '.join(tried[:10])}")
         if not lines:
             return None
-        if not self.kept:
+        if self.unfinished:
+            lines.append("that is enough for one request: send it again, and the next repairs go on from here")
+        elif not self.kept:
             lines.append("leave out what the error names, or use another model")
         return "; ".join(dict.fromkeys(lines))
 
     @property
     def said(self) -> dict[str, bool]:
         """All that the refusals have said by now: parameters, and whether each can be sent."""
-        return {**self._refused, **dict.fromkeys(self.searched, False)}
+        return {**self.refused, **dict.fromkeys(self.searched, False)}
 
     def _statements(self, blames: Iterable[Blame], allowed: Sequence[str]) -> dict[str, bool]:
         """What to say of the parameters that are blamed, as a table would: name, and whether it can be sent."""

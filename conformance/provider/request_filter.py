@@ -84,6 +84,7 @@ class RequestFilter:
         self._tables: dict[Kind, tuple[int, SupportTable]] = {}
         self._counts: dict[Kind, int] = {}
         self._suspects: dict[Kind, tuple[str, ...]] = {}
+        self._unfinished: dict[Kind, dict[str, bool]] = {}
 
     def ready(self, request: Any) -> Sent:
         """What to send in place of a request: itself, or one without the fields that its model refuses."""
@@ -125,9 +126,17 @@ class RequestFilter:
                     self._suspects.clear()
                 self._suspects[kind] = repair.suspected
             self.memory.learn(kind, version, repair.learnt, repair.said_by)
-        elif sent.tried_again:
-            paths = {split_parameter(name)[0] for name in sent.tried_again}
-            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, paths))
+        if sent.tried_again:
+            taken = {split_parameter(name)[0] for name in sent.tried_again}
+            taken -= {split_parameter(name)[0].rpartition("+")[2] for name in repair.said}
+            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, taken))
+
+    def unfinished(self, sent: Sent) -> None:
+        """Let the next request of the kind go on where this one's repairs have ended; nothing of it is proven yet."""
+        if sent.kind is not None and sent.repair is not None:
+            if len(self._unfinished) >= _MAX_KEPT:
+                self._unfinished.clear()
+            self._unfinished[sent.kind] = sent.repair.unfinished
 
     def _ready(self, request: Any) -> Sent:
         url = str(request.url)
@@ -160,9 +169,11 @@ class RequestFilter:
         kind = Kind(self._address(url), model, endpoint, mode)
         question = Question(model, endpoint, mode, gateway=self._gateway or gateway_name(url), **self._known)
         table = self._table(kind)
+        begun = self._unfinished.pop(kind, {})
+        table = with_learnt(table, begun) if begun else table
         found = self._filtered(body, question, table)
         tried_again: tuple[str, ...] = ()
-        if table is not self.table and self._is_to_try_again(kind, body, question, found):
+        if table is not self.table and not begun and self._is_to_try_again(kind, body, question, found):
             bare = self._filtered(body, question, self.table)
             tried_again = tuple(name for name in found.dropped if name not in bare.dropped)
             found, table = bare, self.table
@@ -171,7 +182,7 @@ class RequestFilter:
         sent = Sent(request, kind, text, body, found.dropped, tried_again)
         if self.repair != "off":
             suspects = self._suspects.get(kind, ())
-            sent.repair = Repair(body, found.body, question, table, self.repair, suspects, key=key)
+            sent.repair = Repair(body, found.body, question, table, self.repair, suspects, key, dict(begun))
         return sent, edited(text, body, found.body).encode() if found.dropped else None
 
     def _filtered(self, body: dict[str, Any], asked: Question, table: SupportTable) -> Filtered:

@@ -176,6 +176,20 @@ def test_what_remains_is_explained(caplog: pytest.LogCaptureFixture) -> None:
     assert "tried without store" in message
 
 
+def test_more_offenders_than_repairs_are_mended_by_the_next_request() -> None:
+    """Given six fields that are refused one by one, when a client asks again, then the second request gets through."""
+    names = ("store", "seed", "user", "top_p", "temperature", "logit_bias")
+    body = {**CHAT, "user": "u", "top_p": 1, "temperature": 0.1, "logit_bias": {}}
+    rules = filtering()
+    with scripted_gateway(refuses(*names)) as gateway:
+        answers = [post(rules, gateway, blocking, body) for _ in range(3)]
+
+    assert [status for status, _ in answers] == [400, 200, 200]
+    assert b"send it again" in answers[0][1]
+    assert len(gateway.seen) == 5 + 2 + 1
+    assert not set(names) & set(gateway.seen[-1])
+
+
 def test_a_refusal_in_a_stream_is_explained() -> None:
     """Given a streamed refusal that remains, when a client reads it, then the event says why, and the rest follows."""
     with scripted_gateway(lambda body: events(REFUSAL, "[DONE]")) as gateway:
@@ -279,6 +293,27 @@ def test_what_is_still_refused_is_learnt_again(tmp_path: Path, monkeypatch: pyte
 
     assert ["store" in body for body in gateway.seen] == [True, False, False, True, False, False]
     assert len(rules.memory.entries()) == 1
+
+
+def test_of_two_that_were_learnt_the_one_that_is_taken_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two fields that were refused, when one is taken again, then the other is learnt anew, and this one sent."""
+    monkeypatch.setattr(request_filter, "TRY_AGAIN_EVERY", 2)
+    refused = ["store", "seed"]
+    rules = filtering(cache_folder=tmp_path)
+    with scripted_gateway(lambda body: refuses(*refused)(body)) as gateway:
+        post(rules, gateway, blocking)
+        refused.remove("seed")
+        for _ in range(3):
+            assert post(rules, gateway, blocking)[0] == 200
+
+    assert [[name for name in ("store", "seed") if name in body] for body in gateway.seen[3:]] == [
+        [],
+        ["store", "seed"],
+        ["seed"],
+        ["seed"],
+    ]
 
 
 def test_a_new_version_forgets(tmp_path: Path) -> None:
