@@ -11,16 +11,18 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from conformance import __version__, learning, merging, pi_extension
-from conformance.cassettes import OWN_RECORDINGS, Folder
-from conformance.comparison import compare_matrices
+from conformance import __version__, pi_extension
+from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.embedded.serve import serve as run_gateway
 from conformance.errors import CassetteError, ConformanceError, ReportError
-from conformance.history import made_in
-from conformance.matrix import Matrix, parse_matrix
+from conformance.matrix.comparison import compare_matrices
+from conformance.matrix.document import Matrix, parse_matrix
+from conformance.measure import merging
+from conformance.measure.runs import made_in
 from conformance.parameters import load_registry
 from conformance.provider.learned import Memory
 from conformance.report import PAGE, difference
+from conformance.report import learnt as learning
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
 
@@ -85,8 +87,8 @@ def report(
     click.echo(f"page: {target}")
     if allure:
         # Imported here: pytest and Allure take a fifth of a second.
-        from conformance.report.allure_command import REPORT, make_report
-        from conformance.report.allure_results import FOLDER
+        from conformance.report.allure.command import REPORT, make_report
+        from conformance.report.allure.results import FOLDER
 
         made = target.parent / REPORT
         make_report(target.parent / FOLDER, made, allure_command)

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance import summary
 from conformance.errors import ConformanceError, NewerTableError, StoppedError, TableError
-from conformance.guard import guarded
-from conformance.report import PAGE, allure_results
-from conformance.run import Run, is_worker, settings_of, shown, told_by_controller
+from conformance.measure.guard import guarded
+from conformance.measure.run import Run, is_worker, settings_of, shown, told_by_controller
+from conformance.report import PAGE
+from conformance.report import terminal as summary
+from conformance.report.allure import results as allure_results
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

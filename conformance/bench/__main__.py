@@ -27,19 +27,19 @@ from conformance.bench.fleet import memory, scaling
 from conformance.bench.provider import provider
 from conformance.bench.server import answer, slow_server
 from conformance.bench.timing import run_command, unbroken
-from conformance.cassettes import Folder
-from conformance.discovery import Discovered, discover
-from conformance.exchange import Sender, Traffic, now
+from conformance.cassettes.folder import Folder
+from conformance.discover.listing import Discovered, discover
+from conformance.exchange.sender import Sender, Traffic, now
+from conformance.judge.settling import fewest_requests, settle
+from conformance.measure.recorder import Progress, record
+from conformance.measure.replay import Replay, gateway_document
+from conformance.measure.run import load_overrides
 from conformance.parameters import load_registry
-from conformance.plan import Group, Plan, make_plan
-from conformance.probing import fewest_requests, settle
+from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.rate_limits import named_wait
 from conformance.provider.target import Target
-from conformance.recording import Progress, record
-from conformance.replay import Replay, gateway_document
-from conformance.run import load_overrides
 from conformance.schemas.documents import RecordedRun
-from conformance.support import derive, dump_table
+from conformance.support.deriving import derive, dump_table
 from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
 
 DELAY, CONCURRENCY, EXCHANGES, MIXED = 0.3, 64, 2000, 40

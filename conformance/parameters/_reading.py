@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from conformance.answers import Answer
+from conformance.answers.reading import Answer
 
 Json = Mapping[str, Any]
 

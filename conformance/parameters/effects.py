@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from conformance.answers import Answer
+from conformance.answers.reading import Answer
 from conformance.parameters import _reading as reading
 from conformance.parameters._reading import Json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.answers import Answer
+from conformance.answers.reading import Answer
 from conformance.parameters import _reading as reading
 
 _ID, _OUTPUT = "{answer.id}", "{answer.output}"

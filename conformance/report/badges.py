@@ -15,9 +15,9 @@ from importlib import resources
 
 import jinja2
 
-from conformance.cassette_format import cassette_name
-from conformance.matrix import Matrix, supported_percent
-from conformance.summary import printable
+from conformance.matrix.document import Matrix, supported_percent
+from conformance.report.terminal import printable
+from conformance.text.names import cassette_name
 from conformance.types import Verdict
 
 #: The gateway's badge; no model's file is called so.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.comparison import TITLES, Change, Comparison, Kind
+from conformance.matrix.comparison import TITLES, Change, Comparison, Kind
 from conformance.types import told_of
 
 #: Rows listed of each kind; the grid shows the rest.

@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from conformance.comparison import TITLES, Comparison, Kind
-from conformance.matrix import Matrix
+from conformance.matrix.comparison import TITLES, Comparison, Kind
+from conformance.matrix.document import Matrix
 from conformance.report.changed import Row, Section, sections_of
 from conformance.report.markdown import COMMENT_LIMIT, Document, code, table
-from conformance.summary import printable
+from conformance.report.terminal import printable
 
 #: Each kind's sign and colour in a terminal; the sign alone tells them apart.
 SIGNS: Mapping[Kind, tuple[str, str]] = {

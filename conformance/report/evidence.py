@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.answers import read_answer
-from conformance.comparison import Change
+from conformance.answers.reading import read_answer
+from conformance.matrix.comparison import Change
 from conformance.parameters import Registry
 from conformance.report.grid import Axes
 from conformance.report.verdicts import letter_of

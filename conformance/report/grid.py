@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.comparison import Change, Kind
-from conformance.matrix import Matrix, disagreements
+from conformance.matrix.comparison import Change, Kind
+from conformance.matrix.document import Matrix, disagreements
 from conformance.parameters import Registry
 from conformance.report.verdicts import ABSENT, letter_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from conformance.summary import printable
+from conformance.report.terminal import printable
 
 #: What a comment on GitHub may hold is 65,536 characters; this many bytes are surely fewer.
 COMMENT_LIMIT = 65_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from conformance.matrix import Matrix, supported_percent
+from conformance.matrix.document import Matrix, supported_percent
 from conformance.report.grid import Axes
 from conformance.types import Verdict
 

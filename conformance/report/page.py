@@ -21,10 +21,11 @@ import jinja2
 from markupsafe import Markup
 
 from conformance import __version__
-from conformance.cassettes import Folder, write_atomically
-from conformance.comparison import TITLES, Change, Comparison, Kind, compare_matrices
+from conformance.cassettes.folder import Folder
 from conformance.errors import ReportError
-from conformance.matrix import Matrix, by_model, counts, disagreements
+from conformance.files import write_atomically
+from conformance.matrix.comparison import TITLES, Change, Comparison, Kind, compare_matrices
+from conformance.matrix.document import Matrix, by_model, counts, disagreements
 from conformance.parameters import Registry, load_registry
 from conformance.report import evidence, overview, verdicts
 from conformance.report.bundling import bundle

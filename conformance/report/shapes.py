@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.cassettes import write_atomically
 from conformance.errors import ReportError
-from conformance.matrix import Matrix
+from conformance.files import write_atomically
+from conformance.matrix.document import Matrix
 from conformance.report import badges, tables
 
 #: The badges' folder inside the reports folder.

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.matrix import Matrix, by_model, counts, disagreements, supported_percent
+from conformance.matrix.document import Matrix, by_model, counts, disagreements, supported_percent
 from conformance.report.markdown import Document, code, table
-from conformance.summary import SIGNS, printable
+from conformance.report.terminal import SIGNS, printable
 from conformance.types import STATEMENTS, Verdict
 
 #: Bytes of `matrix.md`: a GitHub step summary holds a mebibyte.

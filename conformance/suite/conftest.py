@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cassette_format import cassette_name
 from conformance.plugin import RUN
+from conformance.text.names import cassette_name
 from conformance.types import PlannedCell
 
 

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from conformance.outcomes import Kind
-from conformance.run import Run
+from conformance.measure.run import Run
+from conformance.support.outcomes import Kind
 from conformance.types import PlannedCell
 
 #: Deviations that a model's test tells in full.

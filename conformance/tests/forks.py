@@ -26,7 +26,7 @@ from pathlib import Path
 #: Plugins that the process has imported already are not rewritten by pytest, which warns of that.
 _WITHOUT_A_WARNING = "-W ignore::pytest.PytestAssertRewriteWarning"
 #: What a run imports only when it needs it.
-_LATE = ("conformance.merging", "conformance.report.page", "conformance.report.shapes")
+_LATE = ("conformance.measure.merging", "conformance.report.page", "conformance.report.shapes")
 _ONE_AT_A_TIME = threading.Lock()
 
 

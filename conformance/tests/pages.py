@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Any, cast
 
-from conformance.cassette_format import cassette_name
-from conformance.matrix import Matrix
+from conformance.matrix.document import Matrix
 from conformance.parameters import load_registry
+from conformance.text.names import cassette_name
 
 GATEWAY = {
     "name": "embedded",

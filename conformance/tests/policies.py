@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.judge.settling import FAULT, Found, settle
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
-from conformance.plan import Group, Lane
-from conformance.probing import FAULT, Found, settle
+from conformance.plan.cells import Group, Lane
 from conformance.tests.building import CHAT, RESPONSES, said, sse, succeeded
 from conformance.types import Exchange, Mode, Model, Parameter, Request, Response, Verdict
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conformance.cassettes import Folder
+from conformance.cassettes.folder import Folder
 from conformance.parameters import load_registry
-from conformance.scrub import Scrubber
+from conformance.secrets.scrubbing import Scrubber
 from conformance.tests.building import CHAT, WHOLE, exchanged
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
 

@@ -8,17 +8,17 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from conformance.cassette_format import cassette_name
-from conformance.matrix import Matrix, cell_row, make_matrix
+from conformance.matrix.document import Matrix, cell_row, make_matrix
 from conformance.provider.table import Rule, SupportTable
 from conformance.schemas.documents import MatrixRun
-from conformance.support import GENERAL_GATEWAY, Overrides, derive, overrides_from, told
+from conformance.support.deriving import GENERAL_GATEWAY, Overrides, derive, overrides_from, told
+from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 VALUES = {"store": ("store:true", "store:false"), "prompt_cache_key": ("prompt_cache_key",)}
 IDS = tuple(name for names in VALUES.values() for name in names)
 SHIPPED = overrides_from(
-    (resources.files("conformance") / "overrides.toml").read_text(encoding="utf-8"), "overrides.toml"
+    (resources.files("conformance.support") / "overrides.toml").read_text(encoding="utf-8"), "overrides.toml"
 )
 MODELS = ("claude-haiku-4-5", "claude-opus", "gpt-4.1", "gpt-5.2", "gemini-2-5-pro", "o3", "nova", "x y\ud800", "a,b")
 GATEWAYS = (GENERAL_GATEWAY, "proxy.example", "localhost-4000")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.history import asks_all_of, kept_numbers, made_in, needed_beside, number_for, with_its_models
+from conformance.measure.runs import asks_all_of, kept_numbers, made_in, needed_beside, number_for, with_its_models
 from conformance.tests.gateways import ScriptedGateway, completion, refusal, scripted_gateway
 from conformance.tests.running import Ended, Workplace, run_pytest
 from conformance.types import Model

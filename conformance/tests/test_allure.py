@@ -13,8 +13,8 @@ from allure_commons import model2
 
 from conformance.errors import ReportError
 from conformance.parameters import load_registry
-from conformance.report import allure_results
-from conformance.report.allure_command import make_report, without_analytics
+from conformance.report.allure import results as allure_results
+from conformance.report.allure.command import make_report, without_analytics
 from conformance.report.page import cell_fragment
 from conformance.tests.building import CHAT, WHOLE
 from conformance.tests.gateways import scripted_gateway

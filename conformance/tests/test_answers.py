@@ -1,4 +1,4 @@
-"""Tests of `conformance.answers`: success, refusal, or no answer to speak of."""
+"""Tests of `conformance.answers.reading`: success, refusal, or no answer to speak of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.answers import Answer, read_answer
+from conformance.answers.reading import Answer, read_answer
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE, said, sse
 from conformance.types import Endpoint, Mode, Request, Response
 

@@ -1,4 +1,4 @@
-"""Tests of `conformance.budget`: the estimate, the count, and a run that stops in time and can go on."""
+"""Tests of `conformance.exchange.budget`: the estimate, the count, and a run that stops in time and can go on."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from conformance.answers import read_answer
-from conformance.budget import Budget, Estimate, Price, estimate, price_from
+from conformance.answers.reading import read_answer
 from conformance.errors import BudgetError, DiscoveryError
+from conformance.exchange.budget import Budget, Estimate, Price, estimate, price_from
 from conformance.parameters import load_registry
-from conformance.plan import make_plan
+from conformance.plan.cells import make_plan
 from conformance.tests.building import CHAT, WHOLE, refused, said
 from conformance.tests.gateways import scripted_gateway, success
 from conformance.tests.running import Workplace, run_pytest

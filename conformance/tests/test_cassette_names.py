@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conformance.cassette_format import GATEWAY_FILE, cassette_name
+from conformance.cassettes.format import GATEWAY_FILE
+from conformance.text.names import cassette_name
 
 _IDS = st.text(st.characters(), max_size=40) | st.lists(
     st.sampled_from(

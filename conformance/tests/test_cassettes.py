@@ -1,4 +1,4 @@
-"""Tests of `conformance.cassettes`: what is written comes back, whole, safe, and without the key."""
+"""Tests of `conformance.cassettes.folder`: what is written comes back, whole, safe, and without the key."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import vcr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import conformance.cassette_format
-from conformance.cassette_format import GATEWAY_FILE
-from conformance.cassettes import RECORDED_BASE, Folder, write_atomically
+import conformance.cassettes.format
+from conformance.cassettes.folder import RECORDED_BASE, Folder
+from conformance.cassettes.format import GATEWAY_FILE
 from conformance.errors import CassetteError
-from conformance.scrub import REPLACEMENT, Scrubber
+from conformance.files import write_atomically
+from conformance.secrets.scrubbing import REPLACEMENT, Scrubber
 from conformance.tests.building import CHAT, RESPONSES, STREAM
 from conformance.tests.recordings import PATHS, an_exchange, read, written
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
@@ -301,7 +302,7 @@ def test_plays_back_in_plain_vcrpy(tmp_path: Path) -> None:
     ]
     path = written(tmp_path, *exchanges)
     player = vcr.VCR(record_mode="none", match_on=["method", "uri", "body"])
-    player.register_serializer("conformance", conformance.cassette_format)
+    player.register_serializer("conformance", conformance.cassettes.format)
 
     with player.use_cassette(str(path), serializer="conformance") as cassette, httpx.Client() as client:
         played = [

@@ -1,4 +1,4 @@
-"""Tests of `conformance.comparison`: what became of each cell between two matrices."""
+"""Tests of `conformance.matrix.comparison`: what became of each cell between two matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.comparison import TITLES, Kind, compare_matrices
+from conformance.matrix.comparison import TITLES, Kind, compare_matrices
 from conformance.tests.pages import cell, large_matrix, matrix_with
 
 

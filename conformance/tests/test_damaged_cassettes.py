@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.answers import read_answer
-from conformance.cassettes import Folder
+from conformance.answers.reading import read_answer
+from conformance.cassettes.folder import Folder
 from conformance.errors import CassetteError
 from conformance.tests.recordings import an_exchange, read, written
 

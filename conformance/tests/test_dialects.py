@@ -1,4 +1,4 @@
-"""Tests of `conformance.dialects`: who is blamed, in which words, by whom, and at what cost."""
+"""Tests of `conformance.answers.dialects`: who is blamed, in which words, by whom, and at what cost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.answers import read_answer
-from conformance.dialects import blames, offenders, spoken_by, summary, unwrap
+from conformance.answers.dialects import blames, offenders, spoken_by, summary, unwrap
+from conformance.answers.reading import read_answer
 from conformance.parameters import load_registry
 from conformance.tests.effort import effort
 from conformance.types import Endpoint, Mode, RejectedBy, Request, Response

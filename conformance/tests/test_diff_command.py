@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from conformance.comparison import compare_matrices
-from conformance.matrix import Matrix
+from conformance.matrix.comparison import compare_matrices
+from conformance.matrix.document import Matrix
 from conformance.report.difference import as_markdown
 from conformance.report.markdown import COMMENT_LIMIT, code
 from conformance.tests.pages import HOSTILE, cell, large_matrix, matrix_with

@@ -1,4 +1,4 @@
-"""Tests of `conformance.discovery`, against real servers: the models there are, or one line that says why not."""
+"""Tests of `conformance.discover.listing` against real servers: the models, or one line that says why not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from conformance import discovery
-from conformance.discovery import Discovered, discover
+from conformance.discover import listing as discovery
+from conformance.discover.listing import Discovered, discover
 from conformance.errors import DiscoveryError
 from conformance.provider.target import Target
 from conformance.tests.gateways import KEY, closed_port, http, raw_server, serving

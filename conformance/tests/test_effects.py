@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.answers import Answer, read_answer
+from conformance.answers.reading import Answer, read_answer
 from conformance.parameters import load_registry
 from conformance.parameters.effects import OBSERVERS, Echoed, Observation
 from conformance.tests.building import CHAT, STREAM, said, sse

@@ -1,4 +1,4 @@
-"""Tests of `conformance.exchange`, against real servers: whatever comes back is kept, and waits are obeyed."""
+"""Tests of `conformance.exchange.sender`, against real servers: whatever comes back is kept, and waits are obeyed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response as HttpResponse
 
-from conformance import exchange as exchange_module
 from conformance.errors import StoppedError
-from conformance.exchange import Sender, Traffic, user_agent
+from conformance.exchange import sender as exchange_module
+from conformance.exchange.sender import Sender, Traffic, user_agent
 from conformance.parameters import load_registry
 from conformance.provider.target import Target
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE

@@ -13,12 +13,12 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from conformance.leaks import holds, leaking
 from conformance.provider.cache import cache_file
 from conformance.provider.errors import TargetError
 from conformance.provider.models import LiteLLMProvider
 from conformance.provider.stream import Done, Error
 from conformance.provider.target import Target, make_target, target_from_env
+from conformance.secrets.leaks import holds, leaking
 from conformance.tests.gateways import KEY, ScriptedGateway, refusal, scripted_gateway, success
 from conformance.tests.running import Workplace, run_pytest
 

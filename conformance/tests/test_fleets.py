@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from conformance.cassettes import Folder
-from conformance.discovery import Discovered
+from conformance.cassettes.folder import Folder
+from conformance.discover.listing import Discovered
+from conformance.measure.replay import gateway_document
 from conformance.parameters import load_registry
-from conformance.replay import gateway_document
 from conformance.tests.gateways import refuses_cache_key, scripted_gateway
 from conformance.tests.running import Workplace, run_pytest
 from conformance.types import Endpoint, Gateway, Model

@@ -15,19 +15,20 @@ from typing import Any
 import pytest
 from starlette.responses import Response, StreamingResponse
 
-from conformance import discovery, receiving
-from conformance import exchange as exchange_module
-from conformance.answers import read_answer
-from conformance.cassettes import Folder
-from conformance.discovery import discover
+from conformance.answers.reading import read_answer
+from conformance.cassettes.folder import Folder
+from conformance.discover import listing as discovery
+from conformance.discover.listing import discover
 from conformance.errors import DiscoveryError
-from conformance.exchange import Sender, Traffic
+from conformance.exchange import receiving
+from conformance.exchange import sender as exchange_module
+from conformance.exchange.sender import Sender, Traffic
+from conformance.judge.settling import FAULT, settle
+from conformance.measure.recorder import Progress, record
+from conformance.measure.replay import answered
 from conformance.parameters import load_registry
-from conformance.plan import make_plan
-from conformance.probing import FAULT, settle
+from conformance.plan.cells import make_plan
 from conformance.provider.target import Target
-from conformance.recording import Progress, record
-from conformance.replay import answered
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.gateways import KEY, http, raw_server, scripted_gateway
 from conformance.tests.running import Workplace, run_pytest

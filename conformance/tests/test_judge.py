@@ -1,11 +1,11 @@
-"""Tests of `conformance.judge`: what answers show, and how the outcomes of lanes are combined."""
+"""Tests of `conformance.judge.verdicts`: what answers show, and how the outcomes of lanes are combined."""
 
 from __future__ import annotations
 
 import pytest
 
-from conformance.answers import Answer
-from conformance.judge import Channel, Outcome, Passed, accepted, channel_of, combined, inconclusive, rejected
+from conformance.answers.reading import Answer
+from conformance.judge.verdicts import Channel, Outcome, Passed, accepted, channel_of, combined, inconclusive, rejected
 from conformance.parameters import EndpointEntry, load_registry
 from conformance.tests.building import CHAT, RESPONSES, WHOLE, exchanged, refused, said, succeeded
 from conformance.types import CellKey, Parameter, RejectedBy, Request, Response, Verdict

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from conformance import leaks
-from conformance.cassettes import Folder
+from conformance.cassettes.folder import Folder
 from conformance.errors import LeakError
-from conformance.leaks import Watch, holds, leaking
 from conformance.provider.table import shipped_table_path
-from conformance.scrub import Scrubber
-from conformance.spellings import spellings
+from conformance.secrets import leaks
+from conformance.secrets.leaks import Watch, holds, leaking
+from conformance.secrets.scrubbing import Scrubber
+from conformance.secrets.spellings import spellings
 from conformance.tests.building import CHAT, STREAM
 from conformance.tests.gateways import KEY, events, refusal, scripted_gateway, success
 from conformance.tests.running import Workplace, interrupt_when, run_pytest

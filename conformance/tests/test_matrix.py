@@ -1,4 +1,4 @@
-"""Tests of `conformance.matrix`: every cell once, in JSON that its schema holds to."""
+"""Tests of `conformance.matrix.document`: every cell once, in JSON that its schema holds to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cassette_format import cassette_name
 from conformance.errors import TableError
-from conformance.matrix import (
+from conformance.matrix.document import (
     Matrix,
     by_model,
     cell_key,
@@ -31,6 +30,7 @@ from conformance.matrix import (
 )
 from conformance.schemas import first_error
 from conformance.schemas.documents import MatrixRun
+from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)

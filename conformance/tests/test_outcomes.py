@@ -1,4 +1,4 @@
-"""Tests of `conformance.outcomes`: how a verdict stands to the table."""
+"""Tests of `conformance.support.outcomes`: how a verdict stands to the table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.outcomes import Kind, compare, knows
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.support import Overrides
+from conformance.support.deriving import Overrides
+from conformance.support.outcomes import Kind, compare, knows
 from conformance.types import CellKey, Endpoint, Judgement, Mode, RejectedBy, Verdict
 
 ACCEPT = "pytest --update-table"

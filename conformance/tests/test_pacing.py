@@ -1,4 +1,4 @@
-"""Tests of `conformance.pacing`: fewer at once when the gateway pushes back, and more again when it does not."""
+"""Tests of `conformance.exchange.window`: fewer at once when the gateway pushes back, else more again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from conformance.exchange import Sender, Traffic
-from conformance.pacing import Window
+from conformance.exchange.sender import Sender, Traffic
+from conformance.exchange.window import Window
 from conformance.parameters import load_registry
 from conformance.provider.target import Target
 from conformance.tests.building import CHAT, WHOLE

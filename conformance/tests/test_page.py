@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.__main__ import commands
-from conformance.cassettes import Folder
-from conformance.comparison import Kind
+from conformance.cassettes.folder import Folder
 from conformance.errors import ReportError
-from conformance.matrix import Matrix, counts, disagreements, dump_matrix, parse_matrix
+from conformance.matrix.comparison import Kind
+from conformance.matrix.document import Matrix, counts, disagreements, dump_matrix, parse_matrix
+from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
-from conformance.plan import select_endpoints
-from conformance.replay import Replay
+from conformance.plan.cells import select_endpoints
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page

@@ -1,4 +1,4 @@
-"""Tests of `conformance.plan`: which cells there are, and what the requests of a group look like."""
+"""Tests of `conformance.plan.cells`: which cells there are, and what the requests of a group look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.errors import DiscoveryError, RegistryError
 from conformance.parameters import load_registry
-from conformance.plan import MAX_DEPLOYMENTS, Lane, lanes, make_plan, select_endpoints, select_models
+from conformance.plan.cells import MAX_DEPLOYMENTS, Lane, lanes, make_plan, select_endpoints, select_models
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.types import Endpoint, Mode, Model, digest_of
 

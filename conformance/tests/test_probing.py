@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from conformance import judge, probing
-from conformance.judge import Channel, Outcome, Passed
+from conformance.judge import settling as probing
+from conformance.judge import verdicts as judge
+from conformance.judge.settling import FAULT, fewest_requests, settle
+from conformance.judge.verdicts import Channel, Outcome, Passed
 from conformance.parameters import BASELINE
-from conformance.plan import lanes
-from conformance.probing import FAULT, fewest_requests, settle
+from conformance.plan.cells import lanes
 from conformance.tests.building import CHAT, RESPONSES
 from conformance.tests.policies import (
     ENTRY,

@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from conformance.matrix import parse_matrix
+from conformance.matrix.document import parse_matrix
 from conformance.tests.gateways import KEY, refusal, scripted_gateway, success
 from conformance.tests.running import Workplace, clean_environment, interrupt_when, run_pytest
 

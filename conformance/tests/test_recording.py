@@ -1,4 +1,4 @@
-"""Tests of `conformance.recording`: one sick model holds no other up."""
+"""Tests of `conformance.measure.recorder`: one sick model holds no other up."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cassettes import Folder
-from conformance.exchange import Sender
+from conformance.cassettes.folder import Folder
+from conformance.exchange.sender import Sender
+from conformance.measure.recorder import Progress, record
 from conformance.parameters import load_registry
-from conformance.plan import Plan, make_plan
+from conformance.plan.cells import Plan, make_plan
 from conformance.provider.target import Target
-from conformance.recording import Progress, record
 from conformance.tests.building import CHAT
 from conformance.tests.gateways import KEY
 from conformance.types import Model, Request, Response, Verdict

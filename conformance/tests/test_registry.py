@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.answers import Answer
+from conformance.answers.reading import Answer
 from conformance.errors import RegistryError
 from conformance.parameters import Registry, load_registry, parse_registry
 from conformance.parameters.filling import filled

@@ -1,10 +1,10 @@
-"""Tests of `conformance.repeating`: how often a refusal in words that name nothing has to repeat."""
+"""Tests of `conformance.judge.repeating`: how often a refusal in words that name nothing has to repeat."""
 
 from __future__ import annotations
 
 import pytest
 
-from conformance.repeating import Known, Suspect
+from conformance.judge.repeating import Known, Suspect
 from conformance.tests.building import CHAT, WHOLE, exchanged, refused, succeeded
 from conformance.tests.policies import parameter
 from conformance.types import Exchange, Request, Response, Verdict

@@ -1,4 +1,4 @@
-"""Tests of `conformance.scrub`: no secret is left in what is written, and nothing else is lost."""
+"""Tests of `conformance.secrets.scrubbing`: no secret is left in what is written, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conformance.scrub import REPLACEMENT, Scrubber
+from conformance.secrets.scrubbing import REPLACEMENT, Scrubber
 from conformance.tests.effort import effort
 
 KEY = 'sk-Some/"Secret\\+Key=='

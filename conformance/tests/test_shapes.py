@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from conformance.errors import ReportError
-from conformance.matrix import Matrix, supported_percent
+from conformance.matrix.document import Matrix, supported_percent
 from conformance.provider.table import shipped_table_path
 from conformance.report import badges, shapes, tables
 from conformance.tests.gateways import KEY, refusal, scripted_gateway

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cassettes import Folder
+from conformance.cassettes.folder import Folder
 from conformance.errors import ConformanceError
-from conformance.shards import Shard, shard_from
+from conformance.plan.shards import Shard, shard_from
 from conformance.tests.gateways import closed_port, refuses_cache_key, scripted_gateway
 from conformance.tests.running import Ended, Workplace, run_command, run_pytest
 

@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 import conformance.provider
-from conformance.cassette_format import GATEWAY_FILE, cassette_name
-from conformance.cassettes import Folder
-from conformance.exchange import now
-from conformance.matrix import dump_matrix
+from conformance.cassettes.folder import Folder
+from conformance.cassettes.format import GATEWAY_FILE
+from conformance.exchange.sender import now
+from conformance.matrix.document import dump_matrix
+from conformance.measure.replay import Replay
+from conformance.measure.run import load_overrides
 from conformance.parameters import load_registry
 from conformance.provider import Question, load_table, shipped_table_path
-from conformance.replay import Replay
-from conformance.run import load_overrides
 from conformance.schemas import first_error
-from conformance.scrub import Scrubber
-from conformance.support import derive, dump_table, facts_of, told
+from conformance.secrets.scrubbing import Scrubber
+from conformance.support.deriving import derive, dump_table, facts_of, told
 from conformance.tests.running import CHECKOUT
+from conformance.text.names import cassette_name
 from conformance.types import Endpoint
 
 RECORDINGS = Folder(CHECKOUT / "cassettes" / "embedded")

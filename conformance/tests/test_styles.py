@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from conformance.parameters import load_registry
-from conformance.plan import make_plan
+from conformance.plan.cells import make_plan
 from conformance.tests.policies import STYLES, Styled, held
 from conformance.types import Endpoint, Model, Verdict
 

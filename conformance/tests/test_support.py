@@ -1,4 +1,4 @@
-"""Tests of `conformance.support`: a table says what was measured, with no rule too many."""
+"""Tests of `conformance.support.deriving`: a table says what was measured, with no rule too many."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cassette_format import cassette_name
 from conformance.provider.table import Rule, Statement, SupportTable, parse_table
-from conformance.support import Fact, dump_table, facts_of, same_rules, source_of
+from conformance.support.deriving import Fact, dump_table, facts_of, same_rules, source_of
 from conformance.tests.tables import (
     GATEWAYS,
     IDS,
@@ -23,6 +22,7 @@ from conformance.tests.tables import (
     statement,
     whole_cell,
 )
+from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Mode, Verdict
 
 

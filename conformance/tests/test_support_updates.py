@@ -1,4 +1,4 @@
-"""Tests of `conformance.support`: what a table keeps when it is derived anew, of other runs and other gateways."""
+"""Tests of `conformance.support.deriving`: what a derived table keeps of other runs and other gateways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.table import Question, Statement
-from conformance.support import GENERAL_GATEWAY, facts_of
+from conformance.support.deriving import GENERAL_GATEWAY, facts_of
 from conformance.tests.tables import GATEWAYS, channel, derived, fleets, matrix_of, measured, statement, whole_cell
 from conformance.types import CellKey, Verdict
 

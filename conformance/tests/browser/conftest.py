@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.report import screenshot
+from conformance.bench import screenshot
 from conformance.report.page import render_page
 from conformance.tests.browser.watching import DESKTOP, Open
 from conformance.tests.pages import large_matrix

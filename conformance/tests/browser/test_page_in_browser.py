@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from conformance.report import screenshot
+from conformance.bench import screenshot
 from conformance.report.page import cell_fragment
 from conformance.tests.browser.watching import DESKTOP, PHONE, Open, rows, status, until, violations, written
 from conformance.tests.pages import cell, matrix_with

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance.discovery import discover
+from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway, Received
-from conformance.exchange import Sender
-from conformance.judge import Outcome
+from conformance.exchange.sender import Sender
+from conformance.judge.settling import Found, settle
+from conformance.judge.verdicts import Outcome
 from conformance.parameters import load_registry
-from conformance.plan import Group, Plan, make_plan, select_models
-from conformance.probing import Found, settle
+from conformance.plan.cells import Group, Plan, make_plan, select_models
 from conformance.provider.target import Target
 from conformance.types import Endpoint, Exchange, Parameter, RejectedBy, Verdict
 

@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.answers import Answer, read_answer
-from conformance.cassettes import Folder
+from conformance.answers.reading import Answer, read_answer
+from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded import gateway as gateway_module
 from conformance.embedded.config import litellm_config
+from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
-from conformance.plan import select_endpoints
-from conformance.replay import Replay
+from conformance.plan.cells import select_endpoints
 from conformance.report.mends import mend_of
 from conformance.schemas.documents import Cell
 from conformance.tests.running import CHECKOUT

@@ -8,15 +8,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from conformance.cassettes import Folder
-from conformance.discovery import discover
+from conformance.cassettes.folder import Folder
+from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway
-from conformance.exchange import Sender, Traffic
+from conformance.exchange.sender import Sender, Traffic
+from conformance.measure.recorder import Progress, record
 from conformance.parameters import load_registry
-from conformance.plan import Plan, make_plan, select_models
+from conformance.plan.cells import Plan, make_plan, select_models
 from conformance.provider.target import Target
-from conformance.recording import Progress, record
-from conformance.scrub import Scrubber
+from conformance.secrets.scrubbing import Scrubber
 from conformance.types import Endpoint
 
 #: What a clock, a die or a count of requests decides, in answers and in the requests that repeat them.

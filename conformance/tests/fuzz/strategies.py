@@ -12,8 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance import cassette_format
-from conformance.cassette_format import GATEWAY_FILE
+from conformance.cassettes import format as cassette_format
+from conformance.cassettes.format import GATEWAY_FILE
 from conformance.types import Endpoint, Exchange, Mode
 
 #: The recordings that come with the project.

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conformance.judge import Outcome, combined
-from conformance.matrix import cell_row, dump_matrix, make_matrix, parse_matrix
-from conformance.packing import Block, Packed
+from conformance.judge.settling import FAULT, settle
+from conformance.judge.verdicts import Outcome, combined
+from conformance.matrix.document import cell_row, dump_matrix, make_matrix, parse_matrix
+from conformance.matrix.packing import Block, Packed
+from conformance.measure.replay import answered
 from conformance.parameters import load_registry
-from conformance.plan import Group, make_plan
-from conformance.probing import FAULT, settle
-from conformance.replay import answered
+from conformance.plan.cells import Group, make_plan
 from conformance.report.page import render_page
 from conformance.schemas.documents import MatrixRun
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, answers, bodies, content_of, mutated

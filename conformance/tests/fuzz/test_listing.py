@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.budget import estimate
-from conformance.discovery import Discovered, discover
+from conformance.discover.listing import Discovered, discover
 from conformance.errors import ConformanceError, DiscoveryError
-from conformance.matrix import model_from, model_row
+from conformance.exchange.budget import estimate
+from conformance.judge.settling import fewest_requests
+from conformance.matrix.document import model_from, model_row
+from conformance.measure.replay import gateway_document
 from conformance.parameters import load_registry
-from conformance.plan import make_plan
-from conformance.probing import fewest_requests
+from conformance.plan.cells import make_plan
 from conformance.provider.cache import cache_file, read_models, write_models
 from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError
@@ -31,7 +32,6 @@ from conformance.provider.fetching import Asking, fetch
 from conformance.provider.models import LiteLLMProvider
 from conformance.provider.target import Target
 from conformance.provider.transport import http_library
-from conformance.replay import gateway_document
 from conformance.schemas import first_error
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, content_of, damaged, mutated
 from conformance.types import Endpoint

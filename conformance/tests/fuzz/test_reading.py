@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import dialects
-from conformance.answers import Answer, read_answer
-from conformance.budget import Budget, Price
-from conformance.nesting import MAX_LEVELS
+from conformance.answers import dialects
+from conformance.answers.reading import Answer, read_answer
+from conformance.exchange.budget import Budget, Price
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.fuzz.strategies import (
     DEPTHS,
@@ -26,6 +25,7 @@ from conformance.tests.fuzz.strategies import (
     deep,
     framed,
 )
+from conformance.text.nesting import MAX_LEVELS
 from conformance.types import Endpoint, Mode, Request, Response
 
 WAYS = [(endpoint, mode) for endpoint in Endpoint for mode in Mode]

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import cassette_format
-from conformance.answers import read_answer
-from conformance.cassette_format import GATEWAY_FILE, cassette_name
-from conformance.cassettes import Folder
-from conformance.comparison import compare_matrices
+from conformance.answers.reading import read_answer
+from conformance.cassettes import format as cassette_format
+from conformance.cassettes.folder import Folder
+from conformance.cassettes.format import GATEWAY_FILE
 from conformance.errors import CassetteError, ConformanceError, TableError
-from conformance.matrix import dump_matrix, parse_matrix
-from conformance.merging import merge
+from conformance.matrix.comparison import compare_matrices
+from conformance.matrix.document import dump_matrix, parse_matrix
+from conformance.measure.merging import merge
+from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
-from conformance.plan import select_endpoints
-from conformance.replay import Replay
+from conformance.plan.cells import select_endpoints
 from conformance.report.page import render_page
 from conformance.tests.building import RESPONSES, WHOLE
 from conformance.tests.fuzz.strategies import (
@@ -39,6 +39,7 @@ from conformance.tests.fuzz.strategies import (
     mutated,
     recorded,
 )
+from conformance.text.names import cassette_name
 from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
 
 REGISTRY = load_registry()

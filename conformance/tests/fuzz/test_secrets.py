@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conformance.scrub import REPLACEMENT, Scrubber
+from conformance.secrets.scrubbing import REPLACEMENT, Scrubber
 from conformance.tests.fuzz.strategies import LINE_ENDS, answers, framed, mutated
 from conformance.types import Endpoint, Mode
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from conformance import dialects
-from conformance.answers import read_answer
-from conformance.exchange import MAX_BODY
+from conformance.answers import dialects
+from conformance.answers.reading import read_answer
+from conformance.exchange.sender import MAX_BODY
 from conformance.provider.rate_limits import named_wait, parse_rate_limit_error
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.draft import Draft
-from conformance.scrub import Scrubber
+from conformance.secrets.scrubbing import Scrubber
 from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.effort import effort
 from conformance.tests.fuzz.strategies import framed

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.exchange.receiving import STEP, UnbearableError, pieces
 from conformance.provider.rate_limits import named_wait
-from conformance.receiving import STEP, UnbearableError, pieces
 from conformance.tests.building import CHAT, WHOLE
 from conformance.tests.fuzz.strategies import HEADERS, answers, bodies, cut, damaged
 

@@ -1,0 +1,1 @@
+"""Recordings on disk. The only room that knows vcrpy."""

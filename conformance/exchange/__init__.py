@@ -1,0 +1,1 @@
+"""Over the wire: the sender, how many requests are in flight, waits, bounds, budgets."""

@@ -1,0 +1,151 @@
+"""What a run costs: the estimate before it, the count during it, and where it has to stop. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.answers.reading import Answer
+from conformance.errors import BudgetError, DiscoveryError, first_of
+from conformance.plan.cells import Group
+from conformance.types import Model, Request, Response
+
+#: Bytes of JSON to a token, roughly; and the cap on an answer's length where a request names none.
+BYTES_PER_TOKEN = 4
+MOST_OUTPUT = 256
+
+_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_USED = (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens"))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a gateway declares that a token costs, in US dollars."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the least number of requests takes: tokens sent, at most received, and their cost where it is known.
+
+    `unpriced` are the models whose prices the gateway does not declare; `usd` leaves them out.
+    """
+
+    requests: int
+    input: int
+    output: int
+    usd: float
+    priced: int
+    unpriced: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """In words, as it is told before a run."""
+        tokens = f"about {_rounded(self.input)} tokens in, at most {_rounded(self.output)} out"
+        if not self.priced:
+            return f"{tokens}; the gateway declares no prices"
+        of = f", {len(self.unpriced)} models without a price left out" if self.unpriced else ""
+        return f"{tokens}: at most ${self.usd:.2f} at the prices that the gateway declares{of}"
+
+
+def estimate(groups: Iterable[tuple[Group, int]], prices: Mapping[str, Price]) -> Estimate:
+    """Reckon what groups take that are settled in so many requests each."""
+    requests = sent = received = 0
+    usd, models = 0.0, set()
+    shapes: dict[tuple[object, ...], int] = {}
+    for group, count in groups:
+        shape = (group.endpoint, group.mode, len(group.parameters))
+        if shape not in shapes:  # every request has the baseline, and each parameter travels at least once
+            shapes[shape] = sum(len(str(p.bodies[group.endpoint])) for p in group.parameters)
+        baseline = len(group.request(dict(group.entry.caps[0])).content)
+        tokens = (count * baseline + shapes[shape]) // BYTES_PER_TOKEN
+        requests, sent, received = requests + count, sent + tokens, received + count * MOST_OUTPUT
+        models.add(group.model.id)
+        if price := prices.get(group.model.id):
+            usd += tokens * price.input + count * MOST_OUTPUT * price.output
+    unpriced = tuple(sorted(models - prices.keys()))
+    return Estimate(requests, sent, received, usd, len(models) - len(unpriced), unpriced)
+
+
+@dataclass
+class Budget:
+    """How much may be sent, and what has been. None is no bound."""
+
+    requests: int | None = None
+    usd: float | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    sent: int = 0
+    spent: float = 0.0
+    _at_stake: float = 0.0
+
+    def require_prices(self, models: Iterable[Model]) -> None:
+        """Raise `DiscoveryError` where dollars are to be counted of models whose price nobody declares."""
+        unpriced = [model.id for model in models if model.id not in self.prices]
+        if self.usd is not None and unpriced:
+            named = first_of([*map(repr, unpriced)])
+            raise DiscoveryError(
+                f"--budget-usd: the gateway declares no price of {len(unpriced)} models ({named}); "
+                "choose others with --models, or use --budget-requests"
+            )
+
+    def begin(self, request: Request) -> None:
+        """Reserve what a request may cost. Raises `BudgetError` where it might be too much."""
+        if self.requests is not None and self.sent >= self.requests:
+            raise BudgetError(f"the budget of {self.requests} requests is used up")
+        cost = self._most(request)
+        if self.usd is not None and self.spent + self._at_stake + cost > self.usd:
+            raise BudgetError(f"the budget of ${self.usd:g} is used up: ${self.spent:.4f} spent, by what answers tell")
+        self._at_stake += cost
+        self.sent += 1
+
+    def end(self, request: Request, response: Response, answer: Answer) -> None:
+        """Count what a request did cost, as far as its answer tells; where it does not, the most it may have."""
+        most = self._most(request)
+        self._at_stake -= most
+        self.spent += most if (told := self._told(request, response, answer)) is None else told
+
+    def _most(self, request: Request) -> float:
+        price = self.prices.get(request.model)
+        if price is None or self.usd is None or request.fetch:
+            return 0.0
+        cap = max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
+        return len(request.content) / BYTES_PER_TOKEN * price.input + cap * price.output
+
+    def _told(self, request: Request, response: Response, answer: Answer) -> float | None:
+        if self.usd is None or answer.refusal is not None:
+            return 0.0
+        told = [cost] if (cost := _number(response.headers.get("x-litellm-response-cost"))) else []
+        usage, price = (answer.result or {}).get("usage"), self.prices.get(request.model)
+        if isinstance(usage, dict) and price is not None:
+            for sent, received in _USED:
+                if sent in usage and received in usage:
+                    told.append(_count(usage[sent]) * price.input + _count(usage[received]) * price.output)
+        return max(told, default=None)
+
+
+def price_from(row: Mapping[str, Any]) -> Price | None:
+    """The price in a row of `/model_group/info`, or None where it holds none that is one."""
+    sent, received = (_number(row.get(f"{way}_cost_per_token")) for way in ("input", "output"))
+    return None if sent is None or received is None else Price(sent, received)
+
+
+def _number(value: object) -> float | None:
+    """A cost as a number: finite, and not below nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _count(value: object) -> float:
+    return _number(value) or 0.0
+
+
+def _rounded(tokens: int) -> str:
+    return f"{tokens:,}" if tokens < 10_000 else f"{tokens // 1000:,}k"

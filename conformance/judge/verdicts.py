@@ -1,0 +1,280 @@
+"""What exchanges show: pure functions from answers to outcomes. `probing` decides what to ask.
+
+An outcome says only what the exchanges show. A failure that may pass, a refusal that names
+something else, a baseline that fails as well: each is `inconclusive`, with its cause.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from conformance.answers import dialects
+from conformance.answers.reading import Answer, read_answer
+from conformance.parameters import EndpointEntry
+from conformance.parameters.effects import FETCHED, OBSERVERS, Echoed, Observation
+from conformance.types import (
+    WORST_FIRST,
+    CellKey,
+    Endpoint,
+    Exchange,
+    Judgement,
+    Parameter,
+    RejectedBy,
+    Response,
+    Verdict,
+)
+
+#: The statuses of refusals that are about something else than what was asked: the key, a limit, an overload.
+_ELSEWHERE = frozenset({401, 402, 407, 429, 503, 529})
+
+#: A refusal's status and words.
+Words: TypeAlias = tuple[int | None, str]
+
+#: Answers of so many bytes are remembered; a large one is read anew, and takes no memory.
+_REMEMBERED_BODY = 65_536
+
+_DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found of one parameter in one lane, and the digests of the exchanges that show it.
+
+    `unmet` says that what the parameter builds on is refused there.
+    """
+
+    verdict: Verdict
+    reason: str
+    rejected_by: RejectedBy | None = None
+    evidence: tuple[str, ...] = ()
+    deployment: str = ""
+    recorded: bool = True
+    unmet: bool = False
+
+    def shown_by(self, *exchanges: Exchange | None) -> Outcome:
+        """The same outcome with these exchanges as its evidence."""
+        digests = dict.fromkeys(e.request.digest for e in exchanges if e is not None)
+        first = next((e for e in exchanges if e is not None), None)
+        return replace(self, evidence=tuple(digests), deployment=deployment_of(first.response) if first else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What a group's controls say of successes there.
+
+    `read` tells whether somebody behind the gateway reads what is sent: they refuse a known field
+    with a value of a wrong type. None where that could not be told. `swallows` is true where a
+    bogus key passes: then acceptance is worth what a wrong type of the field itself says.
+    """
+
+    read: bool | None
+    worth: str
+    shown_by: tuple[Exchange, ...] = ()
+    swallows: bool = False
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A parameter's success: the probe, its baseline, and what else was asked about it.
+
+    `fetched` are the probe's answer and the baseline's, fetched once more by their ids; `wrong` is
+    the field with a value of a wrong type, and `wrong_passes` whether that was taken as well.
+    """
+
+    probe: Exchange
+    baseline: Exchange
+    fetched: tuple[Exchange, Exchange] | None = None
+    wrong: Exchange | None = None
+    wrong_passes: bool | None = None
+
+
+def not_recorded() -> Outcome:
+    """The outcome of what was never asked."""
+    return Outcome(Verdict.INCONCLUSIVE, "not recorded; measure it with --live.", recorded=False)
+
+
+def inconclusive(cause: str) -> Outcome:
+    """An outcome that says nothing, and why."""
+    return Outcome(Verdict.INCONCLUSIVE, cause if cause.endswith((".", "…")) else f"{cause}.")
+
+
+def answer_of(exchange: Exchange) -> Answer:
+    """What an exchange's response amounts to, read once while a dialogue goes on."""
+    if len(exchange.response.body) > _REMEMBERED_BODY:
+        return read_answer(exchange.request, exchange.response)
+    return _remembered(_Same(exchange))
+
+
+class _Same:
+    """An exchange as a key: the same object, whatever it holds."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def __hash__(self) -> int:
+        return id(self.exchange)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.exchange is other.exchange
+
+
+@functools.lru_cache(256)
+def _remembered(same: _Same) -> Answer:
+    return read_answer(same.exchange.request, same.exchange.response)
+
+
+def is_refusal(answer: Answer) -> bool:
+    """True for an answer that turns the request itself down: no rate limit, no server error."""
+    return answer.refusal is not None and answer.status != 429 and (answer.status is None or answer.status < 500)
+
+
+def says_no(answer: Answer) -> bool:
+    """True for an answer that may turn down what was sent, whatever its status: a 500 is evidence like any other.
+
+    False for what is about something else: rate limits, overload, the key, its budget, the model's name.
+    """
+    if answer.refusal is None or answer.status in _ELSEWHERE:
+        return False
+    return not dialects.is_elsewhere(answer.refusal)
+
+
+def is_vague(answer: Answer) -> bool:
+    """True for a server error that names nothing, which may be an accident."""
+    return not is_refusal(answer) and says_no(answer) and not dialects.offenders(answer.refusal or "")
+
+
+def words_of(answer: Answer) -> Words:
+    """What somebody was refused with: status and words."""
+    return answer.status, dialects.summary(answer.refusal or "")
+
+
+def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
+    """Those of the parameters that a refusal names."""
+    named = dialects.offenders(answer.refusal or "")
+    return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
+
+
+def rejected(answer: Answer, response: Response) -> Outcome:
+    """The outcome of a refusal that is known to be about the parameter."""
+    text = answer.refusal or ""
+    by = dialects.spoken_by(text, response.headers)
+    return Outcome(Verdict.REJECTED, f"refused with {answer.status}: {dialects.summary(text)}", by)
+
+
+def accepted(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
+    """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
+
+    An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.
+    """
+    seen = _seen(parameter, endpoint, passed)
+    shown = [passed.probe, passed.baseline, *(passed.fetched or ()), passed.wrong, *channel.shown_by]
+    if seen.seen is False:
+        outcome = Outcome(Verdict.IGNORED, f"{seen.what}.")
+    elif seen.seen and (channel.read or not isinstance(seen, Echoed)):
+        outcome = Outcome(Verdict.HONOURED, f"{seen.what}.")
+    else:
+        outcome = Outcome(Verdict.ACCEPTED, f"{seen.what}; {_WORTH.get(passed.wrong_passes, channel.worth)}.")
+    return outcome.shown_by(*shown)
+
+
+_WORTH: Mapping[bool | None, str] = {
+    True: "this field with a value of a wrong type passes just as gladly, so acceptance proves nothing",
+    False: "this field with a value of a wrong type is refused, so it is read",
+}
+
+
+def _seen(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> Observation:
+    observer, sent = parameter.effects.get(endpoint), parameter.bodies[endpoint]
+    if observer is None:
+        return Observation(None, parameter.unobservable or "the answer cannot show it")
+    if passed.fetched:
+        probe, baseline = (answer_of(exchange) for exchange in passed.fetched)
+        found = FETCHED[observer](sent, probe, baseline)
+        if found.seen is not None:
+            return found
+    return OBSERVERS[observer](sent, answer_of(passed.probe), answer_of(passed.baseline))
+
+
+def invisible(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
+    """True for a success of which nothing shows, either way."""
+    return _seen(parameter, endpoint, passed).seen is None
+
+
+def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEntry) -> Channel:
+    """What the controls of a group say: the bogus key, and a known field with a value of a wrong type."""
+    shown = tuple(exchange for exchange in (wrong, bogus) if exchange is not None)
+    read = _read(answer_of(wrong), wrong, entry.channel) if wrong is not None else None
+    answer = answer_of(bogus) if bogus is not None else Answer()
+    if read is False:
+        worth = "a known field with a value of a wrong type passes just as gladly here"
+    elif answer.ok:
+        worth = "a bogus key is swallowed just as gladly, so acceptance proves nothing"
+    elif says_no(answer) and dialects.mentions(answer.refusal or "", entry.bogus):
+        worth = "a bogus key is refused here, so the parameter is known"
+    else:
+        worth = "the controls tell nothing, so acceptance proves little"
+    recorded = bogus is not None and (wrong is not None or not entry.channel)
+    return Channel(read, worth, shown, swallows=answer.ok, recorded=recorded)
+
+
+def _read(answer: Answer, exchange: Exchange, fields: Mapping[str, Any]) -> bool | None:
+    """Whether somebody behind the gateway reads these fields, given the answer to a wrong type in them."""
+    if answer.ok:
+        return False
+    by = dialects.spoken_by(answer.refusal or "", exchange.response.headers)
+    named = dialects.mentions(answer.refusal or "", fields)
+    return True if says_no(answer) and by is not RejectedBy.GATEWAY and named else None
+
+
+def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome], deployments: int) -> Judgement:
+    """One verdict from the outcomes of all lanes to a model; those of unlike deployments are told apart."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    split: dict[str, Verdict] = {}
+    chosen = outcomes[0]
+    if len(verdicts) > 1:
+        # The worst that was found holds: what fails on one deployment fails every other time.
+        chosen = min(outcomes, key=_badness)
+        split = {outcome.deployment or "?": outcome.verdict for outcome in outcomes}
+        told = ", ".join(f"{name} {verdict}" for name, verdict in sorted(split.items()))
+        chosen = replace(chosen, reason=f"{chosen.reason} Split between deployments: {told}.")
+    elif len({outcome.deployment for outcome in outcomes}) < deployments and chosen.verdict is not Verdict.INCONCLUSIVE:
+        seen = ", ".join(sorted({outcome.deployment or "?" for outcome in outcomes}))
+        chosen = replace(inconclusive(f"of {deployments} deployments only {seen} answered"), evidence=chosen.evidence)
+    return Judgement(
+        key=key,
+        fields=fields,
+        verdict=chosen.verdict,
+        reason=chosen.reason,
+        rejected_by=chosen.rejected_by,
+        evidence=chosen.evidence,
+        split=split,
+    )
+
+
+def _badness(outcome: Outcome) -> int:
+    """Where an outcome stands, the worst first; what builds on something refused works no better than that does."""
+    return WORST_FIRST.index(Verdict.INCONCLUSIVE if outcome.unmet else outcome.verdict)
+
+
+def deployment_of(response: Response) -> str:
+    """Which deployment of a load-balanced model answered, as far as the headers tell."""
+    names = (response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name))
+    return dialects.one_line(next(names, ""))
+
+
+def trouble(answer: Answer) -> str:
+    """Why an answer is no success, in a clause."""
+    if answer.problem is not None:
+        return dialects.one_line(answer.problem)
+    words = dialects.summary(answer.refusal or "")
+    if answer.status == 429:
+        return f"rate limited (429): {words}"
+    if answer.status is not None and answer.status >= 500:
+        return f"server error {answer.status}: {words}"
+    return f"refused with {answer.status}: {words}"

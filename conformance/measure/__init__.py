@@ -1,0 +1,1 @@
+"""Drives it all: a live run, a replay, a merger."""

@@ -1,0 +1,206 @@
+"""Send what probing asks for, at bounded concurrency, and write each model's cassette as it is done.
+
+The controller process does this before the first test starts. Each exchange is on disk as soon as
+it is made, so whatever ends the run takes none of them away, and a later run can go on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from conformance.cassettes.folder import Folder, Part
+from conformance.errors import CassetteError, ConformanceError, StoppedError
+from conformance.exchange.sender import Sender, Traffic, now
+from conformance.exchange.waiting import is_settled
+from conformance.judge.settling import Found, settle
+from conformance.judge.verdicts import Outcome
+from conformance.plan.cells import RUN_STRIDE, Group, Plan
+from conformance.types import Exchange, Request, Response, Verdict
+
+#: Groups begun at once for each request in flight: so many that the long ones begin early, and the
+#: last of them do not end alone. Those that only wait for another attempt come on top, up to a bound.
+GROUPS_PER_REQUEST = 8
+MOST_GROUPS = 2048
+
+
+@dataclass
+class Progress:
+    """How far a recording is; `traffic` counts what was sent, `versions` the gateways that answered.
+
+    `kept` counts the exchanges of an earlier run that this one goes on from.
+    """
+
+    cells: int
+    traffic: Traffic
+    cells_done: int = 0
+    kept: int = 0
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+
+
+async def record(
+    plan: Plan,
+    sender: Sender,
+    folder: Folder,
+    progress: Progress,
+    show: Callable[[], None],
+    *,
+    exhaustive: bool = False,
+    litellm: bool = False,
+    since: str | None = None,
+    beside: frozenset[int] = frozenset(),
+) -> None:
+    """Settle every group of the plan; `show` is called after each exchange.
+
+    With `since`, goes on from what was recorded then or later. The exchanges of the runs numbered in
+    `beside` stay in the cassettes that are written. Raises `StoppedError` where the
+    budget is used up, when all that is in flight has come back, or where the gateway is gone.
+    """
+    groups_left = Counter(group.model.id for group in plan.groups)
+    recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside)
+    async with sender.open():
+        try:
+            async with asyncio.TaskGroup() as open_groups:
+                for group in plan.groups:
+                    await recorder.room()
+                    if recorder.stopped is not None:
+                        break
+                    open_groups.create_task(recorder.work(group, exhaustive, litellm))
+        finally:
+            recorder.close()
+    if recorder.stopped is not None:
+        raise recorder.stopped
+
+
+class _Model:
+    """What is known of one model: its exchanges, and its cassette in the making."""
+
+    def __init__(self, part: Part, earlier: dict[str, Exchange]) -> None:
+        self.part = part
+        self.earlier = earlier
+        self.exchanges: dict[str, Exchange] = {}
+
+
+class _Recorder:
+    """What came back for each model that is not written yet."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        folder: Folder,
+        progress: Progress,
+        show: Callable[[], None],
+        groups_left: Counter[str],
+        since: str | None,
+        beside: frozenset[int],
+    ) -> None:
+        self.stopped: StoppedError | None = None
+        self._open = 0
+        self._sender = sender
+        self._folder = folder
+        self._progress = progress
+        self._show = show
+        self._groups_left = groups_left
+        self._since = since
+        self._beside = beside
+        self._models: dict[str, _Model] = {}
+
+    async def room(self) -> None:
+        """Wait until another group may begin: those that only wait keep none from it."""
+        most = GROUPS_PER_REQUEST * self._sender.concurrency
+        while self.stopped is None and self._open >= min(most + self._sender.resting, max(most, MOST_GROUPS)):
+            self._sender.stirred.clear()
+            await self._sender.stirred.wait()
+        self._open += 1
+
+    async def work(self, group: Group, exhaustive: bool, litellm: bool) -> None:
+        """Settle one group, unless nothing more is to be sent."""
+        try:
+            found = await self._settle(group, exhaustive, litellm)
+        except StoppedError as stop:
+            self.stopped = stop
+            return
+        finally:
+            self._open -= 1
+            self._sender.stirred.set()
+        self._progress.verdicts.update(outcome.verdict for outcome in found.values())
+        self._progress.cells_done += len(found)
+        self._show()
+        self._groups_left[group.model.id] -= 1
+        if not self._groups_left[group.model.id]:
+            (self._models.get(group.model.id) or self._begin(group.model.id)).part.finish()
+            del self._models[group.model.id]
+
+    async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
+        dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)
+        try:
+            asked: Sequence[Request] = next(dialogue)
+            while True:
+                came = await asyncio.gather(*map(self._exchange, asked), return_exceptions=True)
+                answers = []
+                for answer in came:
+                    if isinstance(answer, BaseException):
+                        raise answer  # now that what else was in flight has come back, and is on disk
+                    answers.append(answer)
+                asked = dialogue.send(tuple(answers))
+        except StopIteration as end:
+            found: dict[str, Outcome] = end.value
+            return found
+
+    async def _exchange(self, request: Request) -> Exchange:
+        model = self._models.get(request.model) or self._begin(request.model)
+        if (known := model.exchanges.get(request.digest)) is not None:
+            return known
+        if (exchange := model.earlier.get(request.digest)) is not None:
+            self._progress.kept += 1
+            model.part.keep(exchange)
+        else:
+            exchange = await self._ask(request)
+            model.part.add(exchange)
+        model.exchanges[request.digest] = exchange
+        if version := exchange.response.headers.get("x-litellm-version"):
+            self._progress.versions[version] += 1
+        self._show()
+        return exchange
+
+    async def _ask(self, request: Request) -> Exchange:
+        if self.stopped is not None:
+            raise self.stopped
+        try:
+            return await self._sender.exchange(request)
+        except ConformanceError:
+            raise
+        except Exception as error:  # a fault in one exchange must not end the others
+            return Exchange(request, Response(status=None, error=f"unexpected {type(error).__name__}"), now())
+
+    def _begin(self, name: str) -> _Model:
+        """Open a model's cassette, with what other runs recorded that stays, and what need not be asked again."""
+        stays: list[Exchange] = []
+        earlier: dict[str, Exchange] = {}
+        if self._since is not None or self._beside:
+            for digest, exchange in self._read(name).items():
+                if exchange.request.repeat // RUN_STRIDE in self._beside:
+                    stays.append(exchange)
+                elif self._since is not None and exchange.recorded_at >= self._since and is_settled(exchange):
+                    earlier[digest] = exchange
+        part = self._folder.part(name, self._sender.paths, go_on=bool(earlier or stays))
+        for exchange in stays:
+            part.keep(exchange)
+        model = self._models[name] = _Model(part, earlier)
+        return model
+
+    def _read(self, name: str) -> dict[str, Exchange]:
+        try:
+            return self._folder.read_all(name)
+        except CassetteError as error:
+            way = "--resume asks that model alone" if self._since is not None else "what it held is not measured again"
+            raise CassetteError(f"{error}; or delete it, and {way}") from None
+
+    def close(self) -> None:
+        """Leave what models have that were not finished as it lies on disk."""
+        for model in self._models.values():
+            model.part.close()
+        self._models.clear()

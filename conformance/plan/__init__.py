@@ -1,0 +1,1 @@
+"""What to ask: cells, groups of cells that share a baseline, shards. Pure."""

@@ -1,0 +1,86 @@
+"""Compare a verdict with what the table says: the outcome of a conformance test. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conformance.provider.table import SupportTable
+from conformance.support.deriving import Overrides, beats_measurement, told
+from conformance.types import Judgement, told_of
+
+
+class Kind(StrEnum):
+    """How a measurement stands to the table."""
+
+    SAME = "same"
+    NEWS = "news"
+    DEVIATES = "deviates"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+    @property
+    def fails(self) -> bool:
+        """True where a test of it fails: what was known of this gateway is wrong."""
+        return self in (Kind.DEVIATES, Kind.STALE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell stands to the table, in words for the person who reads the test's report."""
+
+    kind: Kind
+    message: str
+
+
+def knows(table: SupportTable, gateway: str) -> bool:
+    """True where a table holds something that was measured on this gateway."""
+    return any(row.get("kind") == "measured" and row.get("gateway") == gateway for row in table.sources.values())
+
+
+_AS_TOLD = Outcome(Kind.SAME, "as the table says")
+
+
+def compare(
+    judgement: Judgement,
+    table: SupportTable,
+    overrides: Overrides,
+    gateway: str,
+    accept: str,
+    *,
+    route: str | None = None,
+    version: str | None = None,
+    strict: bool = True,
+) -> Outcome:
+    """Hold one verdict against the table; `accept` is the command that takes the measurement over.
+
+    `strict` says that the table is knowledge of this gateway. Without it a difference is news: the table speaks of
+    gateways in general, and was not wrong about this one.
+    """
+    key, measured = judgement.key, judgement.supported
+    if measured is None:
+        return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
+    statement = told(table, key, gateway, route, version)
+    said = statement.supported if statement else True
+    deliberate = beats_measurement(statement, overrides)
+    if said == measured and not (deliberate and strict):
+        return _AS_TOLD
+    source = statement.source if statement else "no rule: unknown parameters are sent"
+    where = f"{key.model!r} on {key.endpoint} ({key.mode})"
+    verdict = told_of(judgement.verdict, judgement.rejected_by)
+    shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
+    if deliberate and said != measured:
+        return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
+    if deliberate:
+        return Outcome(
+            Kind.STALE,
+            f"{shown}\nthe table: {source} contradicts a measurement that now agrees with it\n"
+            f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
+        )
+    says = f"{key.parameter} is {'safe to send' if said else 'rejected'} ({source})"
+    if strict:
+        return Outcome(Kind.DEVIATES, f"{shown}\nthe table: {says}\nto accept the measurement: {accept}")
+    return Outcome(
+        Kind.NEWS,
+        f"{shown}\nthe table, which does not know this gateway: {says}\nto keep the measurement: {accept}",
+    )
