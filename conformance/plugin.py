@@ -18,7 +18,8 @@ from rich.console import Console
 
 from conformance.errors import ConformanceError, NewerTableError, StoppedError, TableError
 from conformance.measure.guard import guarded
-from conformance.measure.run import Run, is_worker, settings_of, shown, told_by_controller
+from conformance.measure.run import Run
+from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
 from conformance.report import PAGE
 from conformance.report import terminal as summary
 from conformance.report.allure import results as allure_results

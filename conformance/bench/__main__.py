@@ -33,13 +33,12 @@ from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests, settle
 from conformance.measure.recorder import Progress, record
 from conformance.measure.replay import Replay, gateway_document
-from conformance.measure.run import load_overrides
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.rate_limits import named_wait
 from conformance.provider.target import Target
 from conformance.schemas.documents import RecordedRun
-from conformance.support.deriving import derive, dump_table
+from conformance.support.deriving import derive, dump_table, load_overrides
 from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
 
 DELAY, CONCURRENCY, EXCHANGES, MIXED = 0.3, 64, 2000, 40

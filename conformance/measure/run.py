@@ -5,15 +5,11 @@ There is one `Run` in each process. The controller's measures and writes; all ju
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import itertools
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +18,28 @@ from rich.console import Console
 
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.cassettes.format import GATEWAY_FILE
-from conformance.errors import CassetteError, ConformanceError, NewerTableError, ReportError, TableError
+from conformance.errors import CassetteError, NewerTableError, ReportError, TableError
 from conformance.exchange.sender import Traffic
 from conformance.files import write_atomically
 from conformance.matrix.document import Matrix, dump_matrix, judgement_from
 from conformance.measure.interruption import Interruption
 from conformance.measure.live import EMBEDDED, Job, run_live
 from conformance.measure.replay import Replay
+from conformance.measure.settings import Settings, digest_of_recording, shown
 from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import select_endpoints
-from conformance.plan.shards import Shard, shard_from
-from conformance.provider.headers import checked_headers, split_header
-from conformance.provider.table import SupportTable, load_table, shipped_table_path
-from conformance.provider.target import Target, target_from_env
-from conformance.provider.tls import verification
+from conformance.plan.shards import shard_from
+from conformance.provider.table import SupportTable, load_table
 from conformance.report import PAGE
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument
 from conformance.secrets.leaks import Watch
-from conformance.support.deriving import Overrides, derive, dump_table, overrides_from, same_rules
+from conformance.support.deriving import Overrides, derive, dump_table, load_overrides, same_rules
 from conformance.support.outcomes import Kind, Outcome, compare, knows
 from conformance.types import CellKey, Judgement, PlannedCell, Verdict
 
-#: Days that evidence may be asked to be young; no calendar goes much further back.
-_OLDEST = 100_000
-
 #: Up to so many cells each has a test of its own, unless `--test-per` says otherwise.
 MOST_TESTS = 20_000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of a run, with their defaults filled in."""
-
-    live: bool
-    gateway: str
-    target: Target | None
-    selection: str | None
-    shard: Shard | None
-    cassettes: Path
-    reports: Path
-    table: Path
-    update_table: bool
 
 
 class Run:
@@ -158,7 +134,7 @@ class Run:
             "cassettes": str(settings.cassettes.absolute()),
             "table": str(settings.table.absolute()),
             "allure": str(allure_results.folder_of(self._config) or ""),
-            "digest": _digest(settings.cassettes / settings.gateway, settings.table),
+            "digest": digest_of_recording(settings.cassettes / settings.gateway, settings.table),
         }
 
     def _recorded(self) -> GatewayDocument | None:
@@ -327,128 +303,3 @@ def _free_name(path: Path) -> Path:
     """A name beside a damaged file that nothing has yet."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
     return next(name for name in names if not name.exists())
-
-
-def load_overrides() -> Overrides:
-    """The overrides that come with the package."""
-    text = (resources.files("conformance.support") / "overrides.toml").read_text(encoding="utf-8")
-    return overrides_from(text, "overrides.toml")
-
-
-def shown(path: Path, config: pytest.Config) -> str:
-    """A path as a user in the folder of this run would write it."""
-    with contextlib.suppress(ValueError):
-        return str(path.resolve().relative_to(config.invocation_params.dir.resolve()))
-    return str(path)
-
-
-def is_worker(config: pytest.Config) -> bool:
-    """True in a pytest-xdist worker, which judges what the controller recorded."""
-    return hasattr(config, "workerinput")
-
-
-def settings_of(config: pytest.Config) -> Settings:
-    """Read a run's options. Raises `ConformanceError` for those that make no sense."""
-    option = config.option
-    start = config.invocation_params.dir
-    _refuse_moved_root(config)
-    target = _target(config) if option.live and not is_worker(config) else None
-    if option.concurrency < 1:
-        raise ConformanceError(f"--concurrency {option.concurrency} sends nothing; give 1 or more")
-    for budget in ("budget_requests", "budget_usd", "max_age"):
-        given = getattr(option, budget)
-        if given is not None and not given > 0:
-            raise ConformanceError(f"--{budget.replace('_', '-')} {given} makes no sense; give more than 0")
-    if option.max_age is not None and not option.max_age <= _OLDEST:
-        raise ConformanceError(f"--max-age {option.max_age} makes no sense; give days, at most {_OLDEST}")
-    for name in ("resume", "fresh"):
-        if getattr(option, name) and not option.live:
-            raise ConformanceError(f"--{name} is about measuring; give --live with it")
-    if option.resume and option.fresh:
-        raise ConformanceError("--resume keeps a recording and --fresh replaces it; give one of them")
-    name = option.gateway or _default_gateway(config, target)
-    if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
-        raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")
-    reports = start / option.reports if option.reports else config.rootpath / "reports"
-    cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
-    own = reports / OWN_RECORDINGS  # the shipped recording is in the other folder, and written only on purpose
-    if not option.cassettes and (
-        (option.live and target is None and not option.gateway)
-        or not (option.live or (cassettes / name / GATEWAY_FILE).exists() or not (own / name / GATEWAY_FILE).exists())
-    ):
-        cassettes = own
-    table = start / option.table if option.table else shipped_table_path()
-    if is_worker(config):  # which may have been started elsewhere, even on another machine
-        told = told_by_controller(config)
-        cassettes, table = (
-            Path(told[name]) if Path(told[name]).exists() else own
-            for name, own in (("cassettes", cassettes), ("table", table))
-        )
-        if _digest(cassettes / name, table) != told["digest"]:
-            raise ConformanceError(
-                f"a worker finds another recording in {cassettes / name}, or another table in {table}, than the "
-                "controller judges; let them share a file system, or copy both to the worker"
-            )
-    return Settings(
-        live=option.live,
-        gateway=name,
-        target=target,
-        selection=option.models,
-        shard=shard_from(option.shard),
-        cassettes=cassettes,
-        reports=reports,
-        table=table,
-        update_table=option.update_table,
-    )
-
-
-def _target(config: pytest.Config) -> Target | None:
-    """The gateway that the environment names, with the headers and the authority that options name."""
-    option = config.option
-    target = target_from_env(headers=checked_headers(map(split_header, option.header), "--header"))
-    if target is None:
-        if option.header:
-            raise ConformanceError("--header is for a gateway of your own; name it in LITELLM_BASE_URL")
-        return None
-    bundle = option.ca_bundle and str(config.invocation_params.dir / option.ca_bundle)
-    verification(bundle)
-    return replace(target, ca_bundle=bundle)
-
-
-def told_by_controller(config: pytest.Config) -> Mapping[str, str]:
-    """What the controller told this worker; empty where it judges nothing."""
-    told: Mapping[str, str] = config.workerinput.get("conformance", {})  # type: ignore[attr-defined]
-    return told
-
-
-def _digest(folder: Path, table: Path) -> str:
-    """A digest of what a recording was planned from and of the table it is compared with; missing files are empty."""
-    digest = hashlib.sha256()
-    for path in (folder / GATEWAY_FILE, table):
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(len(content).to_bytes(8, "big") + content)
-    return digest.hexdigest()
-
-
-def _refuse_moved_root(config: pytest.Config) -> None:
-    """Refuse `--cassettes DIR`, which pytest itself reads as a place of tests and roots itself in.
-
-    It does so before any plugin is asked, and then reads another configuration file.
-    """
-    if config.rootpath == config.invocation_params.dir:
-        return
-    for argument in config.invocation_params.args:
-        name = str(argument)
-        value = getattr(config.option, name.removeprefix("--"), None)
-        if name in ("--cassettes", "--reports", "--table") and value:
-            place = (config.invocation_params.dir / value).resolve()
-            if config.rootpath == place or (config.rootpath in place.parents and config.inipath is None):
-                raise ConformanceError(
-                    f"write {name}={value}, with the equals sign; pytest took the folder for its root"
-                )
-
-
-def _default_gateway(config: pytest.Config, target: Target | None) -> str:
-    if is_worker(config):
-        return str(told_by_controller(config)["gateway"])
-    return target.name if target else EMBEDDED

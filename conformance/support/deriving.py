@@ -14,6 +14,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Any
 
 from conformance.errors import TableError
@@ -90,6 +91,12 @@ def overrides_from(text: str, where: str) -> Overrides:
     sources[_DEFAULT] = {"kind": "default", "reason": data["default"]["reason"]}
     default = {name: Statement(value, _DEFAULT) for name, value in data["default"]["statements"].items()}
     return Overrides(tuple(beating), (*general, Rule(("*",), default)), sources)
+
+
+def load_overrides() -> Overrides:
+    """The overrides that come with the package."""
+    text = (resources.files(__package__) / "overrides.toml").read_text(encoding="utf-8")
+    return overrides_from(text, "overrides.toml")
 
 
 def source_of(matrix: Matrix) -> str:

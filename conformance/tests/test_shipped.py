@@ -16,12 +16,11 @@ from conformance.cassettes.format import GATEWAY_FILE
 from conformance.exchange.sender import now
 from conformance.matrix.document import dump_matrix
 from conformance.measure.replay import Replay
-from conformance.measure.run import load_overrides
 from conformance.parameters import load_registry
 from conformance.provider import Question, load_table, shipped_table_path
 from conformance.schemas import first_error
 from conformance.secrets.scrubbing import Scrubber
-from conformance.support.deriving import derive, dump_table, facts_of, told
+from conformance.support.deriving import derive, dump_table, facts_of, load_overrides, told
 from conformance.tests.running import CHECKOUT
 from conformance.text.names import cassette_name
 from conformance.types import Endpoint
