@@ -32,7 +32,7 @@ from conformance.report.shapes import write_all
 def commands() -> None:
     """Measure which request parameters each model behind an LLM gateway supports.
 
-    Measuring is `pytest --live`, replaying is `pytest`; this is the rest.
+    `pytest --live` measures, and `pytest` replays. These commands do the rest.
     """
 
 
@@ -48,11 +48,11 @@ def serve(litellm_version: str | None) -> None:
 @click.option(
     "--into", required=True, type=click.Path(path_type=Path), help="The folder to make, such as cassettes/NAME."
 )
-@click.option("--partial", is_flag=True, help="Also where models or cells are missing; the result says so.")
+@click.option("--partial", is_flag=True, help="Merge even if models or cells are missing. The result says so.")
 def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
     """Join the recordings of several machines, each made with `pytest --live --shard I/N`.
 
-    FOLDERS are the gateway's own ones, as `shard-1/cassettes/proxy.example`, which hold a gateway.json.
+    FOLDERS are the folders that hold a gateway.json, such as `shard-1/cassettes/proxy.example`.
     """
     merged = merging.merge(folders, into, partial=partial)
     run = merged.matrix["run"]
@@ -65,11 +65,11 @@ def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
 
 @commands.command()
 @click.option("--matrix", metavar="FILE", default="reports/matrix.json", help="The matrix (reports/matrix.json).")
-@click.option("--cassettes", metavar="DIR", help="Where recordings lie (cassettes, or beside the matrix).")
+@click.option("--cassettes", metavar="DIR", help="The folder of the recordings (cassettes, or beside the matrix).")
 @click.option("--baseline", metavar="FILE", help="An older matrix, to show what changed since.")
 @click.option("--out", metavar="FILE", help="Where the page goes (index.html beside the matrix).")
-@click.option("--allure", is_flag=True, help="Also have Allure make its report of the results beside the page.")
-@click.option("--allure-command", metavar="CMD", default="allure", help="How Allure is called (allure).")
+@click.option("--allure", is_flag=True, help="Also make Allure's report, beside the page.")
+@click.option("--allure-command", metavar="CMD", default="allure", help="The command that runs Allure (allure).")
 def report(
     matrix: str, cassettes: str | None, baseline: str | None, out: str | None, allure: bool, allure_command: str
 ) -> None:
@@ -113,7 +113,7 @@ def _recording_of(matrix: Matrix, place: str) -> Folder:
 @click.option("--markdown", "form", flag_value="markdown", help="As Markdown that fits a pull request's comment.")
 @click.option("--json", "form", flag_value="json", help="As JSON, with every cell.")
 def diff(old: str, new: str, form: str | None) -> None:
-    """Tell what changed between two matrices, or folders that hold one.
+    """Show what changed between two matrices, or folders that hold one.
 
     Exit code 0: nothing got worse. 1: something that was safe to send is now rejected. 4: a matrix
     cannot be read.
@@ -161,7 +161,7 @@ def pi() -> None:
 @pi.command()
 @click.option("--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="Pi's extension folder.")
 @click.option("--uninstall", is_flag=True, help="Remove the extension instead.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what the command would do, and do nothing.")
 def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
     """Copy the extension to where Pi looks for extensions.
 

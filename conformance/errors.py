@@ -10,8 +10,8 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `CassetteError`          a recording is missing, unreadable, or of another kind
 `StoppedError`           a recording stopped before its end: the gateway is gone, or
                          the budget is used up (`BudgetError`)
-`LeakError`              a file held the API key after all, and was removed
-`ReportError`            a report cannot be written, or lacks the matrix that it is made from
+`LeakError`              a file held the API key in spite of scrubbing, and was removed
+`ReportError`            a report cannot be written, or its matrix is missing
 `PiExtensionError`       the Pi extension cannot be installed or removed
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
@@ -77,17 +77,17 @@ class LeakError(ConformanceError):
 
 
 class ReportError(ConformanceError):
-    """A report cannot be written, or what it is made from cannot be read."""
+    """A report cannot be written, or its matrix cannot be read."""
 
 
 class StoppedError(ConformanceError):
-    """A recording stopped before its end, as where the gateway is gone. What was measured is kept."""
+    """A recording stopped early, for example because the gateway went away. What was measured is kept."""
 
     exit_code = 2  # as pytest's own for an interrupted run
 
 
 class BudgetError(StoppedError):
-    """A recording stopped before its end, as its budget is used up."""
+    """A recording stopped early, because its budget is used up."""
 
 
 class PiExtensionError(ConformanceError):

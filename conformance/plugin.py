@@ -32,39 +32,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--live",
         action="store_true",
-        help="measure a gateway: the one the environment names, or an embedded one",
+        help="measure a gateway: the one that the environment names, else an embedded one",
     )
     add(
         "--header",
         metavar="'NAME: VALUE'",
         action="append",
         default=[],
-        help="also send this header (again and again); LITELLM_HEADERS keeps it off the command line",
+        help="send this header too; repeat the option for more. LITELLM_HEADERS keeps it off the command line",
     )
-    add("--ca-bundle", metavar="FILE", help="certificates (PEM) to trust in place of the public ones")
-    add("--gateway", metavar="NAME", help="cassette folder; default: embedded, or the host's name")
-    add("--models", metavar="GLOB", help="only models whose id fits (several: separated by commas)")
-    add("--shard", metavar="I/N", help="only the I-th of N parts of the models, for as many machines")
-    add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at once (8)")
+    add("--ca-bundle", metavar="FILE", help="trust the certificates in this PEM file instead of the public ones")
+    add(
+        "--gateway",
+        metavar="NAME",
+        help="name of the gateway and of its recordings (the host's name for your own gateway, else embedded)",
+    )
+    add("--models", metavar="GLOB", help="only models whose id matches; separate several patterns with commas")
+    add("--shard", metavar="I/N", help="only the I-th of N parts of the models, to share the work among machines")
+    add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at the same time (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
-    add("--exhaustive", action="store_true", help="ask for each parameter alone, not for what can travel together")
-    add("--resume", action="store_true", help="go on with a recording that was cut short, without asking twice")
-    add("--fresh", action="store_true", help="replace the recording that is there; else a run adds to it")
+    add("--exhaustive", action="store_true", help="ask for each parameter in a request of its own")
+    add(
+        "--resume",
+        action="store_true",
+        help="continue a recording that was cut short; what was answered is not asked again",
+    )
+    add("--fresh", action="store_true", help="replace the recording; without this, a run adds to it")
     add("--budget-requests", metavar="N", type=int, help="stop before request N + 1; --resume goes on")
-    add("--budget-usd", metavar="X", type=float, help="stop before X dollars, at the prices the gateway declares")
-    add("--max-age", metavar="DAYS", type=float, help="warn of evidence that is older")
+    add(
+        "--budget-usd",
+        metavar="X",
+        type=float,
+        help="stop before the run costs more than X dollars, at the prices that the gateway declares",
+    )
+    add("--max-age", metavar="DAYS", type=float, help="name evidence that is older than this")
     add("--test-per", choices=("cell", "model"), help="what a test judges (cell; of more than 20,000 cells, model)")
-    add("--cassettes", metavar="DIR", help="where recordings lie (cassettes)")
-    add("--reports", metavar="DIR", help="where reports are written (reports)")
+    add("--cassettes", metavar="DIR", help="folder of the recordings (cassettes)")
+    add("--reports", metavar="DIR", help="folder for the reports (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
     add(
         "--strict-table",
         action="store_true",
         help="fail also where a table that does not know this gateway expects something else (exit code 1)",
     )
-    add("--update-table", action="store_true", help="rewrite the table from this run")
-    add("--litellm-version", metavar="X", help="LiteLLM version of the embedded gateway")
+    add("--update-table", action="store_true", help="write the table anew from this run")
+    add("--litellm-version", metavar="X", help="run this LiteLLM version in the embedded gateway")
 
 
 RUN = pytest.StashKey[Run]()
@@ -108,7 +121,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not _wants_suite(config):
         if config.option.live:
-            raise pytest.UsageError("--live measures for the conformance suite, which these arguments do not name")
+            raise pytest.UsageError(
+                "--live measures for the conformance suite, but these arguments name other tests; add conformance/suite"
+            )
         return
     try:
         run = Run(config, settings_of(config))
@@ -159,7 +174,7 @@ def _tell_what_is_kept(run: Run, console: Console) -> None:
         run.write_page()
         run.write_shapes()
     except ConformanceError as error:
-        told = f"{run.folder.path}; there is no matrix of it: {error}"
+        told = f"{run.folder.path}; it has no matrix, because {error}"
     console.print(f"stopped; what was measured is kept: {told}", highlight=False, markup=False)
 
 
@@ -261,4 +276,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(f"table updated: {shown(run.settings.table, config)}")
     if run.table_kept:
         kept = shown(run.table_kept, config)
-        terminalreporter.line(f"NOTE the table before could not be read: it is {kept} now, with what it held of others")
+        terminalreporter.line(
+            f"NOTE the old table could not be read; it was kept as {kept}, with what it said of other gateways"
+        )

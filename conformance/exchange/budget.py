@@ -97,7 +97,9 @@ class Budget:
             raise BudgetError(f"the budget of {self.requests} requests is used up")
         cost = self._most(request)
         if self.usd is not None and self.spent + self._at_stake + cost > self.usd:
-            raise BudgetError(f"the budget of ${self.usd:g} is used up: ${self.spent:.4f} spent, by what answers tell")
+            raise BudgetError(
+                f"the budget of ${self.usd:g} is used up: ${self.spent:.4f} spent, according to the answers"
+            )
         self._at_stake += cost
         self.sent += 1
 

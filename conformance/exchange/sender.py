@@ -184,7 +184,7 @@ class Sender:
         if self._unanswered >= max(GONE_AFTER, GONE_ROUNDS * self.concurrency):
             raise StoppedError(
                 f"{self._target.base_url} is gone: {self._unanswered} attempts in a row brought no answer; "
-                "look after the gateway"
+                "check the gateway"
             )
 
 

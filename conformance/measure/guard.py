@@ -34,7 +34,9 @@ def guarded(watch: Watch, recordings: Path, reports: Path, say: Callable[[str], 
         raise
     except Exception as error:
         say(watch.scrubber.credentials("".join(traceback.format_exception(error)).rstrip()))
-        pytest.exit("the recording failed in a way nobody foresaw; please report the lines above", returncode=3)
+        pytest.exit(
+            "the recording failed because of an error in the suite; please report the lines above", returncode=3
+        )
     finally:
         watch.check(recordings, all_files=True)
         watch.check(reports)

@@ -118,7 +118,7 @@ def _refuse_open_secrets(watch: Watch, discovered: Discovered, job: Job) -> None
     if watch.scrubber.holds_secret("\n".join(names)):
         raise ConformanceError(
             "the key, or the value of a header, is also part of a name that the gateway lists, or of a parameter's: "
-            "it cannot be kept out of the recordings; use another key, or leave that header out"
+            "the suite cannot keep it out of the recordings; use another key, or leave that header out"
         )
 
 
@@ -181,7 +181,7 @@ def _refuse_other_recording(
 ) -> None:
     """Refuse to go on with what another gateway answered, and to leave out what was begun."""
     if difference := _differing(discovered, recorded, folder):
-        raise CassetteError(f"{difference}; measure it anew, without --resume")
+        raise CassetteError(f"{difference}; measure again without --resume")
     begun = {model.id for model in select_models(discovered.models, recorded["run"]["selection"])}
     left_out = sorted(begun - {model.id for model in chosen})
     for option, names in (
@@ -191,8 +191,8 @@ def _refuse_other_recording(
     ):
         if names:
             raise CassetteError(
-                f"the recording in {folder.path} began with more: {option} leaves out {names[0]!r}; "
-                f"leave {option} out, or measure anew, without --resume"
+                f"the recording in {folder.path} covers more: {option} leaves out {names[0]!r}; "
+                f"leave {option} out, or measure again without --resume"
             )
 
 
@@ -222,7 +222,7 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
     if gateway.software == "litellm" and gateway.version and is_compromised(gateway.version):
         yield (
             f"WARNING: LiteLLM {gateway.version} is a release with malicious code in it; replace it, and every "
-            "secret that its machine held"
+            "secret on its machine"
         )
     if discovered.left_out:
         named = ", ".join(f"{model!r} ({mode})" for model, mode in discovered.left_out[:5])
@@ -237,11 +237,11 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
         cost = estimate(((group, each[group.endpoint, group.mode]) for group in plan.groups), discovered.prices)
         yield (
             f"measuring {plan.size} cells: at least {cost.requests} requests to {len(plan.models)} models, "
-            f"{job.concurrency} at once; refusals are asked about again"
+            f"{job.concurrency} at a time; each refusal needs a few more"
         )
         yield f"for these, {cost}"
     if job.resume and job.recorded is not None and job.send:
-        yield f"going on with the recording of {job.recorded['run']['started_at']}; what it holds is not asked again"
+        yield f"continuing the recording of {job.recorded['run']['started_at']}; answered requests are not sent again"
 
 
 def _measure(

@@ -137,7 +137,7 @@ def _refuse_gaps(sources: Sources, cassettes: Mapping[str, Path]) -> None:
     for folder, document in sources:
         if not document["run"]["complete"]:
             raise CassetteError(
-                f"the recording in {folder.path} was cut short; finish it, or take what there is with --partial"
+                f"the recording in {folder.path} was cut short; finish it, or accept the gap with --partial"
             )
     wanted = select_models([model_from(row) for row in told["models"]], told["run"]["selection"])
     missing = [model.id for model in wanted if model.id not in cassettes]
@@ -146,7 +146,7 @@ def _refuse_gaps(sources: Sources, cassettes: Mapping[str, Path]) -> None:
         named = first_of([ascii(model) for model in missing])
         raise CassetteError(
             f"{len(missing)} of {len(wanted)} models are in none of the recordings ({shards}): {named}; "
-            "add the missing shards, or take what there is with --partial"
+            "add the missing shards, or accept the gap with --partial"
         )
 
 
@@ -174,7 +174,7 @@ def _judged(folder: Folder, document: GatewayDocument, registry: Registry, *, pa
         gaps = [cell for cell in matrix["cells"] if "not recorded" in cell["reason"]]
         raise CassetteError(
             f"{len(gaps)} of {len(matrix['cells'])} cells are not in the recordings, as of {gaps[0]['model']!r}: were "
-            "they made by another version of this suite? Record them again, or take what there is with --partial"
+            "they made by another version of this suite? Record them again, or accept the gap with --partial"
             if gaps
             else "the recordings are of several versions of the gateway; record them again, or give --partial"
         )

@@ -250,7 +250,9 @@ def _rule(row: object, where: str) -> Rule:
         raise TableError(f"{where} names no models")
     for bound in selectors["gateway_versions"]:
         if not _BOUND.fullmatch(bound):
-            raise TableError(f"{where}.gateway_versions: {bound!r} is no bound such as '>=1.80' or '<1.100'")
+            raise TableError(
+                f"{where}.gateway_versions: {bound!r} is not a version bound; write one such as '>=1.80' or '<1.100'"
+            )
     statements = _typed(fields.get("statements"), dict, f"{where}.statements")
     return Rule(
         statements={name: _statement(value, f"{where}.statements[{name!r}]") for name, value in statements.items()},

@@ -113,7 +113,7 @@ def _facts(matrix: Matrix) -> Iterator[str]:
         f"measured {code(run['finished_at'][:10])}. Of the cells with an answer, {_percent(tally)} are supported."
     )
     if differing := sum(1 for _ in disagreements(matrix)):
-        yield f"The gateway declares otherwise of {differing:,} cells."
+        yield f"What the gateway declares differs from the measurement in {differing:,} cells."
     if matrix["gateway"]["simulated"]:
         yield "\n> The upstreams were simulators that follow the vendors' published schemas, not the vendors."
     if not run["complete"]:

@@ -99,8 +99,8 @@ def _declared_otherwise(differing: Iterable[Mapping[str, Any]]) -> list[Text]:
     for cell in differing:
         count += 1
         found[cell["declared"]][cell["parameter"]].add(cell["model"])
-    lines = [Text(f"the gateway declares otherwise of {count} cells:")] if count else []
-    for declared, words in ((True, "declared, and refused"), (False, "not declared, and taken")):
+    lines = [Text(f"what the gateway declares differs from the measurement in {count} cells:")] if count else []
+    for declared, words in ((True, "declared, but rejected"), (False, "not declared, but accepted")):
         if models := found[declared]:
             most_first = sorted(models, key=lambda parameter: (-len(models[parameter]), parameter))
             told = ", ".join(f"{parameter} ({_of(models[parameter])})" for parameter in most_first)

@@ -25,15 +25,17 @@ class Shown:
 #: In the order of the legend, best first.
 SHOWN: Mapping[Verdict, Shown] = {
     Verdict.HONOURED: Shown("honoured", "✔", {None: "h"}, "It succeeds, and its effect was seen."),
-    Verdict.ACCEPTED: Shown("accepted", "+", {None: "a"}, "It succeeds, and nothing is visible either way."),
-    Verdict.IGNORED: Shown("ignored", "~", {None: "i"}, "It succeeds, but an effect that must show is absent."),
+    Verdict.ACCEPTED: Shown("accepted", "+", {None: "a"}, "It succeeds, but nothing shows whether it had an effect."),
+    Verdict.IGNORED: Shown("ignored", "~", {None: "i"}, "It succeeds, but an effect that must be visible is missing."),
     Verdict.REJECTED: Shown(
         "rejected",
         "✘",
         {RejectedBy.GATEWAY: "g", RejectedBy.BACKEND: "b", RejectedBy.UNKNOWN: "r"},
         "The request fails because of it.",
     ),
-    Verdict.INCONCLUSIVE: Shown("inconclusive", "?", {None: "q"}, "The exchanges show neither; the reason says why."),
+    Verdict.INCONCLUSIVE: Shown(
+        "inconclusive", "?", {None: "q"}, "The exchanges do not decide it; the reason says why."
+    ),
     Verdict.NOT_APPLICABLE: Shown("not applicable", "·", {None: "n"}, "There is nothing to ask; the reason says why."),
 }
 

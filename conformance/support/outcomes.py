@@ -74,7 +74,7 @@ def compare(
     if deliberate:
         return Outcome(
             Kind.STALE,
-            f"{shown}\nthe table: {source} contradicts a measurement that now agrees with it\n"
+            f"{shown}\nthe table: {source} is no longer needed: the measurement agrees with it now\n"
             f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
         )
     says = f"{key.parameter} is {'safe to send' if said else 'rejected'} ({source})"

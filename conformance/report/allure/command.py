@@ -105,7 +105,7 @@ def _words(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ReportError(f"--allure-command {command!r} is no command ({error}); give one") from None
+        raise ReportError(f"--allure-command {command!r} is not a command ({error}); correct it") from None
     found = shutil.which(words[0]) if words else None
     if found is None:
         raise ReportError(f"no Allure command {command!r}; {HOW_TO_GET_IT}")

@@ -161,7 +161,7 @@ def finish(
         result.statusDetails = StatusDetails(message=f"{_verdict(judgement)}: {_held(judgement.reason)}")
     result.labels += [Label(name, value) for name, value in _labels(place, cell, judgement, route)]
     if news:
-        result.description += "\n\n**News**: the table does not know this gateway, and expects otherwise."
+        result.description += "\n\n**News**: this differs from the table, which does not know this gateway."
         result.labels.append(_NEWS)
 
 
