@@ -218,7 +218,7 @@ SAID = {"store": {"supported": True, "source": "s"}}
         (_document({"models": ["a"], "statements": {"store": True}}), r"statements\['store'\] must be"),
         (_document({"models": ["a"], "statements": {"store": {"supported": 1, "source": "s"}}}), "needs 'supported'"),
         (_document({"models": ["a"], "statements": {"store": {"supported": True}}}), "needs 'supported'"),
-        (_document({"models": ["a"], "statements": SAID, "gateway_versions": ["~1"]}), "'~1' is no bound"),
+        (_document({"models": ["a"], "statements": SAID, "gateway_versions": ["~1"]}), "'~1' is not a version bound"),
         (_document({"models": ["a"], "statements": {"x": {**SAID["store"], "note": 1}}}), "note must be"),
     ],
 )
