@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from conformance.bench import screenshot
-from conformance.report.page import cell_fragment
+from conformance.cassettes.folder import Folder
+from conformance.measure.replay import Replay
+from conformance.parameters import load_registry
+from conformance.report.page import cell_fragment, write_page
 from conformance.tests.browser.watching import DESKTOP, PHONE, Open, rows, status, until, violations, written
 from conformance.tests.pages import cell, matrix_with
 from conformance.tests.running import CHECKOUT
@@ -165,10 +168,24 @@ def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
     assert drawer.get_by_role("button", name="responses, stream").get_attribute("aria-pressed") == "true"
 
 
-def test_every_verdict_has_its_drawer(opened: Open, shipped: Path) -> None:
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the shipped recording as if the exchanges of its ignored cells did not decide them."""
+    path, folder = tmp_path_factory.mktemp("undecided") / "index.html", Folder(CHECKOUT / "cassettes" / "embedded")
+    registry = load_registry()
+    matrix = Replay(folder, folder.read_gateway(), registry).matrix()
+    for row in matrix["cells"]:
+        if row["verdict"] == "ignored":
+            row["verdict"], row["reason"] = "inconclusive", "server error 500: upstream_error."
+    write_page(path, matrix, folder, registry=registry)
+    return path
+
+
+def test_every_verdict_has_its_drawer(opened: Open, shipped: Path, undecided: Path) -> None:
     """Given a cell of each verdict, when it is opened, then its sentence and its evidence are there, and no error."""
     page = opened(shipped)
-    for verdict in ("honoured", "accepted", "ignored", "rejected", "inconclusive"):
+    for verdict in ("honoured", "accepted", "ignored", "rejected", "not_applicable", "inconclusive"):
+        page = opened(undecided) if verdict == "inconclusive" else page
         page.locator(f"#grid .c.v-{verdict}").nth(2).click()
         until(page, f"document.querySelector('#drawer .edge-{verdict}')")
         assert page.locator("#drawer .verdict").inner_text()
