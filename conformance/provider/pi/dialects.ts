@@ -101,8 +101,8 @@ export class Dialects {
   }
 
   /** `gateway`, `backend` or `unknown`, as far as words and headers tell: `llm_provider-*` are the upstream's own. */
-  spokenBy(text: string, headers: Headers): string {
-    if ([...headers.keys()].some((name) => name.startsWith("llm_provider-"))) return "backend";
+  spokenBy(text: string, headers: Readonly<Record<string, string>>): string {
+    if (Object.keys(headers).some((name) => name.startsWith("llm_provider-"))) return "backend";
     const shortened = text.slice(0, MAX_TEXT);
     return this.#speakers.find(({ regex }) => matches(regex, shortened))?.row.by ?? "unknown";
   }

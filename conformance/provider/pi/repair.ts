@@ -97,7 +97,11 @@ export class Repair {
   }
 
   /** What to send instead after this refusal; undefined where nothing can be mended, or enough was tried. */
-  nextBody(status: number, text: string, headers = new Headers()): Record<string, unknown> | undefined {
+  nextBody(
+    status: number,
+    text: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Record<string, unknown> | undefined {
     const { dialects, rules } = this.#know;
     const { mode = "named", question, tidy } = this.#asked;
     this.#bodies.add(canonical(this.#sent));
