@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { EMPTY_TABLE, parseTable, SupportTable, TableError } from "./table.ts";
+import { EMPTY_TABLE, parseTable, type Rule, SupportTable, TableError } from "./table.ts";
 
 /** A data file of the extension itself cannot be used; the message is one line for the user. */
 export class DataError extends Error {}
@@ -45,16 +45,18 @@ export function loadData<Content>(name: string): Content {
  */
 export function loadTables(own: string | undefined, warn: (line: string) => void): SupportTable {
   const usersFile = own?.trim().replace(/^~(?=[/\\])/, homedir());
-  const tables = [...(usersFile ? [usersFile] : []), ...shippedTable(warn)].flatMap((file) => {
+  const rulesOf = (file: string): (readonly Rule[])[] => {
     try {
       return [loadTable(file).rules];
     } catch (error) {
       warn(`${reason(error)}; going on without it`);
       return [];
     }
-  });
+  };
+  const users = usersFile ? rulesOf(usersFile) : [];
+  const tables = [...users, ...shippedTable(warn).flatMap(rulesOf)];
   const rules = [...tables.flatMap((each) => each.slice(0, -1)), ...tables.flatMap((each) => each.slice(-1))];
-  return rules.length ? new SupportTable(rules) : EMPTY_TABLE;
+  return rules.length ? new SupportTable(rules, users.flatMap((each) => each.slice(0, -1)).length) : EMPTY_TABLE;
 }
 
 function shippedTable(warn: (line: string) => void): string[] {

@@ -58,6 +58,12 @@ function anyOf(...patterns: string[]): RegExp {
   return new RegExp(patterns.join("|"), "i");
 }
 
+/** What is known of a refusal beside the text of its error: why it was not mended, and its own words. */
+interface Untold {
+  readonly note?: string | undefined;
+  readonly words?: string | undefined;
+}
+
 /**
  * The text of an error, for the user and for Pi's own rules about repeating and compacting.
  *
@@ -68,6 +74,7 @@ export function explain(
   model: string,
   rules: RateLimitRules,
   headers: Readonly<Record<string, string>> = {},
+  { note, words }: Untold = {},
 ): string {
   const limit = parseRateLimitError(error, rules, { headers });
   if (limit) return formatRateLimitError(limit, rules, model);
@@ -78,8 +85,15 @@ export function explain(
   const shown = error.length > MAX_SHOWN ? `${error.slice(0, MAX_SHOWN)} … (${error.length} characters)` : error;
   if (!stays) return shown || "The gateway ended the request without saying why.";
   const [, empty] = NO_BODY.exec(error) ?? [];
+  if (empty && words) return explain(`${empty} ${words}`, model, rules, headers, { note });
   if (empty) return `The gateway refused the request (${empty}) and gave no reason; its log may have one.`;
-  const quiet = shown.replace(new RegExp(REPEATS, "gi"), (word) => word[0] + JOINER + word.slice(1));
+  const quiet = hushed(shown);
   if (TOO_LONG.test(text)) return quiet.includes(OVERFLOW) ? quiet : `${quiet} (${OVERFLOW})`;
+  if (note) return `${quiet}\n${hushed(note)}.`;
   return REFUSED.test(text) ? `${quiet}\n${MEASURE.replace("MODEL", () => model)}` : quiet;
+}
+
+/** A text without the words by which Pi repeats a request. */
+function hushed(text: string): string {
+  return text.replace(new RegExp(REPEATS, "gi"), (word) => word[0] + JOINER + word.slice(1));
 }

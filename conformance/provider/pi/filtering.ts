@@ -21,7 +21,8 @@ export interface Filtered {
   readonly instead: Readonly<Record<string, string>>;
 }
 
-interface Remedy {
+/** A row of `remedies.json`. */
+export interface Remedy {
   readonly action: "drop" | "take_out" | "replace" | "rename" | "keep";
   readonly at?: Readonly<Record<string, string>>;
   readonly values?: Readonly<Record<string, readonly string[]>>;
@@ -59,7 +60,8 @@ interface Step {
   readonly remedy: Remedy;
 }
 
-const EACH = "[]";
+/** What a list step is written as, at the end of a name: `tools[].strict`. */
+export const EACH = "[]";
 const GONE = Symbol("left out");
 
 /** Leave out, or mend, what the table says is rejected. The mode is read from `body.stream`. */
@@ -208,10 +210,16 @@ function inside(value: unknown, at: readonly string[], mend: Mend): unknown {
 /** The steps to where a parameter lies in a body, `[]` for each item of a list. */
 function stepsTo(name: string, remedies: Remedies, endpoint: string): string[] {
   const path = remedyOf(name, remedies)?.at?.[endpoint] ?? name.slice(name.lastIndexOf("+") + 1);
+  return stepsOf(path);
+}
+
+/** The steps of a path as it is written, `[]` for each item of a list. */
+export function stepsOf(path: string): string[] {
   return path.split(".").flatMap((each) => (each.endsWith(EACH) ? [each.slice(0, -EACH.length), EACH] : [each]));
 }
 
-function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
+/** What is done about a parameter that is refused, where the data says so. */
+export function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
   return Object.hasOwn(remedies.remedies, name) ? remedies.remedies[name] : undefined;
 }
 

@@ -6,11 +6,14 @@ import { capabilitiesOf, type CapabilityRules } from "./capabilities.ts";
 import type { Declared, Listed } from "./catalogue.ts";
 import { type CompatRules, compatOf, type Endpoint } from "./compat.ts";
 import { loadData } from "./data.ts";
-import { type Filtered, filterRequest, type Remedies } from "./filtering.ts";
+import { type DialectRules, Dialects } from "./dialects.ts";
+import type { Remedies } from "./filtering.ts";
 import type { RateLimitRules } from "./rate_limits.ts";
-import type { SupportTable } from "./table.ts";
+import type { RepairKnowledge } from "./repair.ts";
+import type { Question, SupportTable } from "./table.ts";
 import { gatewayName, type Target } from "./target.ts";
 import { levelsThatFit } from "./thinking.ts";
+import type { RepairRules } from "./tracing.ts";
 
 /** What Pi calls the two wires. */
 export type Wire = "openai-responses" | "openai-completions";
@@ -25,7 +28,7 @@ export interface Knowledge {
   readonly table: SupportTable;
   readonly capabilities: CapabilityRules;
   readonly compat: CompatRules;
-  readonly remedies: Remedies;
+  readonly repair: RepairKnowledge;
   readonly limits: RateLimitRules;
 }
 
@@ -35,7 +38,11 @@ export function loadKnowledge(table: SupportTable): Knowledge {
     table,
     capabilities: loadData<CapabilityRules>("capabilities.json"),
     compat: loadData<CompatRules>("compat.json"),
-    remedies: loadData<Remedies>("remedies.json"),
+    repair: {
+      dialects: new Dialects(loadData<DialectRules>("dialects.json")),
+      rules: loadData<RepairRules>("repair.json"),
+      remedies: loadData<Remedies>("remedies.json"),
+    },
     limits: loadData<RateLimitRules>("rate_limits.json"),
   };
 }
@@ -101,9 +108,9 @@ export class Gateway {
     };
   }
 
-  /** A request body without what its model rejects. */
-  filter(body: Record<string, unknown>, id: string, endpoint: Endpoint): Filtered {
-    return filterRequest(body, { ...this.#about(id), endpoint }, this.knowledge.table, this.knowledge.remedies);
+  /** What the table is asked about a request. */
+  asked(id: string, endpoint: Endpoint): Omit<Question, "mode"> {
+    return { ...this.#about(id), endpoint };
   }
 
   #about(model: string) {

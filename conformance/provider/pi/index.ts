@@ -1,5 +1,6 @@
 /**
  * Shows Pi the models of a LiteLLM proxy, and sends each of them only what it supports.
+ * What is refused all the same is mended once, and remembered.
  *
  * Where the proxy cannot be asked, the last list that it gave is used; whatever goes wrong is one line
  * on standard error, and never stops Pi from starting.
@@ -12,8 +13,10 @@ import { keep, readKept } from "./cache.ts";
 import { loadTables } from "./data.ts";
 import { discover } from "./discovery.ts";
 import { Gateway, loadKnowledge } from "./gateway.ts";
+import { Memory } from "./learned.ts";
+import { Ledger, repairMode } from "./ledger.ts";
 import { KEY_PLACEHOLDER, makeStreamSimple } from "./stream.ts";
-import { type Target, targetFromEnv } from "./target.ts";
+import { type Target, targetFromEnv, withoutSecrets } from "./target.ts";
 
 const PROVIDER = "litellm";
 /** Milliseconds. With a list at hand, nobody has to wait long for a proxy that is down. */
@@ -24,8 +27,17 @@ const UNSET = "set LITELLM_BASE_URL and LITELLM_API_KEY to see a LiteLLM proxy's
 type Say = (line: string) => void;
 
 export default async function litellm(pi: ExtensionAPI): Promise<void> {
+  // On a terminal that Pi draws on, lines of ours belong into what it draws; with `-p`, standard output is the answer.
+  let tell: Say = toStderr;
+  pi.on("session_start", (_event, { hasUI, ui }) => {
+    tell = hasUI ? (line) => ui.notify(`litellm: ${line}`, "info") : toStderr;
+  });
+  pi.on("session_shutdown", () => {
+    tell = toStderr;
+  });
+  const tellNow: Say = (line) => tell(line);
   try {
-    await register(pi, toStderr, TIMEOUT_WITH_LIST);
+    await register(pi, toStderr, tellNow, TIMEOUT_WITH_LIST);
   } catch (error) {
     toStderr(lineOf(error));
   }
@@ -34,7 +46,7 @@ export default async function litellm(pi: ExtensionAPI): Promise<void> {
     handler: async (_arguments, { hasUI, ui }) => {
       const warn: Say = (line) => (hasUI ? ui.notify(`litellm: ${line}`, "warning") : toStderr(line));
       try {
-        const count = await register(pi, warn, TIMEOUT);
+        const count = await register(pi, warn, tellNow, TIMEOUT);
         if (count === undefined) warn(UNSET);
         else ui.notify(`litellm: ${count} models`, "info");
       } catch (error) {
@@ -49,7 +61,12 @@ function toStderr(line: string): void {
 }
 
 /** Register the provider with the models it has now; returns how many, or undefined where no proxy is named. */
-async function register(pi: ExtensionAPI, warn: Say, timeoutWithList: number): Promise<number | undefined> {
+async function register(
+  pi: ExtensionAPI,
+  warn: Say,
+  tell: Say,
+  timeoutWithList: number,
+): Promise<number | undefined> {
   const target = targetFromEnv(process.env);
   if (!target) {
     if (process.argv.some((word) => word === PROVIDER || word.startsWith(`${PROVIDER}/`))) warn(UNSET);
@@ -58,13 +75,22 @@ async function register(pi: ExtensionAPI, warn: Say, timeoutWithList: number): P
   const table = loadTables(process.env.LITELLM_SUPPORT_TABLE, warn);
   const models = await currentModels(target, warn, timeoutWithList);
   const gateway = new Gateway(target, loadKnowledge(table), models, wantedMaxTokens(warn));
+  const ledger = new Ledger({
+    baseUrl: target.baseUrl,
+    table,
+    know: gateway.knowledge.repair,
+    memory: new Memory(),
+    mode: repairMode(process.env.LITELLM_REPAIR, warn),
+    tell,
+    tidy: (text) => withoutSecrets(text, target),
+  });
   pi.registerProvider(PROVIDER, {
     name: "LiteLLM",
     baseUrl: `${target.baseUrl}/v1`,
     apiKey: KEY_PLACEHOLDER,
     api: PROVIDER,
     models: gateway.models(),
-    streamSimple: makeStreamSimple(gateway),
+    streamSimple: makeStreamSimple(gateway, ledger),
   });
   return gateway.listed.length;
 }

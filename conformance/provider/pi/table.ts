@@ -43,9 +43,22 @@ const SELECTORS = ["models", "endpoints", "modes", "routes", "gateways", "gatewa
 
 export class SupportTable {
   readonly rules: readonly Rule[];
+  /** How many of the first rules are the user's, over which nothing stands that is learnt. */
+  readonly own: number;
 
-  constructor(rules: readonly Rule[]) {
+  constructor(rules: readonly Rule[], own = 0) {
     this.rules = rules;
+    this.own = own;
+  }
+
+  /** The same with what refusals have taught about one kind of requests: under the user's rules, over the rest. */
+  withLearnt(said: Said): SupportTable {
+    return new SupportTable([...this.rules.slice(0, this.own), ruleOf(said), ...this.rules.slice(this.own)], this.own);
+  }
+
+  /** The same under what the refusals of one request have said, which holds before all else. */
+  under(said: Said): SupportTable {
+    return new SupportTable([ruleOf(said), ...this.rules]);
   }
 
   /** The rules that speak for this request, most specific first. */
@@ -68,6 +81,15 @@ export class SupportTable {
 
 /** A table that knows nothing: everything is sent. */
 export const EMPTY_TABLE = new SupportTable([]);
+
+/** Parameters, and whether each can be sent. */
+export type Said = ReadonlyMap<string, boolean>;
+
+function ruleOf(said: Said): Rule {
+  const statements = [...said].map(([name, supported]): [string, Statement] => [name, { supported, measured: false }]);
+  const anything = { endpoints: [], modes: [], routes: [], gateways: [], gateway_versions: [] };
+  return { models: ["*"], ...anything, statements: new Map(statements) };
+}
 
 /** The names under which statements about a parameter may stand: `store:true`, then `store`. */
 export function namesOf(parameter: string): string[] {

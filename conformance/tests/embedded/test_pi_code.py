@@ -15,6 +15,7 @@ from conformance import __version__
 from conformance.tests.embedded.pi_runs import EXTENSION, pi_modules, program
 
 PROVIDER = EXTENSION.parent
+VECTORS = ("vectors.json", "repair_vectors.json")
 COMPILER = {
     "target": "ES2023",
     "lib": ["ES2023", "DOM", "DOM.AsyncIterable"],
@@ -62,11 +63,15 @@ def test_node_runs_every_vector_and_agrees(place: Path) -> None:
     tests = sorted(str(path.relative_to(place)) for path in (place / "pi" / "tests").glob("*.test.ts"))
     said = node(place, "--import", "jiti/register", "--test", "--test-reporter=tap", *tests)
     passed = set(re.findall(r"^ *ok \d+ - (\w+)\[(\d+)\]", said, re.MULTILINE))
-    vectors = json.loads((PROVIDER / "vectors.json").read_text(encoding="utf-8"))
+    files = [json.loads((PROVIDER / name).read_text(encoding="utf-8")) for name in VECTORS]
     lines = {
-        (name, str(index)) for name, rows in vectors.items() if isinstance(rows, list) for index in range(len(rows))
+        (name, str(index))
+        for vectors in files
+        for name, rows in vectors.items()
+        if isinstance(rows, list)
+        for index in range(len(rows))
     }
-    assert len(lines) > 200
+    assert len(lines) > 280
     assert passed == lines
     assert all(f"# {kind} 0\n" in said for kind in ("fail", "cancelled", "skipped", "todo"))
 
@@ -91,9 +96,10 @@ def test_the_package_is_of_this_version_and_needs_nothing() -> None:
     assert all(name.startswith(("node:", "@mariozechner/")) for name in imported)
 
 
-def test_the_lock_file_has_integrity_and_no_address() -> None:
-    """Given the lock file of the Pi under test, then every package has its digest, and none an address."""
-    text = (Path(__file__).with_name("pi") / "package-lock.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", ["pi", "pi_new"])
+def test_the_lock_file_has_integrity_and_no_address(folder: str) -> None:
+    """Given the lock file of a Pi under test, then every package has its digest, and none an address."""
+    text = (Path(__file__).with_name(folder) / "package-lock.json").read_text(encoding="utf-8")
     packages = {name: row for name, row in json.loads(text)["packages"].items() if name}
     assert "://" not in text
     assert len(packages) > 100
