@@ -82,5 +82,7 @@ def test_every_model_answers_and_a_second_process_repeats_no_repair(pi: Pi, unkn
     known = Memory(learnt_file(pi).parent).entries()
     assert {kind.gateway for kind in known} == {unknown.base_url}
     assert {entry.version for entry in known.values()} == {unknown.version}
-    assert any(name == "store" and not each.supported for entry in known.values() for name, each in entry.parameters.items())
+    assert any(
+        name == "store" and not each.supported for entry in known.values() for name, each in entry.parameters.items()
+    )
     assert unknown.api_key not in text
