@@ -59,9 +59,10 @@ def ask(base_url: str, mode: Mode = WHOLE) -> tuple[Exchange, Traffic, float]:
 
 
 def packed(size: int, window: int) -> bytes:
-    """So many bytes of nothing, compressed."""
+    """So many bytes of nothing, compressed. The checksum at the end is of less: nobody reads so far."""
     packer = zlib.compressobj(9, zlib.DEFLATED, window)
-    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(size // MIB)), packer.flush()])
+    first, again = (packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + again * (size // MIB - 1) + packer.flush()
 
 
 BOMBS = {
