@@ -174,9 +174,16 @@ class DefaultSource(TypedDict):
     reason: str
 
 
+class LearntSource(TypedDict):
+    """A source that is a gateway's own refusals, as the provider met them."""
+
+    kind: Literal["learnt"]
+    gateway: str
+
+
 class TableDocument(TypedDict):
     """The support table: ordered rules, the first that matches decides."""
 
     schema_version: int
-    sources: dict[str, MeasuredSource | OverrideSource | DefaultSource]
+    sources: dict[str, MeasuredSource | OverrideSource | DefaultSource | LearntSource]
     rules: list[RuleRow]

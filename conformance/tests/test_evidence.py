@@ -75,7 +75,7 @@ def swapped(place: Workplace) -> None:
 def newer_list(place: Workplace) -> None:
     """Have a model list from the future."""
     path = cassette(place, "gateway.json")
-    path.write_text(path.read_text("utf-8").replace('"schema_version": 1', '"schema_version": 2', 1), "utf-8")
+    path.write_text(path.read_text("utf-8").replace('"schema_version": 1', '"schema_version": 3', 1), "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def newer_list(place: Workplace) -> None:
         (truncated, "model-a.json", "is damaged"),
         (newer, "model-a.json", "format 2, and this suite reads none above 1; update the suite"),
         (swapped, "model-a.json", "is of another model, 'model-b'; record it again with --live"),
-        (newer_list, "gateway.json", "schema_version 2, of a later suite than this; update the suite"),
+        (newer_list, "gateway.json", "schema_version 3, of a later suite than this; update the suite"),
     ],
 )
 def test_what_cannot_be_trusted(place: Workplace, damage: object, file: str, says: str) -> None:
@@ -100,13 +100,15 @@ def test_what_cannot_be_trusted(place: Workplace, damage: object, file: str, say
 
 
 def test_cassettes_of_another_plan(place: Workplace) -> None:
-    """Given one model that was measured with other parameters, when all are replayed, then the others are named."""
+    """Given a cassette from a recording of other parameters, when it is replayed, then it is named."""
+    other = Workplace(place.root / "other")
     with scripted_gateway(models=("model-a", "model-b")) as gateway:
         run_pytest(
-            "--live", "--gateway=g", "--models=model-b", "--parameters=seed,temperature", *place.options,
+            "--live", "--gateway=g", "--models=model-a", "--parameters=seed,temperature", *other.options,
             env=gateway.environment,
         )  # fmt: skip
-    ended = replayed(place, "--models=*")
+    shutil.copy(cassette(other), cassette(place))
+    ended = replayed(place)
     assert "NOTE recorded for another plan than gateway.json holds: model-a.json; record again with --live" in ended.out
     assert place.matrix["run"]["complete"] is False
 
@@ -135,7 +137,7 @@ def test_stale_evidence(place: Workplace) -> None:
     ("options", "says"),
     [
         (["--max-age=0"], "--max-age 0.0 makes no sense; give more than 0"),
-        (["--resume"], "--resume goes on with measuring; give --live with it"),
+        (["--resume"], "--resume is about measuring; give --live with it"),
         (["--budget-requests=-1"], "--budget-requests -1 makes no sense"),
         (["--budget-usd=nan"], "--budget-usd nan makes no sense"),
     ],
