@@ -22,7 +22,8 @@ IN_A_ROW = 2
 #: Answers after which it is forgotten who was answered: so many twice, at least.
 MEMORY = 32
 
-#: By how much the window grows with each good answer, at least: by an eighth in a round.
+#: By how much the window grows with each good answer, at least: by an eighth in a round. A small window grows by
+#: one in two rounds: faster, and the gateway refuses some of each round again.
 GROWTH = 1 / 8
 
 
@@ -75,7 +76,7 @@ class Window:
         self._well[0].add(model)
         self._in_a_row.pop(model, None)
         if self.limit < self._most:
-            self.limit = min(self._most, self.limit + max(1 / self.limit, GROWTH))
+            self.limit = min(self._most, self.limit + max(0.5 / self.limit, GROWTH))
             self._wake()
 
     def pushed_back(self, model: str, attempt: int) -> None:

@@ -267,7 +267,7 @@ def test_large_files_are_searched_in_parts(tmp_path: Path, monkeypatch: pytest.M
 def test_error_nobody_foresaw_shows_no_variables(place: Workplace) -> None:
     """Given a fault in the suite itself, when pytest shows variables, then the key is in nothing shown."""
     (place.root / "faulty.py").write_text(
-        "import os\nfrom conformance import live\n\n"
+        "import os\nfrom conformance.measure import live\n\n"
         "def discover(target, *args, **kwargs):\n"
         "    key = target.api_key\n"
         "    raise RuntimeError(f'no idea what to do with {key}')\n\n"

@@ -30,7 +30,7 @@ def test_half_after_push_backs_and_more_after_good_rounds() -> None:
     window = Window(8)
     pushed_back(window, "a", "b")
     assert window.limit == 4
-    for _ in range(4):
+    for _ in range(8):
         window.went_well("a")
     assert 4.8 < window.limit <= 5
     for _ in range(100):

@@ -113,7 +113,8 @@ def test_table_without_its_default_is_mended_by_the_command_it_prints(place: Wor
     assert json.loads(place.table.read_text(encoding="utf-8"))["rules"] == whole
     kept = place.table.with_name("table.json.damaged")
     assert json.loads(kept.read_text(encoding="utf-8"))["rules"] == whole[:-1]
-    assert "table.json.damaged now" in ended.out
+    assert "NOTE the old table could not be read; it was kept as" in ended.out
+    assert "table.json.damaged, with what it said of other gateways" in ended.out
 
     place.table.write_text("also damaged", encoding="utf-8")
     assert run_pytest(*place.options, "--update-table").code == 0
