@@ -98,6 +98,7 @@ def test_read_only_folder(place: Workplace, folder: str) -> None:
         assert gateway.seen == []
 
 
+@pytest.mark.slow
 def test_gateway_that_goes_away(place: Workplace, undisturbed: tuple[list[dict[str, Any]], Counter[str]]) -> None:
     """Given a gateway that goes away half-way, when it does not come back, then the run ends, and can go on later."""
     wanted, asked = undisturbed

@@ -42,6 +42,7 @@ def failed(answer: httpx.Response) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_what_clients_send_gets_through(
     gateway: EmbeddedGateway, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -46,6 +46,7 @@ def recorded(gateway: EmbeddedGateway, plan: Plan, folder: Path) -> dict[str, li
     return found
 
 
+@pytest.mark.slow
 def test_the_second_recording_is_the_first(gateway: EmbeddedGateway, tmp_path: Path) -> None:
     """Given a gateway that did not change, when it is recorded twice, then times, ids and counters alone differ."""
     registry = load_registry()
