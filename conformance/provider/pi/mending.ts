@@ -14,7 +14,7 @@ import { Peek } from "./peeking.ts";
 type Fetch = typeof globalThis.fetch;
 type Chunk = Uint8Array<ArrayBuffer>;
 
-const current = new AsyncLocalStorage<Outgoing>();
+const current = new AsyncLocalStorage<Outgoing | undefined>();
 /** Requests that have not come by yet, and what puts the global `fetch` back after the last of them. */
 const awaited = new Set<Outgoing>();
 let putBack = (): void => undefined;
@@ -57,7 +57,8 @@ export class Outgoing {
     const address = input instanceof Request ? input.url : String(input);
     if (!this.sent || typeof init?.body !== "string" || !address.startsWith(this.#base)) return inner(input, init);
     this.over();
-    const send = (body: string) => current.exit(() => inner(input, { ...init, body }));
+    // What is asked inside is not to be mended again.
+    const send = (body: string) => current.run(undefined, () => inner(input, { ...init, body }));
     for (let body = init.body; ; ) {
       const response = await send(body);
       const peek = new Peek(response.status, response.headers);

@@ -103,7 +103,10 @@ FILES: dict[str, tuple[bytes, dict[str, bool]]] = {
     "no UTF-8": (b"\xff\xfe", {}),
     "of another version": (json.dumps({"schema_version": 2, "entries": []}).encode(), {}),
     "too large": (b" " * 2_000_000 + b"{}", {}),
-    "rows that are none": (json.dumps({"schema_version": 1, "entries": [1, None, {}, {**ROW, "mode": 3}]}).encode(), {}),
+    "rows that are none": (
+        json.dumps({"schema_version": 1, "entries": [1, None, {}, {**ROW, "mode": 3}]}).encode(),
+        {},
+    ),
     "too old, too new, and names that are none": (
         json.dumps(
             {

@@ -98,7 +98,9 @@ def test_every_model_answers_and_a_second_process_repeats_no_repair(pi: Pi, unkn
     known = Memory(learnt_file(pi).parent).entries()
     assert {kind.gateway for kind in known} == {unknown.base_url}
     assert {entry.version for entry in known.values()} == {unknown.version}
-    assert any(name == "store" and not each.supported for entry in known.values() for name, each in entry.parameters.items())
+    assert any(
+        name == "store" and not each.supported for entry in known.values() for name, each in entry.parameters.items()
+    )
     assert unknown.api_key not in text
 
 
@@ -121,12 +123,28 @@ FORMS: dict[str, tuple[str, Response]] = {
     ),
 }
 
+PART = {"type": "output_text", "text": "OK", "annotations": []}
+ITEM = {"type": "message", "id": "m", "role": "assistant", "content": [PART]}
+#: The answer on the responses wire, as Pi wants to see it.
+OK = (
+    {"type": "response.created", "response": {"id": "r"}},
+    {"type": "response.output_item.added", "output_index": 0, "item": {**ITEM, "content": []}},
+    {"type": "response.output_item.done", "output_index": 0, "item": ITEM},
+    {"type": "response.completed", "response": {"id": "r", "status": "completed"}},
+)
+
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_refusal_in_any_form_is_mended_before_pi_sees_it(scripted: Pi, form: str) -> None:
-    """Given a refusal in some form, when Pi asks, then it gets the answer to the mended request, and one line tells."""
+    """Given a refusal in some form, when Pi asks, then it gets the answer to the mended request; one line tells."""
     model, refused = FORMS[form]
-    with answering(lambda body: refused if "store" in body else None) as gateway:
+
+    def policy(body: dict[str, Any]) -> Response | None:
+        if "store" in body:
+            return refused
+        return events(*OK) if "input" in body else None
+
+    with answering(policy) as gateway:
         done = scripted.ask("hi", model, env=gateway.environment)
         again = scripted.ask("hi", model, env=gateway.environment)
     first, mended, second = gateway.seen
@@ -139,7 +157,7 @@ def test_a_refusal_in_any_form_is_mended_before_pi_sees_it(scripted: Pi, form: s
 
 
 def test_nothing_is_sent_again_once_the_answer_has_begun(scripted: Pi) -> None:
-    """Given a refusal after the first word, when Pi reads it, then the request is not repeated, and nothing is learnt."""
+    """Given a refusal after the first word, when Pi reads it, then nothing is repeated, and nothing is learnt."""
     chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": None}]}
     with answering(lambda body: events(chunk, {"error": {"message": EXTRA, "code": "400"}})) as gateway:
         done = scripted.ask("hi", "team-model", env=gateway.environment)
@@ -148,7 +166,7 @@ def test_nothing_is_sent_again_once_the_answer_has_begun(scripted: Pi) -> None:
 
 
 def test_who_refuses_everything_ends_it_and_leaves_nothing_in_memory(scripted: Pi) -> None:
-    """Given a gateway that names another field each time, when Pi asks, then four repairs end it, and the error tells."""
+    """Given a gateway that names another field each time, when Pi asks, then four repairs end it; the error tells."""
 
     def policy(body: dict[str, Any]) -> Response:
         left = [name for name in body if name not in ("model", "messages", "stream", "tools")]

@@ -27,7 +27,8 @@ from conformance.provider.tracing import trace
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
 VECTORS, REPAIRS = (
-    json.loads((EXTENSION.parent / name).read_text(encoding="utf-8")) for name in ("vectors.json", "repair_vectors.json")
+    json.loads((EXTENSION.parent / name).read_text(encoding="utf-8"))
+    for name in ("vectors.json", "repair_vectors.json")
 )
 NAMES = ["claude-haiku-4-5", "Claude-OPUS-4.6", "gpt-5.2", "o3", "gemini-2-5-flash", "databricks-gpt-5-1", "x/y", "é*"]
 ODD: list[Any] = [None, True, False, 0, 1, -1, 0.5, 2.5e6, "7", "", "0.000003", "x", [], {}, ["high"], {"type": "f"}]
@@ -158,7 +159,19 @@ class _MadeUp:
         return text
 
     def offender(self) -> str:
-        steps = [*FIELDS, "0", "[3]", "function", "strict", "role", "content", "promptCacheKey", "body", "maxTokens", "id"]
+        steps = [
+            *FIELDS,
+            "0",
+            "[3]",
+            "function",
+            "strict",
+            "role",
+            "content",
+            "promptCacheKey",
+            "body",
+            "maxTokens",
+            "id",
+        ]
         return self.chance.choice([".", ".0.", "[].", "/"]).join([self.chance.choice(steps), *self.some(steps, 3)])
 
     def headers(self) -> dict[str, str]:
@@ -181,7 +194,9 @@ class _MadeUp:
         )
         endpoint = self.chance.choice(["chat_completions", "responses"])
         sent = self.chance.choice([self.body(), REPAIRS["requests"][endpoint], REPAIRS["requests"][endpoint]])
-        answers = [[self.chance.choice([400, 400, 422, 500, 401]), self.refusal()] for _ in range(self.chance.randint(1, 7))]
+        answers = [
+            [self.chance.choice([400, 400, 422, 500, 401]), self.refusal()] for _ in range(self.chance.randint(1, 7))
+        ]
         made: dict[str, list[Any]] = {
             "address": [
                 self.chance.choice(["http://h", "https://H.example:8443", "http://[::1]:4000", "http://a:b@h"])
