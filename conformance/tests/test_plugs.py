@@ -55,6 +55,11 @@ def complete(body: dict[str, Any]) -> Response:
     )
 
 
+def refuses_temperature(body: dict[str, Any]) -> Response:
+    """The policy of a gateway that refuses one field, and answers else."""
+    return refusal("temperature: Extra inputs are not permitted") if "temperature" in body else complete(body)
+
+
 @pytest.fixture
 def gateway() -> Iterator[ScriptedGateway]:
     """A gateway with a chat model and a Responses model, which has nothing against anything."""
@@ -80,6 +85,17 @@ class TestLlm:
             stdin=subprocess.DEVNULL,
             check=False,
         )
+
+    @pytest.mark.parametrize("how", [[], ["--async"], ["--no-stream"]], ids=["stream", "async", "whole"])
+    def test_what_is_refused_is_mended(self, tmp_path: Path, how: list[str]) -> None:
+        """Given a model that no table knows, when a field is refused, then it answers, and the next process knows."""
+        with scripted_gateway(refuses_temperature, models=("house-model-7",)) as gateway:
+            for _ in range(2):
+                words = ("-m", "litellm/house-model-7", "hi", "-o", "temperature", "0.5", *how)
+                ran = self.llm(tmp_path, *words, **gateway.environment)
+                assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+
+        assert ["temperature" in body for body in gateway.seen] == [True, False, False]
 
     @pytest.mark.parametrize(
         ("model", "how"),
@@ -201,6 +217,14 @@ class TestPydanticAi:
         [body] = gateway.seen
         assert set(body) == {"model", "messages", "max_completion_tokens", "stream"}
         assert body["max_completion_tokens"] == 4096
+
+    def test_what_is_refused_is_mended(self) -> None:
+        """Given a model that no table knows, when a field is refused, then agents answer, the next at once."""
+        with scripted_gateway(refuses_temperature, models=("house-model-7",)) as gateway:
+            for _ in range(2):
+                assert self.ask(gateway, "house-model-7", temperature=0.5) == "OK"
+
+        assert ["temperature" in body for body in gateway.seen] == [True, False, False]
 
     def test_responses(self, gateway: ScriptedGateway) -> None:
         """Given a model that is best asked on Responses, when an agent runs, then there, and with what it takes."""
