@@ -41,7 +41,11 @@ function made(mode: RepairMode = "named", told: string[] = []) {
 function ask(ledger: Ledger, version: string | null, ...refused: string[]) {
   const sent = ledger.ready(body, question);
   let last: Record<string, unknown> | undefined = sent.body;
-  for (let name = refused.find((each) => last && each in last); name; name = refused.find((each) => last && each in last)) {
+  for (
+    let name = refused.find((each) => last && (each in last));
+    name;
+    name = refused.find((each) => last && each in last)
+  ) {
     last = sent.repair.nextBody(400, EXTRA(name));
     if (sent.repair.event) ledger.repaired(sent.repair.event);
   }
@@ -83,7 +87,10 @@ test("what is refused when it is tried again stays known", () => {
   const { ledger } = made();
   ask(ledger, "1", "store");
   const sent = Array.from({ length: 400 }, () => "store" in ask(ledger, "1", "store").sent);
-  assert.deepEqual(sent.flatMap((there, index) => (there ? [index] : [])), [199, 399]);
+  assert.deepEqual(
+    sent.flatMap((there, index) => (there ? [index] : [])),
+    [199, 399],
+  );
 });
 
 test("where four repairs were not enough, the next request goes on", () => {
@@ -95,9 +102,15 @@ test("where four repairs were not enough, the next request goes on", () => {
   assert.equal(first.repair.nextBody(400, EXTRA(names[4] ?? "")), undefined);
   ledger.unfinished(first);
   const next = ledger.ready(held, question);
-  assert.deepEqual(names.filter((name) => name in next.body), []);
+  assert.deepEqual(
+    names.filter((name) => name in next.body),
+    [],
+  );
   ledger.answered(next, null);
-  assert.deepEqual(names.filter((name) => name in ledger.ready(held, question).body), []);
+  assert.deepEqual(
+    names.filter((name) => name in ledger.ready(held, question).body),
+    [],
+  );
 });
 
 test("a line tells who said no, without the key", () => {
@@ -121,6 +134,9 @@ test("switched off, nothing is mended, learnt or used", () => {
 test("the variable is read without regard to case, and what is no word of it is told", () => {
   const told: string[] = [];
   const read = (value?: string) => repairMode(value, (line) => told.push(line));
-  assert.deepEqual([read(), read(""), read(" Search "), read("OFF"), read("x")], ["named", "named", "search", "off", "named"]);
+  assert.deepEqual(
+    [read(), read(""), read(" Search "), read("OFF"), read("x")],
+    ["named", "named", "search", "off", "named"],
+  );
   assert.equal(told.length, 1);
 });

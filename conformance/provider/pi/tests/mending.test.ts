@@ -21,11 +21,11 @@ const know = loadKnowledge(table).repair;
 let count = 0;
 
 /** A request for a model that nothing is known of, and the bodies that are sent of it to who answers. */
-function made(answer: (body: Record<string, unknown>) => Response) {
+function made(answer: (body: Record<string, unknown>) => Response, tell: () => void = () => undefined) {
   count += 1;
   const body = { model: `m${count}`, stream: true, messages: [], store: false };
   const memory = new Memory(folder);
-  const options = { baseUrl: BASE, table, know, memory, mode: "named" as const, tell: () => {}, tidy: (text: string) => text };
+  const options = { baseUrl: BASE, table, know, memory, mode: "named" as const, tell, tidy: (text: string) => text };
   const ledger = new Ledger(options);
   const outgoing = new Outgoing(ledger, BASE);
   outgoing.sent = ledger.ready(body, { model: body.model, endpoint: "chat_completions" });
@@ -57,7 +57,10 @@ test("what is refused is mended, and the answer comes as it was sent", async () 
   const { outgoing, inner, sent, init } = made((body) => ("store" in body ? refused() : stream(...pieces)));
   const response = await outgoing.fetch(inner, URL_, init);
   assert.equal(await response.text(), pieces.join(""));
-  assert.deepEqual(sent.map((body) => "store" in body), [true, false]);
+  assert.deepEqual(
+    sent.map((body) => "store" in body),
+    [true, false],
+  );
 });
 
 test("what follows the first event is given on as it comes", async () => {
@@ -74,7 +77,9 @@ test("what follows the first event is given on as it comes", async () => {
       controller.close();
     },
   });
-  const { outgoing, inner, init } = made(() => new Response(body, { headers: { "content-type": "text/event-stream" } }));
+  const { outgoing, inner, init } = made(
+    () => new Response(body, { headers: { "content-type": "text/event-stream" } }),
+  );
   const reader = (await outgoing.fetch(inner, URL_, init)).body?.getReader();
   assert.match(new TextDecoder().decode((await reader?.read())?.value), /choices/);
   goOn();
@@ -92,6 +97,12 @@ test("an error of the wire reaches who reads, after what was read", async () => 
 test("an error in place of an answer gets an error's status", async () => {
   const { outgoing, inner, init } = made(() => Response.json({ error: { message: "no" } }));
   assert.equal((await outgoing.fetch(inner, URL_, init)).status, 400);
+});
+
+test("where a repair cannot be told, the answer goes to Pi as it is", async () => {
+  const { outgoing, inner, sent, init } = made(refused, () => assert.fail("the screen is gone"));
+  assert.equal((await outgoing.fetch(inner, URL_, init)).status, 400);
+  assert.equal(sent.length, 1);
 });
 
 test("what goes elsewhere is not touched", async () => {
@@ -120,7 +131,10 @@ test("the global fetch is ours until the last request has come by, and for those
     const asked = [later(one), later(other)];
     assert.notEqual(globalThis.fetch, stub);
     assert.equal((await globalThis.fetch("http://127.0.0.1:9/mine", { body: "store" })).status, 400);
-    assert.deepEqual((await Promise.all(asked)).map(({ status }) => status), [200, 200]);
+    assert.deepEqual(
+      (await Promise.all(asked)).map(({ status }) => status),
+      [200, 200],
+    );
     assert.equal(globalThis.fetch, stub);
     assert.equal(seen.filter((address) => address === URL_).length, 4);
   } finally {

@@ -45,7 +45,12 @@ const ANSWERS: Record<string, (...given: any[]) => unknown> = {
     const repair = new Repair(asked, { dialects, rules, remedies });
     const sent = answers.map(([status, text]: [number, string]) => repair.nextBody(status, text) ?? null);
     const said = { learnt: Object.fromEntries(repair.learnt), suspected: repair.suspected };
-    return { sent, ...said, explanation: repair.explanation ?? null, unfinished: Object.fromEntries(repair.unfinished) };
+    return {
+      sent,
+      ...said,
+      explanation: repair.explanation ?? null,
+      unfinished: Object.fromEntries(repair.unfinished),
+    };
   },
   target: (url) => {
     try {
