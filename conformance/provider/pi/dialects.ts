@@ -12,7 +12,8 @@ const MAX_ALLOWED = 32;
 /** Where an error object keeps its words. */
 const MESSAGES = ["error", "detail", "msg", "message"] as const;
 /** A message that refuses what it begins with, which `param` names as well. */
-const REFUSED = /^\W?(?<name>[A-Za-z_][\w.]{0,200})\W? (?:is|are) (?:not (?:supported|permitted|allowed)|unsupported)\b/;
+const REFUSED =
+  /^\W?(?<name>[A-Za-z_][\w.]{0,200})\W? (?:is|are) (?:not (?:supported|permitted|allowed)|unsupported)\b/;
 
 interface Row {
   readonly who?: string;
@@ -97,7 +98,11 @@ export class Dialects {
         }
       }
     }
-    return { blames: [...blames.values()].slice(0, MAX_BLAMES), allowed: [...allowed].slice(0, MAX_ALLOWED), elsewhere: null };
+    return {
+      blames: [...blames.values()].slice(0, MAX_BLAMES),
+      allowed: [...allowed].slice(0, MAX_ALLOWED),
+      elsewhere: null,
+    };
   }
 
   /** `gateway`, `backend` or `unknown`, as far as words and headers tell: `llm_provider-*` are the upstream's own. */
@@ -112,9 +117,13 @@ export class Dialects {
     const values = [...unwrap(text)];
     const texts = values.filter((value): value is string => typeof value === "string");
     const blaming = texts.filter((value) => this.#refusals.some(({ regex }) => matches(regex, value)));
-    const messages = values.filter(isObject).flatMap((value) =>
-      MESSAGES.map((name) => value[name]).filter((each): each is string => typeof each === "string" && each.trim() !== ""),
-    );
+    const messages = values
+      .filter(isObject)
+      .flatMap((value) =>
+        MESSAGES.map((name) => value[name]).filter(
+          (each): each is string => typeof each === "string" && each.trim() !== "",
+        ),
+      );
     const told = blaming.length ? blaming : messages.length ? messages : [text];
     return oneLine(told.at(-1) ?? "", limit);
   }
@@ -145,7 +154,10 @@ export class Dialects {
     const certain = structured(error, [...field, ...value]);
     const name = certain ?? structured(error, hints);
     if (name === null) return;
-    yield [{ name, conditional: isCoded(error, [...value, ...hints]), company: null, weak: certain === null }, undefined];
+    yield [
+      { name, conditional: isCoded(error, [...value, ...hints]), company: null, weak: certain === null },
+      undefined,
+    ];
   }
 }
 
@@ -200,7 +212,11 @@ export function snake(name: string): string {
 
 /** What a server said, on one printable line of bounded length. */
 function oneLine(text: string, limit: number): string {
-  const line = text.slice(0, MAX_TEXT).split(/[\s\x1c-\x1f\x85]+/u).filter((word) => word !== "").join(" ");
+  const line = text
+    .slice(0, MAX_TEXT)
+    .split(/[\s\x1c-\x1f\x85]+/u)
+    .filter((word) => word !== "")
+    .join(" ");
   const shown = [...line].slice(0, limit + 1).map((char) => (/[\p{C}\p{Zl}\p{Zp}]/u.test(char) ? "\ufffd" : char));
   return shown.length <= limit ? shown.join("") : `${shown.slice(0, limit).join("")}…`;
 }

@@ -61,7 +61,8 @@ type Change = (entries: Entries) => void;
 /** This package's folder in the user's cache, as the Python provider has it. */
 export function cacheFolder(environment = process.env, platform: string = process.platform): string {
   const home = homedir();
-  if (platform === "win32") return join(environment.LOCALAPPDATA || join(home, "AppData", "Local"), "litellm-conformance");
+  if (platform === "win32")
+    return join(environment.LOCALAPPDATA || join(home, "AppData", "Local"), "litellm-conformance");
   if (platform === "darwin") return join(home, "Library", "Caches", "litellm-conformance");
   return join(environment.XDG_CACHE_HOME || join(home, ".cache"), "litellm-conformance");
 }
@@ -224,7 +225,8 @@ function read(file: string): Entries {
   try {
     if (statSync(file).size > MAX_FILE) return entries;
     const document: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (!isObject(document) || document.schema_version !== SCHEMA_VERSION || !Array.isArray(document.entries)) return entries;
+    if (!isObject(document) || document.schema_version !== SCHEMA_VERSION || !Array.isArray(document.entries))
+      return entries;
     for (const row of document.entries.slice(0, MAX_ENTRIES)) {
       const entry = entryOf(row);
       if (entry?.parameters.size) entries.set(keyOf(entry.kind), entry);
@@ -256,7 +258,8 @@ function entryOf(row: unknown): Entry | undefined {
 
 /** The file's text: the newest, as much as there is room for and can be read again. */
 function textOf(entries: Entries): string {
-  const newestOf = ({ parameters }: Entry): number => Math.max(0, ...[...parameters.values()].map((each) => each.learned_at));
+  const newestOf = ({ parameters }: Entry): number =>
+    Math.max(0, ...[...parameters.values()].map((each) => each.learned_at));
   const newest = [...entries.values()].sort((one, other) => newestOf(other) - newestOf(one)).slice(0, MAX_ENTRIES);
   let rows = newest.map(({ kind, version, parameters }) => ({
     ...kind,

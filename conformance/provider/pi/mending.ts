@@ -14,7 +14,7 @@ import { Peek } from "./peeking.ts";
 type Fetch = typeof globalThis.fetch;
 type Chunk = Uint8Array<ArrayBuffer>;
 
-const current = new AsyncLocalStorage<Outgoing>();
+const current = new AsyncLocalStorage<Outgoing | undefined>();
 /** Requests that have not come by yet, and what puts the global `fetch` back after the last of them. */
 const awaited = new Set<Outgoing>();
 let putBack = (): void => undefined;
@@ -57,7 +57,8 @@ export class Outgoing {
     const address = input instanceof Request ? input.url : String(input);
     if (!this.sent || typeof init?.body !== "string" || !address.startsWith(this.#base)) return inner(input, init);
     this.over();
-    const send = (body: string) => current.exit(() => inner(input, { ...init, body }));
+    // What is asked inside is not to be mended again.
+    const send = (body: string) => current.run(undefined, () => inner(input, { ...init, body }));
     for (let body = init.body; ; ) {
       const response = await send(body);
       const peek = new Peek(response.status, response.headers);
@@ -74,30 +75,46 @@ export class Outgoing {
     }
   }
 
-  /** The body to send instead, or undefined. */
+  /** The body to send instead, or undefined. What goes wrong here must not cost the user the answer. */
   #judged(sent: Sent, response: Response, { refusal }: Peek): Record<string, unknown> | undefined {
-    const { repair } = sent;
-    if (refusal === undefined) {
-      if (response.ok) this.#ledger.answered(sent, response.headers.get("x-litellm-version"));
-      else this.headers = pairs(response.headers);
-      return undefined;
+    const headers = pairs(response.headers);
+    try {
+      if (refusal === undefined) {
+        if (response.ok) this.#ledger.answered(sent, headers["x-litellm-version"] ?? null);
+      } else {
+        const made = this.#mended(sent, response.ok ? 400 : response.status, refusal, headers);
+        if (made) return made;
+      }
+    } catch {
+      // Then the answer goes to Pi as it is.
     }
-    const made = repair.nextBody(response.ok ? 400 : response.status, refusal, pairs(response.headers));
-    if (made && repair.event) {
-      this.#ledger.repaired(repair.event);
-      return made;
-    }
-    if (repair.unfinished.size) this.#ledger.unfinished(sent);
-    this.headers = pairs(response.headers);
+    if (!response.ok || refusal !== undefined) this.headers = headers;
     this.refusal = refusal;
-    this.note = repair.explanation;
     return undefined;
+  }
+
+  #mended(
+    sent: Sent,
+    status: number,
+    refusal: string,
+    headers: Readonly<Record<string, string>>,
+  ): Record<string, unknown> | undefined {
+    const { repair } = sent;
+    const made = repair.nextBody(status, refusal, headers);
+    if (made && repair.event) this.#ledger.repaired(repair.event);
+    else {
+      if (repair.unfinished.size) this.#ledger.unfinished(sent);
+      this.note = repair.explanation;
+    }
+    return made;
   }
 }
 
 function pairs(headers: Headers): Record<string, string> {
   const found: [string, string][] = [];
-  headers.forEach((value, name) => found.push([name, value]));
+  headers.forEach((value, name) => {
+    found.push([name, value]);
+  });
   return Object.fromEntries(found);
 }
 

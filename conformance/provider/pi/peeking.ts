@@ -11,7 +11,10 @@ const MAX_PEEK = 131_072;
 /** Events before the first that tells anything: an answer can still be refused after them. */
 const PREAMBLE: readonly unknown[] = ["response.created", "response.queued", "response.in_progress"];
 const END_OF_EVENT = /\r\n\r\n|\n\n|\r\r/g;
-const KINDS: Readonly<Record<string, "events" | "json">> = { "text/event-stream": "events", "application/json": "json" };
+const KINDS: Readonly<Record<string, "events" | "json">> = {
+  "text/event-stream": "events",
+  "application/json": "json",
+};
 
 /** What the first bytes of an answer tell: `refusal` is its text where it is one. */
 export class Peek {
@@ -54,7 +57,10 @@ export class Peek {
       const lines = text.slice(this.#at, end.index).split(/\r\n|\n|\r/);
       this.#at = END_OF_EVENT.lastIndex;
       const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, ""));
-      const name = lines.find((line) => line.startsWith("event:"))?.slice(6).trim();
+      const name = lines
+        .find((line) => line.startsWith("event:"))
+        ?.slice(6)
+        .trim();
       if (!data.length) continue; // a comment that keeps the connection alive
       const said = data.join("\n");
       const event = parsed(said);

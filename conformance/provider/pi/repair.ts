@@ -7,7 +7,16 @@
  */
 
 import type { Blame, Dialects } from "./dialects.ts";
-import { EACH, type Filtered, filterRequest, remedyOf, type Remedies, type Remedy, spelled, stepsOf } from "./filtering.ts";
+import {
+  EACH,
+  type Filtered,
+  filterRequest,
+  remedyOf,
+  type Remedies,
+  type Remedy,
+  spelled,
+  stepsOf,
+} from "./filtering.ts";
 import { isObject } from "./json.ts";
 import { pathOf, type Question, type Said, type SupportTable } from "./table.ts";
 import { isWithin, type KeptRow, type Place, placeText, type RepairRules, trace, valuesAt } from "./tracing.ts";

@@ -25,9 +25,7 @@ export interface KeptRow {
 
 /** `repair.json`. */
 export interface RepairRules {
-  readonly limits: Readonly<
-    Record<"repairs" | "searches" | "places" | "values" | "nodes" | "depth" | "steps", number>
-  >;
+  readonly limits: Readonly<Record<"repairs" | "searches" | "places" | "values" | "nodes" | "depth" | "steps", number>>;
   readonly statuses_elsewhere: readonly number[];
   readonly statuses_searched: readonly number[];
   readonly wrappers: readonly string[];
@@ -53,7 +51,10 @@ export function isWithin(place: Place, other: Place): boolean {
 
 /** The places in a request that a name in a refusal means; none where the request holds no such thing. */
 export function trace(name: string, body: Body, rules: RepairRules): Place[] {
-  const steps = name.split(/[^A-Za-z0-9_$-]+/).filter((step) => step !== "").slice(0, rules.limits.steps);
+  const steps = name
+    .split(/[^A-Za-z0-9_$-]+/)
+    .filter((step) => step !== "")
+    .slice(0, rules.limits.steps);
   let names = steps.filter((step) => !/^[0-9]+$/.test(step));
   while (names.length) {
     const found = fromHead(names, body, rules);

@@ -15,8 +15,7 @@ const MAX_TRIES = 20;
 
 const OPENING = /b(?=['"])|[{[]|"(?=\s*[{[])/g;
 /** Bytes as Python's `repr` writes them. */
-const BYTES =
-  /b(?:'(?:[^'\\\x00-\x1f\x7f-\u{10ffff}]|\\(?:x[0-9a-f]{2}|[\\'nrt]))*'|"(?:[^"\\\x00-\x1f\x7f-\u{10ffff}]|\\(?:x[0-9a-f]{2}|[\\nrt]))*")/uy;
+const BYTES = /b(?:'(?:[ -&(-[\]-~]|\\(?:x[0-9a-f]{2}|[\\'nrt]))*'|"(?:[ !#-[\]-~]|\\(?:x[0-9a-f]{2}|[\\nrt]))*")/y;
 const ESCAPE = /\\(?:x([0-9a-f]{2})|(.))/g;
 const NAMED: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
 
@@ -60,9 +59,11 @@ function bytes(text: string, start: number): Found {
   BYTES.lastIndex = start;
   const [literal] = BYTES.exec(text) ?? [];
   if (literal === undefined) return [undefined, start + 1];
-  const plain = literal.slice(2, -1).replace(ESCAPE, (_all, hex: string | undefined, char: string) =>
-    hex === undefined ? (NAMED[char] ?? char) : String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+  const plain = literal
+    .slice(2, -1)
+    .replace(ESCAPE, (_all, hex: string | undefined, char: string) =>
+      hex === undefined ? (NAMED[char] ?? char) : String.fromCharCode(Number.parseInt(hex, 16)),
+    );
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return [decoder.decode(Uint8Array.from(plain, (char) => char.charCodeAt(0))), start + literal.length];
 }

@@ -117,16 +117,24 @@ def test_what_models_receive_is_what_they_take(pi: Pi, gateway: EmbeddedGateway)
     assert not any("claude" in model or "gemini" in model for model in with_key)
 
 
-def test_without_the_table_the_same_request_is_refused(pi: Pi) -> None:
-    """Given a copy of the extension whose table cannot be read, then it says so, and Claude refuses what it sends."""
+def test_without_the_table_the_same_request_is_refused_and_mended(pi: Pi) -> None:
+    """Given a copy of the extension whose table cannot be read, then it says so, and Claude refuses what it sends.
+
+    What was refused is mended and told, unless the user wants none of that.
+    """
     copy = installed(pi)
     (copy / "data" / "parameter_support.json").write_text("{", encoding="utf-8")
-    refused = pi.run("--no-session", "--provider", "litellm", "--model", "claude-haiku-4-5", "-p", OK)
+    asked = ("--no-session", "--provider", "litellm", "--model", "claude-haiku-4-5", "-p", OK)
+    refused = pi.run(*asked, env={"LITELLM_REPAIR": "off"})
     assert (refused.code, refused.out) == (1, "")
     assert "parameter_support.json cannot be read" in refused.err
     assert "going on without it" in refused.err
     assert "does not support parameters: ['store'" in refused.err
     assert "Measure it: pytest --live --models='claude-haiku-4-5' --update-table" in refused.err
+    mended = pi.run(*asked)
+    assert (mended.code, mended.out) == (0, "OK\n")
+    assert "claude-haiku-4-5 refuses store" in mended.err
+    assert pi.run(*asked).err == "".join(line for line in mended.err.splitlines(True) if "going on without it" in line)
 
 
 def installed(pi: Pi, *options: str) -> Path:

@@ -17,12 +17,19 @@ from conformance.provider import TargetError, filter_request, load_table
 from conformance.provider.capabilities import capabilities_of
 from conformance.provider.catalogue import catalogue
 from conformance.provider.compat import compat_of
+from conformance.provider.dialects import read_refusal, spoken_by, summary
+from conformance.provider.learned import address
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
-from conformance.provider.table import model_matches
+from conformance.provider.repair import Repair
+from conformance.provider.table import Question, SupportTable, model_matches
 from conformance.provider.target import gateway_name, target_from_env
+from conformance.provider.tracing import trace
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
-VECTORS = json.loads((EXTENSION.parent / "vectors.json").read_text(encoding="utf-8"))
+VECTORS, REPAIRS = (
+    json.loads((EXTENSION.parent / name).read_text(encoding="utf-8"))
+    for name in ("vectors.json", "repair_vectors.json")
+)
 NAMES = ["claude-haiku-4-5", "Claude-OPUS-4.6", "gpt-5.2", "o3", "gemini-2-5-flash", "databricks-gpt-5-1", "x/y", "é*"]
 ODD: list[Any] = [None, True, False, 0, 1, -1, 0.5, 2.5e6, "7", "", "0.000003", "x", [], {}, ["high"], {"type": "f"}]
 FIELDS = sorted({name.partition(":")[0] for rule in load_table().rules for name in rule.statements})
@@ -58,7 +65,29 @@ def _target(url: str) -> Any:
     return target and [target.base_url, gateway_name(target.base_url)]
 
 
+def _refusal(text: str) -> Any:
+    read = read_refusal(text)
+    return {
+        "blames": [[each.name, each.conditional, each.company, each.weak] for each in read.blames],
+        "allowed": read.allowed,
+        "elsewhere": read.elsewhere,
+        "by": spoken_by(text, {}),
+        "summary": summary(text),
+    }
+
+
+def _repair(body: Any, endpoint: str, mode: Any, answers: list[tuple[int, str]]) -> Any:
+    repair = Repair(body, body, Question("m", endpoint, "stream"), SupportTable(()), mode)
+    sent = [repair.next_body(status, text) for status, text in answers]
+    said = {"learnt": repair.learnt, "suspected": repair.suspected}
+    return {"sent": sent, **said, "explanation": repair.explanation, "unfinished": repair.unfinished}
+
+
 _ANSWERS: dict[str, Callable[..., Any]] = {
+    "address": address,
+    "trace": trace,
+    "refusal": _refusal,
+    "repair": _repair,
     "catalogue": _catalogue,
     "filter": _filter,
     "capabilities": lambda model, declared: asdict(capabilities_of(model, declared)),
@@ -119,6 +148,32 @@ class _MadeUp:
             )
         return text
 
+    def refusal(self) -> str:
+        text: str = self.chance.choice(REPAIRS["refusals"])["refusal"]["text"]
+        for _ in range(self.chance.choice([0, 0, 1, 2])):
+            at = self.chance.randrange(len(text) + 1)
+            other: str = self.chance.choice(REPAIRS["refusals"])["refusal"]["text"]
+            text = self.chance.choice(
+                [text[:at], text[at:], json.dumps(text), f"{text[:at]} {other}", f"x {text.encode()!r}", f"[{text}]"]
+            )
+        return text
+
+    def offender(self) -> str:
+        steps = [
+            *FIELDS,
+            "0",
+            "[3]",
+            "function",
+            "strict",
+            "role",
+            "content",
+            "promptCacheKey",
+            "body",
+            "maxTokens",
+            "id",
+        ]
+        return self.chance.choice([".", ".0.", "[].", "/"]).join([self.chance.choice(steps), *self.some(steps, 3)])
+
     def headers(self) -> dict[str, str]:
         names = ["retry-after", "llm_provider-retry-after", "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"]
         return {name: self.chance.choice(["0", "15", "1.5", "6m0s", "x", "", "200000"]) for name in self.some(names, 3)}
@@ -137,7 +192,19 @@ class _MadeUp:
         url = self.chance.choice(["http://", "HTTPS://", "ftp://", "", "//"]) + self.chance.choice(
             ["h", "a:b@h", "h:70000", ""]
         )
+        endpoint = self.chance.choice(["chat_completions", "responses"])
+        sent = self.chance.choice([self.body(), REPAIRS["requests"][endpoint], REPAIRS["requests"][endpoint]])
+        answers = [
+            [self.chance.choice([400, 400, 422, 500, 401]), self.refusal()] for _ in range(self.chance.randint(1, 7))
+        ]
         made: dict[str, list[Any]] = {
+            "address": [
+                self.chance.choice(["http://h", "https://H.example:8443", "http://[::1]:4000", "http://a:b@h"])
+                + self.chance.choice(["", "/", "/v1", "/a/v1/chat/completions", "/v1/responses?q=1", "/v1/messages"])
+            ],
+            "trace": [self.offender(), sent],
+            "refusal": [self.refusal()],
+            "repair": [sent, endpoint, self.chance.choice(["named", "named", "search", "off"]), answers],
             "catalogue": rows,
             "filter": [self.body(), self.name(), self.chance.choice(["chat_completions", "responses"])],
             "capabilities": [self.name(), self.row("model_group") if self.chance.random() < 0.5 else self.row("id")],

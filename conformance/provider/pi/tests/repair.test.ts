@@ -23,7 +23,10 @@ const know = {
 
 function repairOf(line: Line, mode: RepairMode = "named"): Repair {
   const body = structuredClone(vectors.requests[line.endpoint]);
-  return new Repair({ body, sent: body, question: { model: body.model, endpoint: line.endpoint }, table: nothing, mode }, know);
+  return new Repair(
+    { body, sent: body, question: { model: body.model, endpoint: line.endpoint }, table: nothing, mode },
+    know,
+  );
 }
 
 const RUNS: Record<string, (line: Line) => void> = {
@@ -31,7 +34,10 @@ const RUNS: Record<string, (line: Line) => void> = {
     const repair = repairOf(line);
     const made = repair.nextBody(line.refusal.status, line.refusal.text);
     assert.deepEqual(made ?? null, line.mended);
-    assert.deepEqual(repair.kept.map(({ parameter }) => parameter), line.kept);
+    assert.deepEqual(
+      repair.kept.map(({ parameter }) => parameter),
+      line.kept,
+    );
     if (!made) return;
     assert.deepEqual(repair.event?.parameters, line.refused);
     assert.equal(repair.event?.saidBy, line.said_by);
