@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.cassettes.folder import Folder
 from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway
