@@ -17,6 +17,7 @@ MAX_PEEK = 131_072
 #: Events before the first that tells anything: an answer can still be refused after them.
 _PREAMBLE = ("response.created", "response.queued", "response.in_progress")
 
+_END_OF_LINE = re.compile(r"\r\n|\n|\r")  # not `str.splitlines`, which also splits inside JSON strings
 _END_OF_EVENT = re.compile(r"\r\n\r\n|\n\n|\r\r")
 
 
@@ -74,7 +75,7 @@ class Peek:
         """Read the events that are whole; True once one of them tells what the answer is."""
         while end := _END_OF_EVENT.search(self.text, self._at):
             start, self._at = self._at, end.end()
-            fields = self.text[start : end.start()].splitlines()
+            fields = _END_OF_LINE.split(self.text[start : end.start()])
             data = [line[5:].removeprefix(" ") for line in fields if line.startswith("data:")]
             name = next((line[6:].strip() for line in fields if line.startswith("event:")), "")
             if not data:
