@@ -90,7 +90,7 @@ def without_one(rules: RequestFilter) -> Iterator[tuple[str, dict[str, Any], str
         for name in (each for each, can in said.items() if not can):
             less = with_learnt(NOTHING, {each: can for each, can in said.items() if each != name})
             for path, body in asked():
-                mode = "stream" if body["stream"] else "whole"
+                mode = "stream" if body.get("stream") else "whole"
                 if (body["model"], PATHS[kind.endpoint], mode) == (kind.model, path, kind.mode):
                     back = filter_request(body, kind.model, kind.endpoint, table=less).body
                     if back != filter_request(body, kind.model, kind.endpoint, table=with_learnt(NOTHING, said)).body:
