@@ -220,6 +220,7 @@ def test_malformed_answers(wire: bytes, tmp_path: Path) -> None:
         assert {outcome.verdict for outcome in found.values()} <= {Verdict.INCONCLUSIVE, Verdict.ACCEPTED}
 
 
+@pytest.mark.slow
 def test_hostile_models_among_honest_ones(tmp_path: Path) -> None:
     """Given one honest model among hostile ones, when all are measured, then its verdicts are as if it were alone."""
 

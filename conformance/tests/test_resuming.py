@@ -28,6 +28,9 @@ from conformance.tests.interrupted import (
 )
 from conformance.tests.running import Workplace, run_pytest, signal_when
 
+#: Each test starts a run, ends it, and starts another.
+pytestmark = pytest.mark.slow
+
 undisturbed = interrupted.undisturbed
 
 

@@ -19,6 +19,9 @@ from conformance.tests.browser.watching import Open, until, violations, written
 from conformance.tests.pages import HOSTILE, cell, matrix_with
 from conformance.types import CellKey, Endpoint, Exchange, Mode, Request, Response
 
+#: Each text costs a page in a browser.
+pytestmark = pytest.mark.slow
+
 
 def hostile_recording(text: str) -> tuple[Any, Callable[[str], Any]]:
     """A matrix in which a text stands in every place, and the exchange that it speaks of."""

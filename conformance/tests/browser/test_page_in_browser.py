@@ -298,6 +298,7 @@ def test_focus_is_never_behind_the_headers(opened: Open, large: Path) -> None:
         assert hit, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_accessible(opened: Open, shipped: Path, scheme: str, screen: Any) -> None:
@@ -378,6 +379,7 @@ def test_baseline(opened: Open, tmp_path: Path) -> None:
     assert "This page does not hold the exchanges" in page.inner_text("#drawer")
 
 
+@pytest.mark.slow
 def test_large_page_is_usable_within_a_second(opened: Open, large: Path) -> None:
     """Given 120,000 cells, when their page is opened, then it is under 6 MB, and can be used within a second."""
     assert large.stat().st_size < 6_000_000
@@ -390,6 +392,7 @@ def test_large_page_is_usable_within_a_second(opened: Open, large: Path) -> None
     assert statistics.median(times) < 1000 or min(times) < 1000, times
 
 
+@pytest.mark.slow
 def test_scrolling_shows_no_blank_cells(opened: Open, large: Path) -> None:
     """Given 120,000 cells, when the grid is flung and jumped through, then no frame on the screen has a blank row."""
     page = opened(large)

@@ -129,6 +129,7 @@ def test_no_refusal_is_too_long(words: str) -> None:
     assert effort(lambda: (read_refusal(HUGE[words]), repair.next_body(400, HUGE[words]))) < 20
 
 
+@pytest.mark.slow
 def test_a_long_conversation_costs_little() -> None:
     """Given a conversation of many turns, when fields are traced that it has not, then the search ends."""
     turn = {"role": "user", "content": [{"type": "text", "text": "x"}] * 5}
