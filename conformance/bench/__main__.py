@@ -41,7 +41,7 @@ from conformance.schemas.documents import RecordedRun
 from conformance.support.deriving import derive, dump_table, load_overrides
 from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
 
-DELAY, CONCURRENCY, EXCHANGES, MIXED = 0.3, 64, 2000, 40
+DELAY, CONCURRENCY, EXCHANGES, MIXED = 0.3, 64, 2000, 80
 CELLS = 10_000
 
 
@@ -60,10 +60,10 @@ class _Remembering(Sender):
     sent: list[Request]
     named: float
 
-    async def exchange(self, request: Request) -> Exchange:
+    async def exchange(self, request: Request, place: int = 0) -> Exchange:
         """Send one request, and remember it."""
         self.sent.append(request)
-        return await super().exchange(request)
+        return await super().exchange(request, place)
 
     async def _ask(self, request: Request) -> tuple[Response, bool]:
         response, broken = await super()._ask(request)

@@ -108,13 +108,14 @@ class Sender:
             finally:
                 self._clients.clear()
 
-    async def exchange(self, request: Request) -> Exchange:
+    async def exchange(self, request: Request, place: int = 0) -> Exchange:
         """Send one request when there is room, again where a moment's wait may help, and keep the last answer.
 
-        Raises `StoppedError` where nothing more is to be sent.
+        Of the requests that wait for room, the lowest `place` goes first. Raises `StoppedError` where
+        nothing more is to be sent.
         """
         for number in range(1, ATTEMPTS + 1):
-            response, wait = await self._send(request, number)
+            response, wait = await self._send(request, number, place)
             if wait is None or number == ATTEMPTS:
                 break
             await self._rest(wait)
@@ -130,9 +131,9 @@ class Sender:
         finally:
             self.resting -= 1
 
-    async def _send(self, request: Request, attempt: int) -> tuple[Response, float | None]:
+    async def _send(self, request: Request, attempt: int, place: int) -> tuple[Response, float | None]:
         """What an attempt brought, and the seconds before another; None where there is none."""
-        async with self.window:
+        async with self.window.turn(place):
             self._refuse_if_gone()
             self._budget.begin(request)
             self.traffic.requests += 1

@@ -10,8 +10,10 @@ model that gets nothing else while most others are answered speaks for itself al
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from types import TracebackType
+import contextlib
+import heapq
+from collections import Counter
+from collections.abc import AsyncIterator
 
 #: The gateway as a whole pushes back where one answer in so many of a round does.
 ONE_IN = 4
@@ -37,7 +39,8 @@ class Window:
         self._inside = 0
         self._begun = 0
         self._cut_at = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap: by place, then by arrival
+        self._arrived = 0
         self._answers = self._pushed = 0  # of this round
         self._heard = 0
         self._in_a_row: Counter[str] = Counter()
@@ -45,11 +48,13 @@ class Window:
         self._well: tuple[set[str], set[str]] = (set(), set())
         self._ill: tuple[set[str], set[str]] = (set(), set())
 
-    async def __aenter__(self) -> None:
-        """Wait until there is room."""
+    @contextlib.asynccontextmanager
+    async def turn(self, place: int = 0) -> AsyncIterator[None]:
+        """Be inside for as long as the block runs; of those that wait, the lowest place comes first."""
         while self._inside >= int(self.limit):
             turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            self._arrived += 1
+            heapq.heappush(self._waiting, (place, self._arrived, turn))
             try:
                 await turn
             except asyncio.CancelledError:
@@ -57,13 +62,11 @@ class Window:
                     self._wake()  # the turn was given, and goes on to the next
                 raise
         self._inside += 1
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Make room."""
-        self._inside -= 1
-        self._wake()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._wake()
 
     def begin(self) -> int:
         """A number for an attempt, by which its end is told later."""
@@ -112,7 +115,7 @@ class Window:
     def _wake(self) -> None:
         room = int(self.limit) - self._inside
         while self._waiting and room > 0:
-            turn = self._waiting.popleft()
+            _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
                 turn.set_result(None)
                 room -= 1

@@ -135,22 +135,27 @@ class _Recorder:
             del self._models[group.model.id]
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
+        """Carry on a dialogue. The ones that are furthest behind go first, so that none ends long after the others."""
         dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)
+        rounds = 0
         try:
             asked: Sequence[Request] = next(dialogue)
             while True:
-                came = await asyncio.gather(*map(self._exchange, asked), return_exceptions=True)
+                came = await asyncio.gather(
+                    *(self._exchange(request, rounds) for request in asked), return_exceptions=True
+                )
                 answers = []
                 for answer in came:
                     if isinstance(answer, BaseException):
                         raise answer  # now that what else was in flight has come back, and is on disk
                     answers.append(answer)
                 asked = dialogue.send(tuple(answers))
+                rounds += 1
         except StopIteration as end:
             found: dict[str, Outcome] = end.value
             return found
 
-    async def _exchange(self, request: Request) -> Exchange:
+    async def _exchange(self, request: Request, place: int) -> Exchange:
         model = self._models.get(request.model) or self._begin(request.model)
         if (known := model.exchanges.get(request.digest)) is not None:
             return known
@@ -158,7 +163,7 @@ class _Recorder:
             self._progress.kept += 1
             model.part.keep(exchange)
         else:
-            exchange = await self._ask(request)
+            exchange = await self._ask(request, place)
             model.part.add(exchange)
         model.exchanges[request.digest] = exchange
         if version := exchange.response.headers.get("x-litellm-version"):
@@ -166,11 +171,11 @@ class _Recorder:
         self._show()
         return exchange
 
-    async def _ask(self, request: Request) -> Exchange:
+    async def _ask(self, request: Request, place: int) -> Exchange:
         if self.stopped is not None:
             raise self.stopped
         try:
-            return await self._sender.exchange(request)
+            return await self._sender.exchange(request, place)
         except ConformanceError:
             raise
         except Exception as error:  # a fault in one exchange must not end the others

@@ -94,7 +94,7 @@ def test_never_more_than_the_limit_and_never_stuck(answers: list[str], most: int
 
     async def one(window: Window, answer: str) -> None:
         nonlocal inside
-        async with window:
+        async with window.turn():
             inside += 1
             assert inside <= most
             number = window.begin()
@@ -122,19 +122,40 @@ def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
         entered: list[str] = []
 
         async def wait(name: str) -> None:
-            async with window:
+            async with window.turn():
                 entered.append(name)
 
-        await window.__aenter__()
+        full = window.turn()
+        await full.__aenter__()
         first, second = (asyncio.create_task(wait(name)) for name in ("first", "second"))
         await asyncio.sleep(0)
-        await window.__aexit__(None, None, None)
+        await full.__aexit__(None, None, None)
         first.cancel()
         async with asyncio.timeout(5):
             await second
         assert entered == ["second"]
 
     asyncio.run(run())
+
+
+def test_who_is_furthest_behind_goes_first() -> None:
+    """Given a full window, when several wait, then the lowest place gets the turn, and of equals who came first."""
+
+    async def run() -> list[str]:
+        window = Window(1)
+        entered: list[str] = []
+
+        async def wait(name: str, place: int) -> None:
+            async with window.turn(place):
+                entered.append(name)
+
+        async with window.turn():
+            waiting = [asyncio.create_task(wait(*each)) for each in (("far", 7), ("behind", 2), ("behind too", 2))]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        return entered
+
+    assert asyncio.run(run()) == ["behind", "behind too", "far"]
 
 
 @pytest.mark.parametrize("models", [1, 40])

@@ -124,3 +124,19 @@ class TestResponses:
         sent = completed(MESSAGE, kind="response.incomplete", incomplete_details=details)
 
         assert done(told(lambda _: events(sent), RESPONSES)).stop_reason == reason
+
+    @pytest.mark.parametrize("late", [True, False])
+    def test_what_comes_after_a_call_ended_is_not_added_to_it(self, late: bool) -> None:
+        """Given a call that has ended, when more of its arguments come, then they are not told."""
+        more = item("response.function_call_arguments.delta", 0, delta='{"x"')
+        found = told(
+            lambda _: events(
+                item("response.output_item.added", 0, item={**CALL, "arguments": ""}),
+                item("response.output_item.done", 0, item=CALL),
+                *([more] if late else []),
+                completed(CALL),
+            ),
+            RESPONSES,
+        )
+
+        assert [event for event in found if isinstance(event, ToolCallDelta)] == [ToolCallDelta(0, '{"x":1}')]

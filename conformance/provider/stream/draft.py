@@ -64,6 +64,10 @@ class Draft:
         """Whether a call with this key has begun."""
         return key in self._calls
 
+    def is_open(self, key: Hashable) -> bool:
+        """Whether a call with this key has begun and has not ended."""
+        return key in self._calls and not self._calls[key].ended
+
     def call_id(self, key: Hashable) -> str:
         """The id of a call that has begun."""
         return self._calls[key].id

@@ -81,7 +81,8 @@ class ResponsesReader:
 
     def _arguments(self, event: Any) -> Iterator[Event]:
         key, text = _place(event), event.delta
-        if text and isinstance(text, str) and self._draft.knows(key):  # else the item tells it when it is done
+        # Before the call begins, the item tells them when it is done. After its end, nothing can be added to it.
+        if text and isinstance(text, str) and self._draft.is_open(key):
             yield self._draft.arguments(key, text)
 
     def _item_done(self, event: Any) -> Iterator[Event]:
