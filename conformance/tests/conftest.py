@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.tests.running import Workplace
+from conformance.tests.helpers.running import Workplace
 
 # A shell's background job ignores Ctrl-C, and so would every process that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

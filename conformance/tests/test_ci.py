@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from conformance.tests.running import CHECKOUT, run_pytest
+from conformance.tests.helpers.running import CHECKOUT, run_pytest
 
 CI = CHECKOUT / ".ci"
 

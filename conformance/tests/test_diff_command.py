@@ -16,8 +16,8 @@ from conformance.matrix.comparison import compare_matrices
 from conformance.matrix.document import Matrix
 from conformance.report.difference import as_markdown
 from conformance.report.markdown import COMMENT_LIMIT, code
-from conformance.tests.pages import HOSTILE, cell, large_matrix, matrix_with
-from conformance.tests.running import Ended, run_command
+from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
+from conformance.tests.helpers.running import Ended, run_command
 
 OLD = matrix_with([cell("a"), cell("b", verdict="rejected"), cell("c")], version="1.0")
 WORSE = matrix_with(

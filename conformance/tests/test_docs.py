@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.plugin import pytest_addoption
-from conformance.tests.running import CHECKOUT
+from conformance.tests.helpers.running import CHECKOUT
 
 DOCS = sorted((CHECKOUT / "conformance" / "docs").glob("*.md"))
 #: Every page that people read, by its path in the repository.
@@ -21,8 +21,8 @@ PAGES = [
     "conformance/provider/pi/README.md",
     *(path.relative_to(CHECKOUT).as_posix() for path in DOCS),
 ]
-TESTS = CHECKOUT / "conformance" / "tests"
-_NAMED = re.compile(r"`(?:(?P<file>(?:(?:embedded|fuzz)/)?test_\w+\.py)(?:::(?P<test>test_\w+))?|(?P<alone>test_\w+))`")
+TESTS = {path.name: path for path in (CHECKOUT / "conformance" / "tests").rglob("test_*.py")}
+_NAMED = re.compile(r"`(?:(?:(?:embedded|fuzz)/)?(?P<file>test_\w+\.py)(?:::(?P<test>test_\w+))?|(?P<alone>test_\w+))`")
 
 
 @pytest.mark.parametrize("page", ["conformance/docs/faults.md", ".github/SECURITY.md"])
@@ -30,7 +30,7 @@ def test_tests_that_pages_name_exist(page: str) -> None:
     """Given a page that says which tests show what, when they are looked for, then each is there."""
     file, missing, found = Path(), [], 0
     for named in _NAMED.finditer((CHECKOUT / page).read_text(encoding="utf-8")):
-        file = TESTS / named["file"] if named["file"] else file  # several of one file: the first names it
+        file = TESTS.get(named["file"], Path()) if named["file"] else file  # several of one file: the first names it
         test = named["test"] or named["alone"]
         text = file.read_text(encoding="utf-8") if file.is_file() else None
         found += 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.tests.running import CHECKOUT
+from conformance.tests.helpers.running import CHECKOUT
 
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
 CONFORMANCE = CHECKOUT / ".github" / "workflows" / "conformance.yml"

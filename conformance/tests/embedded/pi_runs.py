@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from conformance.tests.running import CHECKOUT, Ended
+from conformance.tests.helpers.running import CHECKOUT, Ended
 
 EXTENSION = Path(__file__).parents[2] / "provider" / "pi"
 _LOCKED, _LOCKED_NEW = Path(__file__).with_name("pi"), Path(__file__).with_name("pi_new")

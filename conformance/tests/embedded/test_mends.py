@@ -20,7 +20,7 @@ from conformance.parameters import load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.report.mends import mend_of
 from conformance.schemas.documents import Cell
-from conformance.tests.running import CHECKOUT
+from conformance.tests.helpers.running import CHECKOUT
 from conformance.types import Endpoint, Mode, Request, Response
 
 REGISTRY = load_registry()

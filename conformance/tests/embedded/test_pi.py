@@ -13,8 +13,8 @@ import pytest
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.tests.embedded.pi_runs import EXTENSION, Pi, pi_modules
-from conformance.tests.gateways import scripted_gateway
-from conformance.tests.running import Ended
+from conformance.tests.helpers.gateways import scripted_gateway
+from conformance.tests.helpers.running import Ended
 
 CHAT_MODELS = sorted({row["name"] for row in fleet()["deployment"] if "info" not in row})
 OK = "Reply with the word OK."

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from conformance.tests.embedded.pi_runs import EXTENSION, Pi, pi_modules
-from conformance.tests.gateways import (
+from conformance.tests.helpers.gateways import (
     KEY,
     Policy,
     ScriptedGateway,

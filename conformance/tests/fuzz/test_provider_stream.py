@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from conformance.provider.model import Model
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
 from conformance.provider.stream import Done, Event, stream
-from conformance.tests import streams
-from conformance.tests.building import STREAM
 from conformance.tests.fuzz.strategies import (
     DEPTHS,
     HEADERS,
@@ -29,7 +27,9 @@ from conformance.tests.fuzz.strategies import (
     deep,
     framed,
 )
-from conformance.tests.gateways import KEY
+from conformance.tests.helpers import streams
+from conformance.tests.helpers.building import STREAM
+from conformance.tests.helpers.gateways import KEY
 from conformance.types import Endpoint
 
 quiet = streams.quiet

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from conformance.answers import dialects
 from conformance.answers.reading import Answer, read_answer
 from conformance.exchange.budget import Budget, Price
-from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.fuzz.strategies import (
     DEPTHS,
     HEADERS,
@@ -25,6 +24,7 @@ from conformance.tests.fuzz.strategies import (
     deep,
     framed,
 )
+from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.text.nesting import MAX_LEVELS
 from conformance.types import Endpoint, Mode, Request, Response
 

@@ -26,7 +26,6 @@ from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.report.page import render_page
-from conformance.tests.building import RESPONSES, WHOLE
 from conformance.tests.fuzz.strategies import (
     DEPTHS,
     HEADERS,
@@ -39,6 +38,7 @@ from conformance.tests.fuzz.strategies import (
     mutated,
     recorded,
 )
+from conformance.tests.helpers.building import RESPONSES, WHOLE
 from conformance.text.names import cassette_name
 from conformance.types import Endpoint, Exchange, Mode, Request, Response, digest_of
 

@@ -20,7 +20,7 @@ from conformance.provider.table import Question, Rule, SupportTable, shipped_tab
 from conformance.provider.tracing import trace, values_at
 from conformance.provider.transport import FilteringTransport
 from conformance.schemas import first_error
-from conformance.tests.effort import effort
+from conformance.tests.helpers.effort import effort
 
 VECTORS = json.loads((shipped_table_path().parent / "repair_vectors.json").read_text(encoding="utf-8"))
 REQUESTS: dict[str, dict[str, Any]] = VECTORS["requests"]

@@ -17,9 +17,9 @@ from conformance.provider.rate_limits import named_wait, parse_rate_limit_error
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.draft import Draft
 from conformance.secrets.scrubbing import Scrubber
-from conformance.tests.building import CHAT, RESPONSES, STREAM, WHOLE
-from conformance.tests.effort import effort
 from conformance.tests.fuzz.strategies import framed
+from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE
+from conformance.tests.helpers.effort import effort
 from conformance.types import Request, Response
 
 #: What the inputs measure: as much as an answer may have where that takes a second, else less of it.

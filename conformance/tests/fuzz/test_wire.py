@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from conformance.exchange.receiving import STEP, UnbearableError, pieces
 from conformance.provider.rate_limits import named_wait
-from conformance.tests.building import CHAT, WHOLE
 from conformance.tests.fuzz.strategies import HEADERS, answers, bodies, cut, damaged
+from conformance.tests.helpers.building import CHAT, WHOLE
 
 #: How bodies are packed, by what their header says.
 PACKED: list[tuple[str, Callable[[bytes], bytes]]] = [

@@ -1,0 +1,258 @@
+"""Tests of `conformance.provider.plugs`, with the programs that they are for really installed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from conformance.provider.models import LiteLLMProvider
+from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, events, refusal, scripted_gateway
+
+MODELS = ("claude-haiku-4-5", "gpt-5.2")
+
+
+TEXT = {"type": "output_text", "text": "OK", "annotations": []}
+MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [TEXT]}
+USAGE = {
+    "input_tokens": 1,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 1,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 2,
+}
+
+
+def complete(body: dict[str, Any]) -> Response:
+    """An answer with all that these clients insist on."""
+    if "input" not in body:
+        chat_usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        head = {"id": "c", "created": 1, "model": body["model"]}
+        choice = {"index": 0, "finish_reason": "stop"}
+        if not body.get("stream"):
+            choices = [{**choice, "message": {"role": "assistant", "content": "OK"}}]
+            return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": chat_usage})
+        piece = {**head, "object": "chat.completion.chunk", "choices": [{**choice, "delta": {"content": "OK"}}]}
+        return events(piece, {**piece, "choices": [], "usage": chat_usage}, "[DONE]")
+    response = {"id": "r", "object": "response", "created_at": 1, "model": body["model"], "status": "completed"}
+    response |= {"output": [MESSAGE], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE}
+    if not body.get("stream"):
+        return JSONResponse(response)
+    at = {"output_index": 0, "item_id": "msg_1"}
+    return events(
+        {"type": "response.created", "response": {**response, "output": []}},
+        {"type": "response.output_item.added", "item": {**MESSAGE, "content": []}, **at},
+        {"type": "response.output_text.delta", "content_index": 0, "delta": "OK", "logprobs": [], **at},
+        {"type": "response.output_item.done", "item": MESSAGE, **at},
+        {"type": "response.completed", "response": response},
+    )
+
+
+def refuses_temperature(body: dict[str, Any]) -> Response:
+    """The policy of a gateway that refuses one field, and answers else."""
+    return refusal("temperature: Extra inputs are not permitted") if "temperature" in body else complete(body)
+
+
+@pytest.fixture
+def gateway() -> Iterator[ScriptedGateway]:
+    """A gateway with a chat model and a Responses model, which has nothing against anything."""
+    with scripted_gateway(complete, models=MODELS) as running:
+        yield running
+
+
+class TestLlm:
+    """`llm`, as a process."""
+
+    pytest.importorskip("llm", reason="llm is not installed")
+
+    def llm(self, home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run `llm` in an environment of its own, with nothing of this one's settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LITELLM_", "OPENAI_"))}
+        own = {"LLM_USER_PATH": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home), "HOME": str(home)}
+        return subprocess.run(
+            [sys.executable, "-m", "llm", *arguments],
+            env={**kept, **own, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    @pytest.mark.parametrize("how", [[], ["--async"], ["--no-stream"]], ids=["stream", "async", "whole"])
+    def test_what_is_refused_is_mended(self, tmp_path: Path, how: list[str]) -> None:
+        """Given a model that no table knows, when a field is refused, then it answers, and the next process knows."""
+        with scripted_gateway(refuses_temperature, models=("house-model-7",)) as gateway:
+            for _ in range(2):
+                words = ("-m", "litellm/house-model-7", "hi", "-o", "temperature", "0.5", *how)
+                ran = self.llm(tmp_path, *words, **gateway.environment)
+                assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+
+        assert ["temperature" in body for body in gateway.seen] == [True, False, False]
+
+    @pytest.mark.parametrize(
+        ("model", "how"),
+        [
+            ("claude-haiku-4-5", []),
+            ("claude-haiku-4-5", ["--async"]),
+            ("gpt-5.2", ["--async"]),
+            ("gpt-5.2", ["--no-stream"]),
+        ],
+        ids=["chat", "chat-async", "responses-async", "responses-whole"],
+    )
+    def test_a_prompt(self, tmp_path: Path, gateway: ScriptedGateway, model: str, how: list[str]) -> None:
+        """Given a gateway, when one of its models is prompted, then it answers, and gets only what it takes."""
+        refused = {"claude-haiku-4-5": {"seed": "3", "logit_bias": '{"1": 1}'}, "gpt-5.2": {"temperature": "0.5"}}[
+            model
+        ]
+        options = [word for name, value in refused.items() for word in ("-o", name, value)]
+        ran = self.llm(tmp_path, "-m", f"litellm/{model}", "hi", *options, *how, **gateway.environment)
+
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+        [body] = gateway.seen
+        assert body["model"] == model
+        assert not set(refused) & set(body)
+        if model == "claude-haiku-4-5":
+            assert body["max_tokens"] == 4096
+        else:
+            assert (body["store"], body["max_output_tokens"]) == (False, 8192)
+        assert gateway.headers[0]["authorization"] == f"Bearer {KEY}"
+
+    def test_the_models_are_listed(self, tmp_path: Path, gateway: ScriptedGateway) -> None:
+        """Given a gateway, when models are listed, then its own are among them, and the next time without asking."""
+        first = self.llm(tmp_path, "models", **gateway.environment)
+        again = self.llm(tmp_path, "models", LITELLM_BASE_URL=gateway.base_url, LITELLM_API_KEY=KEY)
+
+        for ran in (first, again):
+            assert [line for line in ran.stdout.splitlines() if "litellm/" in line] == [
+                f"LiteLLM: litellm/{model}" for model in MODELS
+            ]
+            assert ran.stderr == ""
+
+    def test_a_stored_key(self, tmp_path: Path, gateway: ScriptedGateway) -> None:
+        """Given a key that llm keeps, when a model is prompted, then it is used."""
+        (tmp_path / "keys.json").write_text('{"litellm": "sk-stored-key"}')
+        ran = self.llm(tmp_path, "-m", "litellm/claude-haiku-4-5", "hi", LITELLM_BASE_URL=gateway.base_url)
+
+        assert (ran.returncode, ran.stdout) == (0, "OK\n")
+        assert gateway.headers[0]["authorization"] == "Bearer sk-stored-key"
+
+    @pytest.mark.parametrize(
+        ("environ", "words"),
+        [
+            ({}, ""),
+            ({"LITELLM_BASE_URL": ""}, ""),
+            ({"LITELLM_BASE_URL": "http://127.0.0.1:1"}, "LITELLM_API_KEY is not set"),
+            ({"LITELLM_BASE_URL": "nonsense", "LITELLM_API_KEY": KEY}, "is not an HTTP address"),
+            ({"LITELLM_BASE_URL": f"http://127.0.0.1:{closed_port()}", "LITELLM_API_KEY": KEY}, "connection refused"),
+            (
+                {"LITELLM_BASE_URL": "http://a", "LITELLM_API_KEY": KEY, "LITELLM_SUPPORT_TABLE": "/nonexistent"},
+                "cannot read the support table",
+            ),
+        ],
+        ids=["no gateway", "an empty one", "no key", "no address", "nobody there", "no table"],
+    )
+    def test_llm_works_without(self, tmp_path: Path, environ: dict[str, str], words: str) -> None:
+        """Given no gateway, or one that cannot be used, when llm runs, then it works, and at most one line tells."""
+        ran = self.llm(tmp_path, "models", **environ)
+
+        assert ran.returncode == 0
+        assert "gpt-4o" in ran.stdout
+        assert "litellm/" not in ran.stdout
+        assert words in ran.stderr
+        assert len(ran.stderr.splitlines()) == bool(words)
+        assert KEY not in ran.stderr
+
+    def test_down_after_it_was_up(self, tmp_path: Path) -> None:
+        """Given a gateway that is gone, when a model is prompted, then it is known, and the error is one line."""
+        with scripted_gateway(models=MODELS) as gone:
+            self.llm(tmp_path, "models", **gone.environment)
+        ran = self.llm(tmp_path, "-m", "litellm/gpt-5.2", "hi", **gone.environment)
+
+        assert ran.returncode == 1
+        assert ran.stderr.startswith("Error: the connection to the gateway failed")
+        assert len(ran.stderr.splitlines()) == 1
+
+    def test_errors_are_explained(self, tmp_path: Path) -> None:
+        """Given a rate limit, when a model is prompted, then the error says what to do."""
+        limit = {"type": "rate_limit_exceeded", "limit_type": "input_tokens_per_minute", "limit": 9, "retry_after": 0}
+        with scripted_gateway(lambda _: JSONResponse({"error": limit}, 429), models=MODELS) as gateway:
+            ran = self.llm(tmp_path, "-m", "litellm/claude-haiku-4-5", "hi", **gateway.environment)
+
+        assert ran.returncode == 1
+        assert "rate limit" in ran.stderr.lower()
+        assert "claude-haiku-4-5" in ran.stderr
+
+
+class TestPydanticAi:
+    """pydantic-ai."""
+
+    pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed")
+
+    def ask(self, gateway: ScriptedGateway, model: str, **chosen: Any) -> str:
+        """What an agent answers."""
+        from pydantic_ai import Agent
+
+        from conformance.provider.plugs.pydantic_ai_models import litellm_model
+
+        settings: Any = chosen
+
+        async def run() -> str:
+            asked = litellm_model(model, provider=LiteLLMProvider(gateway.base_url, KEY))
+            async with asked.client:
+                return str((await Agent(asked, model_settings=settings).run("hi")).output)
+
+        return asyncio.run(run())
+
+    def test_chat(self, gateway: ScriptedGateway) -> None:
+        """Given a model that is best asked on chat, when an agent runs, then there, and with what it takes."""
+        assert self.ask(gateway, "claude-haiku-4-5", seed=3, frequency_penalty=0.1) == "OK"
+        [body] = gateway.seen
+        assert set(body) == {"model", "messages", "max_completion_tokens", "stream"}
+        assert body["max_completion_tokens"] == 4096
+
+    def test_what_is_refused_is_mended(self) -> None:
+        """Given a model that no table knows, when a field is refused, then agents answer, the next at once."""
+        with scripted_gateway(refuses_temperature, models=("house-model-7",)) as gateway:
+            for _ in range(2):
+                assert self.ask(gateway, "house-model-7", temperature=0.5) == "OK"
+
+        assert ["temperature" in body for body in gateway.seen] == [True, False, False]
+
+    def test_responses(self, gateway: ScriptedGateway) -> None:
+        """Given a model that is best asked on Responses, when an agent runs, then there, and with what it takes."""
+        assert self.ask(gateway, "gpt-5.2", max_tokens=99, top_p=0.5) == "OK"
+        [body] = gateway.seen
+        assert body["max_output_tokens"] == 99
+        assert "input" in body
+        assert "top_p" not in body
+
+    def test_errors_are_pydantic_ais_own(self) -> None:
+        """Given a refusal, when an agent runs, then pydantic-ai's own exception tells it."""
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        with (
+            scripted_gateway(lambda _: refusal("no such thing")) as gateway,
+            pytest.raises(ModelHTTPError, match="no such thing"),
+        ):
+            self.ask(gateway, "claude-haiku-4-5")
+
+    @pytest.mark.parametrize(
+        ("model", "images", "strict"), [("claude-haiku-4-5", True, True), ("llama-3", False, True)]
+    )
+    def test_profile(self, model: str, images: bool, strict: bool) -> None:
+        """Given a model, when its profile is made, then it says what was measured and what the rules tell."""
+        from conformance.provider.plugs.pydantic_ai_models import profile_of
+
+        profile: Any = profile_of(LiteLLMProvider("http://h", KEY, cache_folder=Path("/nonexistent")).model(model))
+
+        assert profile["supports_image_input"] is images
+        assert profile["openai_supports_strict_tool_definition"] is strict
+        assert profile["openai_chat_supports_max_completion_tokens"] is True

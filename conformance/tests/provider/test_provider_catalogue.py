@@ -1,0 +1,109 @@
+"""Tests of `conformance.provider.catalogue`: what a gateway's rows tell of its models, nonsense among them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.provider.cache import Cached
+from conformance.provider.catalogue import Listed, catalogue, data_rows, listed_rows
+from conformance.provider.errors import GatewayError
+from conformance.provider.models import LiteLLMProvider
+from conformance.tests.helpers.gateways import KEY
+
+
+def _info(name: str, served_by: str, **info: Any) -> dict[str, Any]:
+    return {"model_name": name, "litellm_params": {"model": served_by}, "model_info": info}
+
+
+def test_several_deployments_behind_one_name() -> None:
+    """Given a name with two deployments, when read, then what is declared holds for both."""
+    infos = [
+        _info("m", "databricks/a", max_input_tokens=100, input_cost_per_token=1e-6, supports_vision=True),
+        _info("m", "openai/b", max_input_tokens=200, input_cost_per_token="2e-6", supports_vision=False),
+        _info("one", "azure/a", cache_read_input_token_cost=1e-8),
+        _info("one", "azure/b"),
+    ]
+
+    [model, one] = catalogue([{"id": "m"}, {"id": "one"}], [{"model_group": "m", "supports_vision": True}], infos)
+
+    assert model == Listed("m", {"max_input_tokens": 100, "input_cost_per_token": 2e-6, "supports_vision": False}, None)
+    assert one == Listed("one", {"cache_read_input_token_cost": 1e-8}, "azure")
+
+
+def test_rows_that_are_no_models() -> None:
+    """Given ids that are no names, twice there, or of models that do not chat, when read, then they are left out."""
+    rows: list[dict[str, Any]] = [
+        {"id": "b"},
+        {"id": "b", "mode": "embedding"},
+        {"id": ""},
+        {"id": None},
+        {"id": 7},
+        {"id": ["a"]},
+        {"id": "line\nbreak"},
+        {"id": "\ud800"},
+        {"id": "x" * 600},
+        {"id": "openai/*"},
+        {"id": "pictures", "mode": "image_generation"},
+        {"id": "by-info"},
+        {"id": "a", "mode": 3},
+        {},
+    ]
+
+    found = catalogue(rows, (), [_info("by-info", "openai/e", mode="embedding"), {"model_name": []}, {"model_info": 1}])
+
+    assert [listed.id for listed in found] == ["b", "a"]
+
+
+@pytest.mark.parametrize("value", [None, True, "many", "", [], {}, -1, float("nan"), float("inf"), "1e400", 10**400])
+def test_declared_nonsense_counts_for_nothing(value: Any) -> None:
+    """Given a number that is none, when it is declared, then the rules hold as if it were not."""
+    group = {
+        "model_group": "m",
+        **dict.fromkeys(("max_input_tokens", "input_cost_per_token", "supports_vision"), value),
+    }
+
+    [listed] = catalogue([{"id": "m"}], [group, {"model_group": None}], [{"model_name": "m", "litellm_params": "x"}])
+
+    assert {key: fact for key, fact in listed.declared.items() if fact is not True} == {}
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.sampled_from(["m", "chat"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "mode", "model_group", "model_name", "model_info", "litellm_params", "model", "providers"]
+            )
+            | st.sampled_from(["max_input_tokens", "input_cost_per_token", "supports_vision", "data"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(_ANY, _ANY, _ANY)
+def test_any_answer(rows: Any, groups: Any, infos: Any) -> None:
+    """Given any JSON in the three answers, when read, then models or one line come of it, never another error."""
+
+    def body(value: Any) -> bytes:
+        return json.dumps({"data": value}).encode()
+
+    try:
+        listed = listed_rows(200, body(rows), "http://h")
+    except GatewayError:
+        return
+    found = catalogue(listed, data_rows(body(groups)), data_rows(body(infos)))
+    assert len({each.id for each in found}) == len(found)
+    ours = LiteLLMProvider("http://h", KEY, cache_folder=Path("/nonexistent"))
+    ours._cached = Cached(found, time.time())
+    assert all(model.max_tokens > 0 and model.context_window > 0 for model in ours.models())
