@@ -64,28 +64,24 @@ def render_page(
     data = _data(matrix, axes, registry, comparison)
     data["evidence"] = _packets(matrix, axes, registry, recorded or _nothing, comparison, allowance)
     style, script = _asset("page.css"), _script()
-    return (
-        _environment()
-        .get_template("index.html.j2")
-        .render(
-            matrix=matrix,
-            version=__version__,
-            style=Markup(style),  # noqa: S704  the project's own file
-            script=Markup(script),  # noqa: S704
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-            data=data,
-            facts=overview.facts(matrix, axes),
-            routes=overview.by_route(matrix, axes),
-            models=overview.by_model(matrix, axes),
-            counts=counts(matrix),
-            verdicts=verdicts.SHOWN,
-            no_route=overview.NO_ROUTE,
-            differing=sum(1 for _ in disagreements(matrix)),
-            comparison=comparison,
-            changed=sections_of(comparison) if comparison else [],
-            limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},
-        )
+    return template().render(
+        matrix=matrix,
+        version=__version__,
+        style=Markup(style),  # noqa: S704  the project's own file
+        script=Markup(script),  # noqa: S704
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        data=data,
+        facts=overview.facts(matrix, axes),
+        routes=overview.by_route(matrix, axes),
+        models=overview.by_model(matrix, axes),
+        counts=counts(matrix),
+        verdicts=verdicts.SHOWN,
+        no_route=overview.NO_ROUTE,
+        differing=sum(1 for _ in disagreements(matrix)),
+        comparison=comparison,
+        changed=sections_of(comparison) if comparison else [],
+        limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},
     )
 
 
@@ -150,7 +146,8 @@ def _packets(
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def template() -> jinja2.Template:
+    """The page's template, compiled once."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
@@ -162,7 +159,7 @@ def _environment() -> jinja2.Environment:
     # Compact; jinja2's own escapes of `<`, `>`, `&` and `'` follow, and surrogates stay escaped.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters["hash_value"] = _quoted
-    return environment
+    return environment.get_template("index.html.j2")
 
 
 def _printable(value: Any) -> Any:

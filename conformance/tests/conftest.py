@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from conformance.tests.helpers.running import Workplace
 
@@ -22,9 +23,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 with contextlib.suppress(ModuleNotFoundError):
     from hypothesis import settings
 
-    # These machines are shared, and a slow example is no failing one.
-    settings.register_profile("conformance", deadline=None)
-    settings.load_profile("conformance")
+    # These machines are shared, and a slow example is no failing one. CI takes `--hypothesis-profile=long` as well.
+    settings.register_profile("short", deadline=None, max_examples=30)
+    settings.register_profile("long", deadline=None, max_examples=200)
+    settings.load_profile("short")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +35,27 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="conformance-bytecode-")
         os.environ["PYTHONPYCACHEPREFIX"] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+_EMBEDDED = "conformance/tests/embedded/"
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist says nothing of its types
+    """Gives each worker a file at a time, for the tests of many files share what they need.
+
+    One worker gets all the quick tests of the embedded gateway, so that it is started once. The slow
+    ones take longer than its start.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        together = nodeid.startswith(_EMBEDDED) and self.config.option.markexpr == "not slow"
+        return _EMBEDDED if together else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile | None:
+    """Spread the tests by file; the cells of a live run are in one file, and spread as pytest-xdist does."""
+    return None if config.option.live else _ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,11 @@ from conformance.exchange.sender import Sender
 from conformance.judge.settling import Found, settle
 from conformance.judge.verdicts import Outcome
 from conformance.parameters import load_registry
-from conformance.plan.cells import Group, Plan, make_plan, select_models
+from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.target import Target
 from conformance.types import Endpoint, Exchange, Parameter, RejectedBy, Verdict
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,11 @@ class Measured:
         return self.reached[group.model.id, digest]
 
 
-#: Two models with all kinds of verdicts between them, and the whole fleet, which takes minutes.
-FLEETS = [
-    pytest.param("claude-sonnet-4-5,gemini-2-5-flash", id="two"),
-    pytest.param(None, id="fleet", marks=pytest.mark.slow),
-]
-
-
-@pytest.fixture(scope="module", params=FLEETS)
-def measured(request: pytest.FixtureRequest, gateway: EmbeddedGateway) -> Measured:
+@pytest.fixture(scope="module")
+def measured(gateway: EmbeddedGateway) -> Measured:
     """Every cell of the `all` set, one request after another, so that what reached an upstream has one cause."""
     registry, target = load_registry(), Target(gateway.base_url, gateway.api_key)
-    models = select_models(discover(target).models, request.param)
-    plan = make_plan(models, registry, registry.select("all"), tuple(Endpoint))
+    plan = make_plan(discover(target).models, registry, registry.select("all"), tuple(Endpoint))
     exchanges: dict[tuple[str, str], Exchange] = {}
     reached: dict[tuple[str, str], list[Received]] = {}
 

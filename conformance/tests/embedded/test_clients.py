@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
 httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
 from conformance.provider.stream.events import Done, Error, Event, Start, ToolCallEnd  # noqa: E402
+from conformance.tests.helpers.running import run_llm  # noqa: E402
 
 HELLO = "Reply with the word OK."
 ASK: Any = [{"role": "user", "content": HELLO}]
@@ -279,20 +277,10 @@ def test_pydantic_ai(gateway: EmbeddedGateway, ours: LiteLLMProvider) -> None:
 def test_llm(gateway: EmbeddedGateway, tmp_path: Path, how: list[str]) -> None:
     """Given `llm` as a process, when it prompts models of each wire, then they answer, and refuse nothing."""
     pytest.importorskip("llm", reason="llm is not installed")
-    home = str(tmp_path)
-    environ = {"LLM_USER_PATH": home, "XDG_CACHE_HOME": home, "LOCALAPPDATA": home}
-    environ |= {"LITELLM_BASE_URL": gateway.base_url, "LITELLM_API_KEY": gateway.api_key}
+    env = {"LITELLM_BASE_URL": gateway.base_url, "LITELLM_API_KEY": gateway.api_key}
     for model, option in (("claude-haiku-4-5", ["-o", "seed", "3"]), ("gpt-5.2", ["-o", "temperature", "0.5"])):
-        ran = subprocess.run(
-            [sys.executable, "-m", "llm", "-m", f"litellm/{model}", HELLO, *option, *how],
-            env={**os.environ, **environ},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        assert (ran.returncode, ran.stdout.strip()) == (0, "OK"), ran.stderr
+        ran = run_llm("-m", f"litellm/{model}", HELLO, *option, *how, home=tmp_path, env=env)
+        assert (ran.code, ran.out.strip()) == (0, "OK"), ran.err
     haiku, gpt = received(gateway)
     assert "seed" not in haiku
     assert "temperature" not in gpt

@@ -91,13 +91,10 @@ def test_a_wrong_key_is_refused(gateway: EmbeddedGateway) -> None:
 
 
 #: Each starts a LiteLLM of its own.
-ENDS = [
-    (signal.SIGINT, 0),
-    pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow),
-    pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
-]
+ENDS = [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("end", "status"), ENDS)
 def test_serve_leaves_nothing_behind(tmp_path: Path, end: signal.Signals, status: int) -> None:
     """Given a served gateway, Ctrl-C and SIGTERM end it with 0, and SIGKILL leaves no process either."""

@@ -119,7 +119,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_is_never_laxer_than_json_schema(extra: dict[str, Any]) -> None:
     """What the strict reading accepts, a real JSON Schema validator accepts too."""
     schema = request_schema("openai", "chat_completions")

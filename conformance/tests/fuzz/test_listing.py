@@ -14,7 +14,7 @@ from unittest import mock
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.discover.listing import Discovered, discover
@@ -202,7 +202,6 @@ KEPT = {
 }
 
 
-@settings(max_examples=200)
 @given(damaged(mutated([KEPT], 2).map(content_of)))
 def test_any_kept_list(content: bytes) -> None:
     """Given a kept list with anything wrong with it, when it is read, then there is one, or none."""

@@ -1,4 +1,4 @@
-"""Runs pytest and the command line in forks of a process that has imported them: it takes a third of the time.
+"""Runs pytest, the command line and `llm` in forks of a process that has imported them: it takes a third of the time.
 
 The process is started by the first run. It ends with its parent, which holds the other end of its socket.
 """
@@ -25,8 +25,23 @@ from pathlib import Path
 
 #: Plugins that the process has imported already are not rewritten by pytest, which warns of that.
 _WITHOUT_A_WARNING = "-W ignore::pytest.PytestAssertRewriteWarning"
-#: What a run imports only when it needs it.
-_LATE = ("conformance.measure.merging", "conformance.report.page", "conformance.report.shapes")
+#: What a module imports only when it needs it; read when the module runs for the first time.
+_LATE = {"llm": ("llm.cli", "openai.resources", "conformance.provider.plugs.llm_models")}
+_PYTEST = (
+    "conformance.measure.merging",
+    "conformance.report.page",
+    "conformance.report.shapes",
+    "filelock",
+    "httpcore",
+    "rich._emoji_codes",
+    "unittest.mock",
+    "vcr",
+    "vcr.serialize",
+    "xdist.newhooks",
+    *(f"_pytest.{name}" for name in ("faulthandler", "helpconfig", "junitxml", "pastebin", "setuponly", "setupplan")),
+    *(f"_pytest.{name}" for name in ("skipping", "threadexception", "tracemalloc", "unittest", "unraisableexception")),
+    "_pytest.warnings",
+)
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -42,7 +57,7 @@ def run(
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours:
         with theirs, _ONE_AT_A_TIME:
-            socket.send_fds(_server(), [b"."], [theirs.fileno(), out.fileno(), err.fileno()])
+            socket.send_fds(_server(), [module.encode()], [theirs.fileno(), out.fileno(), err.fileno()])
         ours.sendall(json.dumps([module, *arguments]).encode() + b"\n")
         ours.sendall(json.dumps([str(cwd), dict(environment)]).encode() + b"\n")
         ours.settimeout(timeout)
@@ -86,12 +101,14 @@ def _serve(control: socket.socket) -> str:
     """Fork for each request until the parent is gone; returns in the forks, with the module that each is to run."""
     gc.freeze()
     while True:
-        message, received, _, _ = socket.recv_fds(control, 1, 3)
+        message, received, _, _ = socket.recv_fds(control, 64, 3)
         with contextlib.suppress(ChildProcessError):  # so that whoever measures this process sees its forks in it
             while os.waitpid(-1, os.WNOHANG if message else 0)[0]:
                 pass
         if not message:
             os._exit(0)
+        for name in _LATE.get(message.decode(), ()):
+            importlib.import_module(name)
         if os.fork() == 0:
             control.close()
             return _fork_again(*received)
@@ -128,8 +145,9 @@ def _main() -> None:
     for plugin in entry_points(group="pytest11"):
         if "hypothesis" not in plugin.name:
             plugin.load()
-    for name in _LATE:
+    for name in _PYTEST:
         importlib.import_module(name)
+    importlib.import_module("conformance.report.page").template()
     module = _serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -84,6 +84,12 @@ def run_command(*words: str, env: Mapping[str, str] | None = None, cwd: Path = C
     return _run("conformance", words, env, cwd)
 
 
+def run_llm(*words: str, home: Path, env: Mapping[str, str]) -> Ended:
+    """Run `llm` to its end in an environment of its own, with nothing of this one's settings."""
+    own = {name: str(home) for name in ("LLM_USER_PATH", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")}
+    return _run("llm", words, {**own, **env}, CHECKOUT)
+
+
 def _run(module: str, arguments: Sequence[str], env: Mapping[str, str] | None, cwd: Path) -> Ended:
     environment = clean_environment(env)
     if forks.fit(environment):

@@ -79,6 +79,7 @@ def test_every_style_is_read_among_faults(style: str, caps: tuple[str, ...]) -> 
     assert tally.unclear < 0.01 * tally.cells
 
 
+@pytest.mark.slow
 @STYLE
 def test_every_style_is_read_one_by_one(style: str) -> None:
     """Given a fault in every fifth answer, when each parameter is asked for alone, then no verdict is wrong either."""

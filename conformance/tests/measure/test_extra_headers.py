@@ -213,7 +213,7 @@ class TestProvider:
                 pytest.importorskip("llm", reason="llm is not installed")
                 env = {"LITELLM_BASE_URL": gateway.base_url, "LITELLM_HEADERS": f"api-key: {TOKEN}"}
                 ran = TestLlm().llm(tmp_path, "-m", "litellm/claude-x", "hi", *how.split()[1:], **env)
-                assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+                assert (ran.code, ran.out, ran.err) == (0, "OK\n", "")
         assert gateway.headers[0]["api-key"] == TOKEN
         assert "authorization" not in gateway.headers[0]
 
@@ -266,5 +266,5 @@ class TestProvider:
         with scripted_gateway(complete, listing=listing) as gateway:
             env = {**gateway.environment, "LITELLM_API_KEY": key, "LITELLM_HEADERS": json.dumps(WANTED)}
             ran = TestLlm().llm(tmp_path, "-m", "litellm/claude-x", "hi", *how, **env)
-            assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+            assert (ran.code, ran.out, ran.err) == (0, "OK\n", "")
             assert welcome(gateway.headers[0])

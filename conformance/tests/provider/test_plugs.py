@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from conformance.provider.models import LiteLLMProvider
 from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, events, refusal, scripted_gateway
+from conformance.tests.helpers.running import Ended, run_llm
 
 MODELS = ("claude-haiku-4-5", "gpt-5.2")
 
@@ -72,19 +70,9 @@ class TestLlm:
 
     pytest.importorskip("llm", reason="llm is not installed")
 
-    def llm(self, home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run `llm` in an environment of its own, with nothing of this one's settings."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LITELLM_", "OPENAI_"))}
-        own = {"LLM_USER_PATH": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home), "HOME": str(home)}
-        return subprocess.run(
-            [sys.executable, "-m", "llm", *arguments],
-            env={**kept, **own, **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+    def llm(self, home: Path, *arguments: str, **environ: str) -> Ended:
+        """Run `llm` with `home` as its user's folder."""
+        return run_llm(*arguments, home=home, env=environ)
 
     @pytest.mark.parametrize("how", [[], ["--async"], ["--no-stream"]], ids=["stream", "async", "whole"])
     def test_what_is_refused_is_mended(self, tmp_path: Path, how: list[str]) -> None:
@@ -93,7 +81,7 @@ class TestLlm:
             for _ in range(2):
                 words = ("-m", "litellm/house-model-7", "hi", "-o", "temperature", "0.5", *how)
                 ran = self.llm(tmp_path, *words, **gateway.environment)
-                assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+                assert (ran.code, ran.out, ran.err) == (0, "OK\n", "")
 
         assert ["temperature" in body for body in gateway.seen] == [True, False, False]
 
@@ -115,7 +103,7 @@ class TestLlm:
         options = [word for name, value in refused.items() for word in ("-o", name, value)]
         ran = self.llm(tmp_path, "-m", f"litellm/{model}", "hi", *options, *how, **gateway.environment)
 
-        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "OK\n", "")
+        assert (ran.code, ran.out, ran.err) == (0, "OK\n", "")
         [body] = gateway.seen
         assert body["model"] == model
         assert not set(refused) & set(body)
@@ -131,17 +119,17 @@ class TestLlm:
         again = self.llm(tmp_path, "models", LITELLM_BASE_URL=gateway.base_url, LITELLM_API_KEY=KEY)
 
         for ran in (first, again):
-            assert [line for line in ran.stdout.splitlines() if "litellm/" in line] == [
+            assert [line for line in ran.out.splitlines() if "litellm/" in line] == [
                 f"LiteLLM: litellm/{model}" for model in MODELS
             ]
-            assert ran.stderr == ""
+            assert ran.err == ""
 
     def test_a_stored_key(self, tmp_path: Path, gateway: ScriptedGateway) -> None:
         """Given a key that llm keeps, when a model is prompted, then it is used."""
         (tmp_path / "keys.json").write_text('{"litellm": "sk-stored-key"}')
         ran = self.llm(tmp_path, "-m", "litellm/claude-haiku-4-5", "hi", LITELLM_BASE_URL=gateway.base_url)
 
-        assert (ran.returncode, ran.stdout) == (0, "OK\n")
+        assert (ran.code, ran.out) == (0, "OK\n")
         assert gateway.headers[0]["authorization"] == "Bearer sk-stored-key"
 
     @pytest.mark.parametrize(
@@ -163,12 +151,12 @@ class TestLlm:
         """Given no gateway, or one that cannot be used, when llm runs, then it works, and at most one line tells."""
         ran = self.llm(tmp_path, "models", **environ)
 
-        assert ran.returncode == 0
-        assert "gpt-4o" in ran.stdout
-        assert "litellm/" not in ran.stdout
-        assert words in ran.stderr
-        assert len(ran.stderr.splitlines()) == bool(words)
-        assert KEY not in ran.stderr
+        assert ran.code == 0
+        assert "gpt-4o" in ran.out
+        assert "litellm/" not in ran.out
+        assert words in ran.err
+        assert len(ran.err.splitlines()) == bool(words)
+        assert KEY not in ran.err
 
     def test_down_after_it_was_up(self, tmp_path: Path) -> None:
         """Given a gateway that is gone, when a model is prompted, then it is known, and the error is one line."""
@@ -176,9 +164,9 @@ class TestLlm:
             self.llm(tmp_path, "models", **gone.environment)
         ran = self.llm(tmp_path, "-m", "litellm/gpt-5.2", "hi", **gone.environment)
 
-        assert ran.returncode == 1
-        assert ran.stderr.startswith("Error: the connection to the gateway failed")
-        assert len(ran.stderr.splitlines()) == 1
+        assert ran.code == 1
+        assert ran.err.startswith("Error: the connection to the gateway failed")
+        assert len(ran.err.splitlines()) == 1
 
     def test_errors_are_explained(self, tmp_path: Path) -> None:
         """Given a rate limit, when a model is prompted, then the error says what to do."""
@@ -186,9 +174,9 @@ class TestLlm:
         with scripted_gateway(lambda _: JSONResponse({"error": limit}, 429), models=MODELS) as gateway:
             ran = self.llm(tmp_path, "-m", "litellm/claude-haiku-4-5", "hi", **gateway.environment)
 
-        assert ran.returncode == 1
-        assert "rate limit" in ran.stderr.lower()
-        assert "claude-haiku-4-5" in ran.stderr
+        assert ran.code == 1
+        assert "rate limit" in ran.err.lower()
+        assert "claude-haiku-4-5" in ran.err
 
 
 class TestPydanticAi:

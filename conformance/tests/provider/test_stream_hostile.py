@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.stream import Done
@@ -69,27 +69,23 @@ _EVENTS = st.fixed_dictionaries(
 class TestAnything:
     """Whatever comes."""
 
-    @settings(max_examples=150)
     @given(st.lists(_CHUNKS | _ANY, max_size=6))
     def test_any_chunks(self, sent: list[Any]) -> None:
         """Given any chunks, when streamed, then the events begin, follow and end as they must."""
         body = "".join(f"data: {json.dumps(each)}\n\n" for each in sent).encode()
         check(replayed(body, CHAT))
 
-    @settings(max_examples=150)
     @given(st.lists(_EVENTS | _ANY, max_size=6))
     def test_any_responses_events(self, sent: list[Any]) -> None:
         """Given any events of Responses, when streamed, then ours begin, follow and end as they must."""
         body = "".join(f"data: {json.dumps(each)}\n\n" for each in sent).encode()
         check(replayed(body, RESPONSES))
 
-    @settings(max_examples=100)
     @given(st.binary(max_size=80), st.booleans())
     def test_any_bytes(self, content: bytes, framed: bool) -> None:
         """Given any bytes, when streamed, then the events begin, follow and end as they must."""
         check(replayed(b"data: " + content + b"\n\n" if framed else content, CHAT))
 
-    @settings(max_examples=60)
     @given(st.data())
     def test_cut_anywhere(self, data: Any) -> None:
         """Given a good answer cut at any byte, when streamed, then it is whole with its end, and an error without."""

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.report.page import render_page
+from conformance.types import CellKey, Endpoint, Mode
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+#: A cell that is refused, in the page of the shipped recording.
+REFUSED = CellKey("claude-haiku-4-5", Endpoint.CHAT_COMPLETIONS, Mode.WHOLE, "prompt_cache_key")
 
 #: What the fixture `opened` gives: a page, from its path, a fragment, and a context's options.
 Open = Callable[..., "Page"]
