@@ -1,6 +1,7 @@
 """Bring the documents that lie outside `conformance/docs` into the site, and turn links to them into links inside it.
 
-On GitHub every link is relative to the file that holds it. On the site the same links have to lead to pages.
+On GitHub every link is relative to the file that holds it. On the site the same links have to lead to pages. A line
+that only links to an example becomes the example's code there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ ELSEWHERE = {
     "conformance/report/screenshot.png": "screenshot.png",
 }
 
+#: A line that only links to an example.
+_EXAMPLE = re.compile(r"^\[\w+\.py\]\((examples/\w+\.py)\)$", re.MULTILINE)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 
 
@@ -35,7 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Turn each relative link, which is written for GitHub, into one that holds on the site."""
+    """Show the examples, and turn each relative link, which is written for GitHub, into one that holds on the site."""
     names = {name: place for place, name in ELSEWHERE.items()}
     name = page.file.src_uri
     folder = PurePosixPath(names.get(name, f"{DOCS}/{name}")).parent
@@ -46,4 +49,7 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
             return ELSEWHERE[place]
         return place.removeprefix(f"{DOCS}/") if place.startswith(f"{DOCS}/") else link[1]
 
-    return _LINK.sub(on_the_site, markdown)
+    def shown(example: re.Match[str]) -> str:
+        return f"```python\n{(ROOT / DOCS / example[1]).read_text(encoding='utf-8')}```"
+
+    return _EXAMPLE.sub(shown, _LINK.sub(on_the_site, markdown))

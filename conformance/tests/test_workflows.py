@@ -44,6 +44,13 @@ def test_actions_are_pinned() -> None:
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in used)
 
 
+def test_no_checkout_leaves_its_token_behind() -> None:
+    """Given the workflows, when their checkouts are read, then none keeps the token where later steps find it."""
+    checkouts = [s for path in WORKFLOWS for s in steps_of(path) if s.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert [step.get("with", {}).get("persist-credentials") for step in checkouts] == [False] * len(checkouts)
+
+
 def test_rights_are_the_least() -> None:
     """Given its jobs, when their rights are read, then two may write, and those run nothing that was installed."""
     assert yaml.safe_load(CONFORMANCE.read_text(encoding="utf-8"))["permissions"] == {}

@@ -58,7 +58,7 @@ def main(names: tuple[str, ...], seconds: int, corpus: Path | None, replayed: st
         _fuzz(known[names[0]], f"test_{names[0]}", [*sys.stdin.read().split("\n")])
         return
     if importlib.util.find_spec("atheris") is None:
-        raise click.UsageError("guided fuzzing needs atheris (Linux, Python 3.11 to 3.13); install `.[fuzz]`")
+        raise click.UsageError("guided fuzzing needs atheris (Linux, Python 3.11 to 3.13): `pip install --group fuzz`")
     with tempfile.TemporaryDirectory() as temporary:
         root = corpus or Path(temporary)
         found = [not _run(name, seconds, root / name, replayed) for name in names or known]

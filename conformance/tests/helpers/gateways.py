@@ -24,6 +24,16 @@ from starlette.routing import Route
 
 KEY = "sk-scripted-gateway-key-0123456789"
 
+_TEXT = {"type": "output_text", "text": "OK", "annotations": []}
+_MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [_TEXT]}
+_USAGE = {
+    "input_tokens": 1,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 1,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 2,
+}
+
 #: Decides an answer from a request's decoded body; None stands for a plain success.
 Policy = Callable[[dict[str, Any]], Response | Awaitable[Response | None] | None]
 
@@ -54,6 +64,31 @@ def success(body: dict[str, Any], **extra: Any) -> Response:
         "choices": [{"index": 0, "delta": {"content": "OK"}, "finish_reason": "stop"}],
     }
     return events(chunk, "[DONE]")
+
+
+def complete(body: dict[str, Any]) -> Response:
+    """An answer with all that the SDK, llm and pydantic-ai insist on, in the form that a request asks for."""
+    if "input" not in body:
+        chat_usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        head = {"id": "c", "created": 1, "model": body["model"]}
+        choice = {"index": 0, "finish_reason": "stop"}
+        if not body.get("stream"):
+            choices = [{**choice, "message": {"role": "assistant", "content": "OK"}}]
+            return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": chat_usage})
+        piece = {**head, "object": "chat.completion.chunk", "choices": [{**choice, "delta": {"content": "OK"}}]}
+        return events(piece, {**piece, "choices": [], "usage": chat_usage}, "[DONE]")
+    response = {"id": "r", "object": "response", "created_at": 1, "model": body["model"], "status": "completed"}
+    response |= {"output": [_MESSAGE], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": _USAGE}
+    if not body.get("stream"):
+        return JSONResponse(response)
+    at = {"output_index": 0, "item_id": "msg_1"}
+    return events(
+        {"type": "response.created", "response": {**response, "output": []}},
+        {"type": "response.output_item.added", "item": {**_MESSAGE, "content": []}, **at},
+        {"type": "response.output_text.delta", "content_index": 0, "delta": "OK", "logprobs": [], **at},
+        {"type": "response.output_item.done", "item": _MESSAGE, **at},
+        {"type": "response.completed", "response": response},
+    )
 
 
 def refusal(message: str, status: int = 400, headers: dict[str, str] | None = None) -> Response:

@@ -19,7 +19,7 @@ from conformance.provider.models import LiteLLMProvider
 from conformance.provider.stream import Done, Error
 from conformance.provider.target import Target, make_target, target_from_env
 from conformance.secrets.leaks import holds, leaking
-from conformance.tests.helpers.gateways import KEY, ScriptedGateway, refusal, scripted_gateway, success
+from conformance.tests.helpers.gateways import KEY, ScriptedGateway, complete, refusal, scripted_gateway, success
 from conformance.tests.helpers.running import Workplace, run_pytest
 
 FEW = "--parameters=store"
@@ -202,7 +202,7 @@ class TestProvider:
     @pytest.mark.parametrize("how", ["llm", "llm --async", "pydantic-ai"])
     def test_plugs_send_no_bearer_without_a_key(self, tmp_path: Path, how: str) -> None:
         """Given a gateway that one other header opens, when a plug asks it without a key, then no Bearer is sent."""
-        from conformance.tests.provider.test_plugs import TestLlm, complete
+        from conformance.tests.provider.test_plugs import TestLlm
 
         with scripted_gateway(complete, models=("claude-x",)) as gateway:
             if how == "pydantic-ai":
@@ -250,7 +250,6 @@ class TestProvider:
     def test_pydantic_ai(self, tmp_path: Path, model: str) -> None:
         """Given such a gateway, when an agent of pydantic-ai asks, then its request has the headers."""
         pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed")
-        from conformance.tests.provider.test_plugs import complete
 
         with scripted_gateway(complete) as gateway:
             assert self.agent(self.provider(gateway, tmp_path), model) == "OK"
@@ -261,7 +260,7 @@ class TestProvider:
     def test_llm(self, tmp_path: Path, how: list[str], key: str) -> None:
         """Given such a gateway, when `llm` asks, then its requests have the headers, also without a key."""
         pytest.importorskip("llm", reason="llm is not installed")
-        from conformance.tests.provider.test_plugs import TestLlm, complete
+        from conformance.tests.provider.test_plugs import TestLlm
 
         with scripted_gateway(complete, listing=listing) as gateway:
             env = {**gateway.environment, "LITELLM_API_KEY": key, "LITELLM_HEADERS": json.dumps(WANTED)}

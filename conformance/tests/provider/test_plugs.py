@@ -11,46 +11,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from conformance.provider.models import LiteLLMProvider
-from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, events, refusal, scripted_gateway
+from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, complete, refusal, scripted_gateway
 from conformance.tests.helpers.running import Ended, run_llm
 
 MODELS = ("claude-haiku-4-5", "gpt-5.2")
-
-
-TEXT = {"type": "output_text", "text": "OK", "annotations": []}
-MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [TEXT]}
-USAGE = {
-    "input_tokens": 1,
-    "input_tokens_details": {"cached_tokens": 0},
-    "output_tokens": 1,
-    "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 2,
-}
-
-
-def complete(body: dict[str, Any]) -> Response:
-    """An answer with all that these clients insist on."""
-    if "input" not in body:
-        chat_usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        head = {"id": "c", "created": 1, "model": body["model"]}
-        choice = {"index": 0, "finish_reason": "stop"}
-        if not body.get("stream"):
-            choices = [{**choice, "message": {"role": "assistant", "content": "OK"}}]
-            return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": chat_usage})
-        piece = {**head, "object": "chat.completion.chunk", "choices": [{**choice, "delta": {"content": "OK"}}]}
-        return events(piece, {**piece, "choices": [], "usage": chat_usage}, "[DONE]")
-    response = {"id": "r", "object": "response", "created_at": 1, "model": body["model"], "status": "completed"}
-    response |= {"output": [MESSAGE], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE}
-    if not body.get("stream"):
-        return JSONResponse(response)
-    at = {"output_index": 0, "item_id": "msg_1"}
-    return events(
-        {"type": "response.created", "response": {**response, "output": []}},
-        {"type": "response.output_item.added", "item": {**MESSAGE, "content": []}, **at},
-        {"type": "response.output_text.delta", "content_index": 0, "delta": "OK", "logprobs": [], **at},
-        {"type": "response.output_item.done", "item": MESSAGE, **at},
-        {"type": "response.completed", "response": response},
-    )
 
 
 def refuses_temperature(body: dict[str, Any]) -> Response:
