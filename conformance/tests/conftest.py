@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from conformance.tests.helpers import trust
 from conformance.tests.helpers.running import Workplace
 
 # A shell's background job ignores Ctrl-C, and so would every process that the tests start and interrupt.
@@ -27,6 +28,9 @@ with contextlib.suppress(ModuleNotFoundError):
     settings.register_profile("short", deadline=None, max_examples=30)
     settings.register_profile("long", deadline=None, max_examples=200)
     settings.load_profile("short")
+
+
+trust.read_once()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -273,7 +273,7 @@ def test_pydantic_ai(gateway: EmbeddedGateway, ours: LiteLLMProvider) -> None:
         assert keys == ({"session"} if model == "gpt-5.2" else {None})
 
 
-@pytest.mark.parametrize("how", [[], ["--no-stream"], ["--async"]], ids=["stream", "whole", "async"])
+@pytest.mark.parametrize("how", [[], *(pytest.param([o], marks=pytest.mark.slow) for o in ("--no-stream", "--async"))])
 def test_llm(gateway: EmbeddedGateway, tmp_path: Path, how: list[str]) -> None:
     """Given `llm` as a process, when it prompts models of each wire, then they answer, and refuse nothing."""
     pytest.importorskip("llm", reason="llm is not installed")

@@ -22,6 +22,8 @@ from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.helpers.effort import effort
 from conformance.types import Request, Response
 
+pytestmark = pytest.mark.slow
+
 #: What the inputs measure: as much as an answer may have where that takes a second, else less of it.
 LARGE, MIDDLE, SMALL = MAX_BODY, MAX_BODY // 2, MAX_BODY // 8
 

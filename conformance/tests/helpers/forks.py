@@ -23,6 +23,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from conformance.tests.helpers import trust
+
 #: Plugins that the process has imported already are not rewritten by pytest, which warns of that.
 _WITHOUT_A_WARNING = "-W ignore::pytest.PytestAssertRewriteWarning"
 #: What a module imports only when it needs it; read when the module runs for the first time.
@@ -142,6 +144,7 @@ def _fork_again(conversation: int, out: int, err: int) -> str:
 
 
 def _main() -> None:
+    trust.read_once()
     for plugin in entry_points(group="pytest11"):
         if "hypothesis" not in plugin.name:
             plugin.load()

@@ -34,7 +34,9 @@ from conformance.tests.helpers.policies import (
 from conformance.types import Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
 
 
-@pytest.mark.parametrize("exhaustive", [False, True], ids=["together", "alone"])
+@pytest.mark.parametrize(
+    "exhaustive", [pytest.param(False, id="together"), pytest.param(True, id="alone", marks=pytest.mark.slow)]
+)
 def test_no_wrong_verdict_among_faults(exhaustive: bool) -> None:
     """Given 300 random policies and a fault in every fifth answer, when cells are settled, then none is wrong."""
     cells = unclear = 0

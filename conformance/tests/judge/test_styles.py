@@ -72,6 +72,7 @@ def test_every_style_is_read(style: str, caps: tuple[str, ...]) -> None:
 
 @CAP
 @STYLE
+@pytest.mark.slow
 def test_every_style_is_read_among_faults(style: str, caps: tuple[str, ...]) -> None:
     """Given a fault in every fifth answer besides, when all is measured, then no verdict is wrong, and few are open."""
     tally = tallied(style, caps, 0.2)

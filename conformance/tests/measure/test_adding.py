@@ -78,7 +78,9 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-@pytest.mark.parametrize("narrow", [FEW, "--models=model-a", "--endpoints=responses"])
+@pytest.mark.parametrize(
+    "narrow", [FEW, *(pytest.param(o, marks=pytest.mark.slow) for o in ("--models=model-a", "--endpoints=responses"))]
+)
 def test_measuring_less_keeps_what_was_measured(place: Workplace, narrow: str) -> None:
     """Given a recording, when a narrower run follows, then each old exchange is there or made anew, and each cell."""
     with scripted_gateway(Minded("store"), MODELS) as gateway:
@@ -117,7 +119,9 @@ def test_a_run_that_asks_for_all_of_it_replaces_it(place: Workplace) -> None:
     assert "earlier" not in document
 
 
-@pytest.mark.parametrize("choice", ["--fresh", "--gateway=h", "--parameters=all"])
+@pytest.mark.parametrize(
+    "choice", ["--fresh", *(pytest.param(o, marks=pytest.mark.slow) for o in ("--gateway=h", "--parameters=all"))]
+)
 def test_two_versions_cannot_stand_together(place: Workplace, choice: str) -> None:
     """Given a recording of another version, when a run would measure a part anew, then one line tells the choices."""
     with scripted_gateway(Minded(), MODELS) as gateway:

@@ -255,7 +255,9 @@ class TestProvider:
             assert self.agent(self.provider(gateway, tmp_path), model) == "OK"
             assert welcome(gateway.headers[0])
 
-    @pytest.mark.parametrize("how", [[], ["--async"]], ids=["sync", "async"])
+    @pytest.mark.parametrize(
+        "how", [pytest.param([], id="sync"), pytest.param(["--async"], id="async", marks=pytest.mark.slow)]
+    )
     @pytest.mark.parametrize("key", [KEY, ""], ids=["key", "no key"])
     def test_llm(self, tmp_path: Path, how: list[str], key: str) -> None:
         """Given such a gateway, when `llm` asks, then its requests have the headers, also without a key."""

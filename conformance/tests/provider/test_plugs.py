@@ -15,6 +15,12 @@ from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port
 from conformance.tests.helpers.running import Ended, run_llm
 
 MODELS = ("claude-haiku-4-5", "gpt-5.2")
+#: The ways in which `llm` asks.
+HOW = [
+    pytest.param([], id="stream"),
+    pytest.param(["--async"], id="async", marks=pytest.mark.slow),
+    pytest.param(["--no-stream"], id="whole", marks=pytest.mark.slow),
+]
 
 
 def refuses_temperature(body: dict[str, Any]) -> Response:
@@ -38,7 +44,7 @@ class TestLlm:
         """Run `llm` with `home` as its user's folder."""
         return run_llm(*arguments, home=home, env=environ)
 
-    @pytest.mark.parametrize("how", [[], ["--async"], ["--no-stream"]], ids=["stream", "async", "whole"])
+    @pytest.mark.parametrize("how", HOW)
     def test_what_is_refused_is_mended(self, tmp_path: Path, how: list[str]) -> None:
         """Given a model that no table knows, when a field is refused, then it answers, and the next process knows."""
         with scripted_gateway(refuses_temperature, models=("house-model-7",)) as gateway:
