@@ -58,6 +58,10 @@ def _openapi(protocol: str, provider: str) -> dict[str, Any]:
         if row["document"] == f"{protocol}/{provider}":
             required = schemas[row["schema"]]["required"]
             schemas[row["schema"]]["required"] = [name for name in required if name not in row["fields"]]
+    for row in fields()["taken"]:
+        if row["document"] == f"{protocol}/{provider}":
+            for name in row["schemas"]:
+                schemas[name]["properties"] |= row["properties"]
     return schemas
 
 
@@ -112,7 +116,10 @@ def _databricks(operation: str, family_name: str) -> Schema:
         properties = _pick(openai, sorted(openai.fields() - refused))
         return Schema(_object(properties, ["input"]), openai.definitions)
     properties = {**_pick(openai, row["openai_fields"]), **row.get("own_fields", {})}
-    return Schema(_object(properties, ["messages"]), openai.definitions)
+    definitions = dict(openai.definitions)
+    for name, own in row.get("own_definitions", {}).items():
+        definitions[name] = {**definitions[name], "properties": {**definitions[name]["properties"], **own}}
+    return Schema(_object(properties, ["messages"]), definitions)
 
 
 def _anthropic(operation: str, _family: str) -> Schema:

@@ -150,3 +150,39 @@ def _nullable(node: Any) -> Any:
         return node if isinstance(node, str | int | float | None) else str(node)
     plain = {key: _nullable(value) for key, value in node.items() if key != "discriminator"}
     return {"anyOf": [plain, {"type": "null"}]} if node.get("nullable") is True else plain
+
+
+CODEX = {"type": "message", "role": "user", "id": "msg_1", "content": [{"type": "input_text", "text": "hi"}]}
+CACHED = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "operation", "model", "body", "path"),
+    [
+        ("openai", "responses", "", {"input": [CODEX]}, None),
+        ("azure", "responses", "", {"input": [CODEX]}, None),
+        ("azure", "responses", "", {"input": [{**CODEX, "metadata": {}}]}, ("input", 0, "metadata")),
+        ("databricks", "chat_completions", CLAUDE, {"messages": [{"role": "user", "content": [CACHED]}]}, None),
+        (
+            "databricks",
+            "chat_completions",
+            CLAUDE,
+            {"messages": [{"role": "user", "content": "hi", "cache_control": {"type": "ephemeral"}}]},
+            ("messages", 0, "cache_control"),
+        ),
+        (
+            "databricks",
+            "chat_completions",
+            GPT,
+            {"messages": [{"role": "user", "content": [CACHED]}]},
+            ("messages", 0, "content", 0, "cache_control"),
+        ),
+    ],
+)
+def test_takes_what_real_clients_are_known_to_send(
+    vendor: str, operation: str, model: str, body: dict[str, Any], path: Any
+) -> None:
+    """Given what Codex and opencode send, when vendors read it, then those take it of whom that is known."""
+    found = request_schema(vendor, operation, model).problems({"model": "m", **body})
+    assert [problem.path for problem in found] == ([] if path is None else [path])
