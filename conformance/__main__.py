@@ -20,7 +20,7 @@ from conformance.matrix.document import Matrix, parse_matrix
 from conformance.measure import merging
 from conformance.measure.runs import made_in
 from conformance.parameters import load_registry
-from conformance.provider.learned import Memory
+from conformance.provider.repair.learned import Memory
 from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page

@@ -18,8 +18,8 @@ from conformance.errors import DiscoveryError
 from conformance.exchange.budget import Price, price_from
 from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.exchange.sender import user_agent
-from conformance.provider.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
+from conformance.provider.models.catalogue import CHAT_MODES, data_rows, listed_rows, why_no_connection
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
 from conformance.types import Gateway, Model

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.provider.learned import Entries, Entry, Kind
+from conformance.provider.repair.learned import Entries, Entry, Kind
 from conformance.provider.table import SCHEMA_VERSION
 from conformance.provider.target import gateway_name
 

@@ -1,5 +1,5 @@
 /**
- * Read what a gateway lists and declares: the TypeScript twin of `conformance/provider/catalogue.py`.
+ * Read what a gateway lists and declares: the TypeScript twin of `conformance/provider/models/catalogue.py`.
  *
  * Hostile or broken answers are expected; whatever cannot be read is left out.
  */

@@ -1,5 +1,5 @@
 /**
- * Leave out of a request exactly what its model rejects: the twin of `conformance/provider/filtering.py`.
+ * Leave out of a request exactly what its model rejects: the twin of `conformance/provider/filter`.
  *
  * Where a parameter lies in a body, and what can be done about it where it is refused, is data, in
  * `remedies.json`. Pure: the body given is never changed.

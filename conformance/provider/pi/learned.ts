@@ -1,7 +1,7 @@
 /**
  * What refusals have taught, kept in the user's cache folder for a while and shared by all processes, Python's too.
  *
- * The twin of `conformance/provider/learned.py`: `learned.schema.json` has the file's form. A disk that is full or
+ * The twin of `conformance/provider/repair/learned.py`: `learned.schema.json` has the file's form. A disk that is full or
  * read-only is no error: then a process remembers for itself.
  */
 

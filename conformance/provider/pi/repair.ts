@@ -1,7 +1,7 @@
 /**
  * Mend a request that was refused: from what was sent and what was answered to what to send instead.
  *
- * The twin of `conformance/provider/repair.py`: pure. A refusal is read, what it names is traced to the request,
+ * The twin of `conformance/provider/repair`: pure. A refusal is read, what it names is traced to the request,
  * and what can be done about it is what the filter does for a parameter that a table refuses. What would make it
  * another request is kept, and explained.
  */

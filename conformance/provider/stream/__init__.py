@@ -15,8 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance.provider.filtering import filter_request
-from conformance.provider.mending import EXTENSION
+from conformance.provider.filter import filter_request
 from conformance.provider.stream.abort import Abort, AbortedError
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.client import opened
@@ -40,9 +39,10 @@ from conformance.provider.stream.request import request_body
 from conformance.provider.stream.responses import ResponsesReader
 from conformance.provider.stream.usage import cost_by_price, cost_in
 from conformance.provider.table import SupportTable
+from conformance.provider.transport.mending import EXTENSION
 
 if TYPE_CHECKING:
-    from conformance.provider.model import Model
+    from conformance.provider.models import Model
 
 __all__ = [
     "Done",

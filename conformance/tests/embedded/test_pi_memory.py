@@ -14,13 +14,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.provider.learned import FILE, Kind, Memory
+from conformance.provider.repair.learned import FILE, Kind, Memory
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "learned.schema.json").read_text(encoding="utf-8"))
 GATEWAY = "http://127.0.0.1:4000"
 WRITER = (
-    "import sys; from pathlib import Path; from conformance.provider.learned import Kind, Memory\n"
+    "import sys; from pathlib import Path; from conformance.provider.repair.learned import Kind, Memory\n"
     "folder, model, *names = sys.argv[1:]\n"
     "memory, kind = Memory(Path(folder)), Kind('http://127.0.0.1:4000', model, 'responses', 'stream')\n"
     "for name in names: memory.learn(kind, '1.2.3', {name: False}, 'gateway')\n"

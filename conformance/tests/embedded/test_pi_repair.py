@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from conformance.embedded import EmbeddedGateway, embedded_gateway, gateway
 from conformance.embedded.config import fleet, litellm_config
-from conformance.provider.learned import Memory
+from conformance.provider.repair.learned import Memory
 from conformance.tests.embedded.pi_runs import Pi, new_pi_modules, pi_modules
 from conformance.tests.helpers.gateways import KEY, Policy, ScriptedGateway, events, refusal, scripted_gateway
 from conformance.tests.helpers.running import Ended

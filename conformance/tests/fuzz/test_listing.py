@@ -25,11 +25,11 @@ from conformance.matrix.document import model_from, model_row
 from conformance.measure.replay import gateway_document
 from conformance.parameters import load_registry
 from conformance.plan.cells import make_plan
-from conformance.provider.cache import cache_file, read_models, write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError
-from conformance.provider.fetching import Asking, fetch
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models.cache import cache_file, read_models, write_models
+from conformance.provider.models.catalogue import Listed
+from conformance.provider.models.fetching import Asking, fetch
 from conformance.provider.target import Target
 from conformance.provider.transport import http_library
 from conformance.schemas import first_error

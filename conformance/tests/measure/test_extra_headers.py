@@ -13,9 +13,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from conformance.provider.cache import cache_file
 from conformance.provider.errors import TargetError
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models.cache import cache_file
 from conformance.provider.stream import Done, Error
 from conformance.provider.target import Target, make_target, target_from_env
 from conformance.secrets.leaks import holds, leaking
@@ -221,7 +221,7 @@ class TestProvider:
         """What an agent of pydantic-ai answers."""
         from pydantic_ai import Agent
 
-        from conformance.provider.plugs.pydantic_ai_models import litellm_model
+        from conformance.provider.integrations.pydantic_ai_models import litellm_model
 
         asked = litellm_model(model, provider=provider)
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.__main__ import commands
-from conformance.provider import learned
-from conformance.provider.layers import layered_table, with_learnt
-from conformance.provider.learned import FILE, Kind, Memory, address
+from conformance.provider.repair import learned
+from conformance.provider.repair.learned import FILE, Kind, Memory, address
 from conformance.provider.table import Question, Rule, SupportTable, load_table, parse_table
+from conformance.provider.table.layers import layered_table, with_learnt
 from conformance.schemas import first_error
 
 KIND = Kind("http://proxy.example:4000", "m", "chat_completions", "stream")
@@ -190,7 +190,7 @@ def test_a_lock_that_was_left_behind_is_taken_away(tmp_path: Path) -> None:
 WORKER = """
 import sys, time
 from pathlib import Path
-from conformance.provider.learned import Kind, Memory
+from conformance.provider.repair.learned import Kind, Memory
 
 memory = Memory(Path(sys.argv[1]))
 kind = Kind("http://h", sys.argv[2], "responses", "whole")

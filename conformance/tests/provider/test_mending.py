@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.mending`: what is refused is mended once, remembered, and explained."""
+"""Tests of `conformance.provider.transport.mending`: what is refused is mended once, remembered, and explained."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from conformance.provider import request_filter
 from conformance.provider.errors import ConformanceError
-from conformance.provider.mending import EXTENSION
-from conformance.provider.model import Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Model
 from conformance.provider.repair import RepairEvent
-from conformance.provider.request_filter import RequestFilter
 from conformance.provider.stream.events import Done, Event, Start
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.provider.transport import http_client
+from conformance.provider.transport import http_client, request_filter
+from conformance.provider.transport.mending import EXTENSION
+from conformance.provider.transport.request_filter import RequestFilter
 from conformance.tests.helpers.gateways import (
     KEY,
     ScriptedGateway,

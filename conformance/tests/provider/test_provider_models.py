@@ -12,11 +12,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from conformance.provider.cache import cache_file, write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.errors import TargetError
-from conformance.provider.model import Cost
-from conformance.provider.models import LiteLLMProvider, StaleModelsWarning
+from conformance.provider.gateway import LiteLLMProvider, StaleModelsWarning
+from conformance.provider.models import Cost
+from conformance.provider.models.cache import cache_file, write_models
+from conformance.provider.models.catalogue import Listed
 from conformance.provider.target import Target
 from conformance.tests.helpers.gateways import KEY, closed_port, http
 from conformance.tests.helpers.listings import GROUP, each_way, listing, provider

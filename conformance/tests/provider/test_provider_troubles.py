@@ -10,11 +10,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, StreamingResponse
 
-from conformance.provider import fetching
-from conformance.provider.cache import write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError, KeyRefusedError
-from conformance.provider.models import StaleModelsWarning
+from conformance.provider.gateway import StaleModelsWarning
+from conformance.provider.models import fetching
+from conformance.provider.models.cache import write_models
+from conformance.provider.models.catalogue import Listed
 from conformance.provider.target import Target
 from conformance.tests.helpers.gateways import KEY, closed_port, http, raw_server
 from conformance.tests.helpers.listings import each_way, listing, provider

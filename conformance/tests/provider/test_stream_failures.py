@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.provider.model import Model
+from conformance.provider.models import Model
 from conformance.provider.stream import Error, Event
 from conformance.tests.helpers.gateways import KEY, closed_port, cut_stream, events, refusal, scripted_gateway
 from conformance.tests.helpers.streams import (

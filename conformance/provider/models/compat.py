@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
-from conformance.provider.capabilities import MAX_ID
+from conformance.provider.models.capabilities import MAX_ID
 from conformance.provider.table import Question, SupportTable, split_parameter
 
 
@@ -64,7 +64,7 @@ def compat_of(
 
 @functools.cache
 def _rules() -> dict[str, Any]:
-    text = (resources.files("conformance.provider") / "compat.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "compat.json").read_text(encoding="utf-8")
     rules: dict[str, Any] = json.loads(text)
     return rules
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from conformance.provider.dialects import Blame, read_refusal, spoken_by, summary
-from conformance.provider.filtering import EACH, Filtered, filter_request, remedies, spelled
+from conformance.provider.filter import Filtered, filter_request, remedies
+from conformance.provider.filter.places import EACH, spelled
+from conformance.provider.refusals.dialects import Blame, read_refusal, spoken_by, summary
+from conformance.provider.repair.tracing import Place, place_of, places_text, rules, trace, values_at
 from conformance.provider.table import Question, Rule, Statement, SupportTable, split_parameter
-from conformance.provider.tracing import Place, place_of, places_text, rules, trace, values_at
 
 #: What is mended: refusals that name something, also those that name nothing, or none.
 RepairMode: TypeAlias = Literal["named", "search", "off"]

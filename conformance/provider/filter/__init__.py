@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
 
+from conformance.provider.filter.places import GONE, mend_at, spelled, steps_of
 from conformance.provider.table import Question, SupportTable, Verdict, split_parameter
-
-#: What a list step is written as, at the end of a name: `tools[].strict`.
-EACH = "[]"
 
 #: Plans kept with each table, and the longest model id one is kept for.
 _MAX_PLANS = 512
@@ -60,12 +56,6 @@ class _Plan:
     endpoint: str
 
 
-class _Gone:
-    """Stands in for a value that was left out."""
-
-
-_GONE = _Gone()
-_Mend: TypeAlias = Callable[[Any], Any]
 #: What was refused, by name, and what stands in its place.
 _Changes: TypeAlias = dict[str, str | None]
 
@@ -101,34 +91,6 @@ def filter_request(
     return Filtered(kept, tuple(changes), instead)
 
 
-def spelled(value: Any) -> str:
-    """A value as parameter ids spell it: `true`, `false`, `null`, a number, or the string itself.
-
-    An object is spelled by its `type`, a list `empty` or `list`. Numbers beyond what Python and
-    JavaScript write alike (under 0.0001, from 2**53 on) are `number`.
-    """
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return _spelled_number(value)
-    if isinstance(value, dict):
-        kind = value.get("type")
-        return kind if isinstance(kind, str) else "object"
-    return "list" if value else "empty"
-
-
-def _spelled_number(value: float) -> str:
-    if not abs(value) < 2**53:
-        return "number"
-    if value == math.floor(value):
-        return str(int(value))
-    return str(value) if abs(value) >= 0.0001 else "number"
-
-
 def _drop(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
     """Leave the value out wherever it is refused; where it stands for several together, just the one."""
 
@@ -136,9 +98,9 @@ def _drop(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> 
         if not step.verdict.refuses(_value(value, step)):
             return value
         changes[".".join(step.at) if step.together else step.name] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
 def _take_out(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
@@ -149,9 +111,9 @@ def _take_out(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes)
         if not step.verdict.refuses(name):
             return value
         changes[f"{step.name}:{name}"] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
 def _replace(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
@@ -173,9 +135,9 @@ def _replace(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) 
         if step.remedy["otherwise"] == "keep":
             return value
         changes[step.name] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
 def _rename(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
@@ -233,54 +195,16 @@ def _dropped(body: dict[str, Any], name: str, endpoint: str) -> bool:
         if wanted is not None and spelled(value) != wanted:
             return value
         found = True
-        return _GONE
+        return GONE
 
-    _mend_at(body, _at(path, endpoint), mend)
+    mend_at(body, _at(path, endpoint), mend)
     return found
-
-
-def _mend_at(body: dict[str, Any], at: tuple[str, ...], mend: _Mend) -> None:
-    """Mend one place in a body, whose inner values are the caller's and stay as they are.
-
-    What this empties goes too, for it would say nothing.
-    """
-    name = at[0]
-    if name in body:
-        inner = _mended(body[name], at, 1, mend)
-        if inner is _GONE:
-            del body[name]
-        else:
-            body[name] = inner
-
-
-def _mended(value: Any, at: tuple[str, ...], depth: int, mend: _Mend) -> Any:
-    """A value with one place in it mended: the same object where nothing was to do."""
-    if depth == len(at):
-        return mend(value)
-    name = at[depth]
-    if name == EACH:
-        if not isinstance(value, list):
-            return value
-        if depth + 1 < len(at) and not any(at[depth + 1] in item for item in value if isinstance(item, dict)):
-            return value  # the common case, and a conversation is long
-        items = [_mended(item, at, depth + 1, mend) for item in value]
-        if all(map(operator.is_, items, value)):
-            return value
-        return [item for item in items if item is not _GONE] or _GONE
-    if not isinstance(value, dict) or name not in value:
-        return value
-    inner = _mended(value[name], at, depth + 1, mend)
-    if inner is value[name]:
-        return value
-    if inner is _GONE:
-        return {key: each for key, each in value.items() if key != name} or _GONE
-    return {**value, name: inner}
 
 
 @functools.cache
 def remedies() -> dict[str, Any]:
     """What `remedies.json` says."""
-    text = (resources.files("conformance.provider") / "remedies.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "remedies.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
@@ -290,14 +214,6 @@ def _at(name: str, endpoint: str) -> tuple[str, ...]:
     stated = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
     path = name.rpartition("+")[2] if stated is None else stated
     return tuple(steps_of(path))
-
-
-def steps_of(path: str) -> Iterator[str]:
-    """The steps of a path as it is written, `[]` for each item of a list."""
-    for name in path.split("."):
-        yield name.removesuffix(EACH)
-        if name.endswith(EACH):
-            yield EACH
 
 
 def _plan(table: SupportTable, question: Question) -> _Plan:

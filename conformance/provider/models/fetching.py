@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from conformance.provider.catalogue import Listed, catalogue, data_rows, listed_rows, why_no_connection
 from conformance.provider.errors import GatewayError
+from conformance.provider.http_library import http_library
+from conformance.provider.models.catalogue import Listed, catalogue, data_rows, listed_rows, why_no_connection
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
-from conformance.provider.transport import http_library
 
 #: Seconds: to connect, between two pieces of an answer, and for one whole answer.
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from conformance.provider.json_text import edited
-from conformance.provider.learned import Kind
-from conformance.provider.peeking import Peek, with_note
+from conformance.provider.refusals.peeking import Peek, with_note
 from conformance.provider.repair import Repair, RepairEvent
+from conformance.provider.repair.learned import Kind
 
 logger = logging.getLogger("conformance.provider")
 

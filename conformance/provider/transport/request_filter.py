@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.filtering import Filtered, filter_request
+from conformance.provider.filter import Filtered, filter_request
 from conformance.provider.json_text import edited
-from conformance.provider.layers import Table, layered_table, with_learnt
-from conformance.provider.learned import Kind, Memory, address
-from conformance.provider.mending import Sent, with_content
 from conformance.provider.repair import Repair, RepairEvent, RepairMode
+from conformance.provider.repair.learned import Kind, Memory, address
 from conformance.provider.table import Question, SupportTable, split_parameter
+from conformance.provider.table.layers import Table, layered_table, with_learnt
 from conformance.provider.target import gateway_name, make_target
+from conformance.provider.transport.mending import Sent, with_content
 
 logger = logging.getLogger("conformance.provider")
 

@@ -13,18 +13,18 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.provider.cache import Cached, read_models, write_models
-from conformance.provider.capabilities import capabilities_of
-from conformance.provider.catalogue import Listed, number_of
-from conformance.provider.compat import compat_of
 from conformance.provider.errors import GatewayError, KeyRefusedError, TargetError
-from conformance.provider.fetching import fetch, fetch_async
-from conformance.provider.layers import Table, layered_table
-from conformance.provider.model import Cost, Model
+from conformance.provider.models import Cost, Model
+from conformance.provider.models.cache import Cached, read_models, write_models
+from conformance.provider.models.capabilities import capabilities_of
+from conformance.provider.models.catalogue import Listed, number_of
+from conformance.provider.models.compat import compat_of
+from conformance.provider.models.fetching import fetch, fetch_async
 from conformance.provider.repair import RepairMode
-from conformance.provider.request_filter import OnRepair, RequestFilter
 from conformance.provider.table import SupportTable
+from conformance.provider.table.layers import Table, layered_table
 from conformance.provider.target import ENVIRONMENT, Target, gateway_name, make_target, target_from_env
+from conformance.provider.transport.request_filter import OnRepair, RequestFilter
 
 if TYPE_CHECKING:
     from conformance.provider.stream.events import Event
