@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from conformance.answers.reading import Answer
 from conformance.errors import BudgetError, DiscoveryError, first_of
 from conformance.plan.cells import Group
+from conformance.provider.models.catalogue import number_of
 from conformance.types import Model, Request, Response
 
 #: Bytes of JSON to a token, roughly; and the cap on an answer's length where a request names none.
@@ -119,7 +119,7 @@ class Budget:
     def _told(self, request: Request, response: Response, answer: Answer) -> float | None:
         if self.usd is None or answer.refusal is not None:
             return 0.0
-        told = [cost] if (cost := _number(response.headers.get("x-litellm-response-cost"))) else []
+        told = [cost] if (cost := number_of(response.headers.get("x-litellm-response-cost"))) else []
         usage, price = (answer.result or {}).get("usage"), self.prices.get(request.model)
         if isinstance(usage, dict) and price is not None:
             for sent, received in _USED:
@@ -129,24 +129,13 @@ class Budget:
 
 
 def price_from(row: Mapping[str, Any]) -> Price | None:
-    """The price in a row of `/model_group/info`, or None where it holds none that is one."""
-    sent, received = (_number(row.get(f"{way}_cost_per_token")) for way in ("input", "output"))
+    """The price that a gateway declares under LiteLLM's names, or None if it declares none that makes sense."""
+    sent, received = (number_of(row.get(f"{way}_cost_per_token")) for way in ("input", "output"))
     return None if sent is None or received is None else Price(sent, received)
 
 
-def _number(value: object) -> float | None:
-    """A cost as a number: finite, and not below nothing."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
 def _count(value: object) -> float:
-    return _number(value) or 0.0
+    return number_of(value) or 0.0
 
 
 def _rounded(tokens: int) -> str:

@@ -1,19 +1,17 @@
 """Read what a gateway lists and declares: `/v1/models`, `/model_group/info`, `/model/info`. No I/O.
 
-Hostile or broken answers are expected: rows that are no rows, ids that are no texts, prices that
-are no numbers. Whatever cannot be read is left out, and an answer that lists nothing is one line
-that says what to do next.
+The suite's discovery and the provider's model list both stand on this. Hostile or broken answers are
+expected: rows of any type, ids and prices of any type. What cannot be read is left out. If an answer
+lists nothing, one line says what to do next.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import socket
-import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 from conformance.provider.errors import GatewayError, KeyRefusedError
 
@@ -30,8 +28,10 @@ _PRICES = (
 )
 _ABILITIES = ("supports_reasoning", "supports_vision")
 
-#: An id longer than this is no name.
+#: The longest id that the provider offers, in characters.
 _MAX_ID = 512
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -96,62 +96,115 @@ def listed_rows(status: int, content: bytes, base: str) -> list[dict[str, Any]]:
     return valid
 
 
-def data_rows(content: bytes) -> list[dict[str, Any]]:
-    """The rows of any other answer with a `data` list; none where it has none."""
+def object_in(content: bytes) -> dict[str, Any]:
+    """The JSON object that an answer is; empty if it is none."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        return []
-    rows = document.get("data") if isinstance(document, dict) else None
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def data_rows(content: bytes) -> list[dict[str, Any]]:
+    """The rows of any other answer with a `data` list; none where it has none."""
+    rows = object_in(content).get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def catalogue(
-    rows: Sequence[Mapping[str, Any]],
-    groups: Sequence[Mapping[str, Any]] = (),
-    deployments: Sequence[Mapping[str, Any]] = (),
-) -> tuple[Listed, ...]:
-    """The models that chat, in the gateway's order, each once, with all that is declared about it.
+@dataclass(frozen=True)
+class Entry:
+    """One id of `/v1/models`, with every row about it: its own, its group's, and one for each deployment."""
+
+    id: str
+    row: Row
+    group: Row = field(default_factory=dict)
+    deployments: tuple[Row, ...] = ()
+
+    @property
+    def mode(self) -> str | None:
+        """The mode that is declared first; None if no row declares one."""
+        modes = (each.get("mode") for each in (self.row, *self.infos, self.group))
+        return next((mode for mode in modes if mode and isinstance(mode, str)), None)
+
+    @property
+    def left_out(self) -> str | None:
+        """Why nobody can chat with it: its mode, or `wildcard` for a name such as `openai/*`. None if one can."""
+        if "*" in self.id:
+            return "wildcard"
+        return None if self.mode is None or self.mode in CHAT_MODES else self.mode
+
+    @property
+    def offered(self) -> bool:
+        """Whether the provider offers it to a user: the id has to be short and printable.
+
+        The suite measures the other ids, too. A gateway may well serve them, and the matrix says what it serves.
+        """
+        return self.left_out is None and len(self.id) <= _MAX_ID and self.id.isprintable()
+
+    @property
+    def infos(self) -> list[Row]:
+        """What `/model/info` declares of each deployment."""
+        return [info for info in (each.get("model_info") for each in self.deployments) if isinstance(info, dict)]
+
+    @property
+    def models(self) -> list[object]:
+        """The `model` of each deployment, as its gateway calls it: `azure/gpt-5`. It may be of any type."""
+        params = [each.get("litellm_params") for each in self.deployments]
+        return [each.get("model") if isinstance(each, dict) else None for each in params]
+
+    @property
+    def served_by(self) -> tuple[str, ...]:
+        """What the deployments run, sorted; if none tells it, the group's providers, as `azure/`."""
+        return tuple(sorted(_texts(self.models) or {f"{name}/" for name in _texts(self.group.get("providers"))}))
+
+    @property
+    def route(self) -> str | None:
+        """The provider path behind the id; None if there are several, or none is declared."""
+        names = {name.partition("/")[0] for name in self.served_by if "/" in name} - {""}
+        names = names or _texts(self.group.get("providers"))
+        return names.pop() if len(names) == 1 else None
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Limits, prices and abilities under LiteLLM's own names."""
+        # LiteLLM's group rows say false also of what it does not know: then the rules know better.
+        of_group = {name: fact for name, fact in declared_by([self.group]).items() if fact is not False}
+        return {**declared_by([self.row]), **of_group, **declared_by(self.infos)}
+
+
+def entries(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> Iterator[Entry]:
+    """Every id that is listed, in the gateway's order. If an id is listed twice, the first row counts.
 
     `rows` come from `/v1/models`, `groups` from `/model_group/info`, `deployments` from `/model/info`.
     """
     grouped = {row["model_group"]: row for row in groups if isinstance(row.get("model_group"), str)}
-    deployed: dict[str, list[Mapping[str, Any]]] = {}
+    deployed: dict[str, list[Row]] = {}
     for row in deployments:
         if isinstance(row.get("model_name"), str):
             deployed.setdefault(row["model_name"], []).append(row)
-    found: dict[str, Listed] = {}
+    seen: set[str] = set()
     for row in rows:
         model = row.get("id")
-        if not _is_id(model) or model in found:
-            continue
-        group, behind = grouped.get(model, {}), deployed.get(model, [])
-        infos = [info for info in (each.get("model_info") for each in behind) if isinstance(info, dict)]
-        modes = [mode for mode in (each.get("mode") for each in (row, *infos, group)) if isinstance(mode, str)]
-        if modes and modes[0] not in CHAT_MODES:
-            continue
-        # LiteLLM's group rows say false also of what nobody knows: then the rules know better.
-        grouped_facts = {name: fact for name, fact in declared_by([group]).items() if fact is not False}
-        declared = {**declared_by([row]), **grouped_facts, **declared_by(infos)}
-        found[model] = Listed(model, declared, _route(group, behind))
-    return tuple(found.values())
+        if model and isinstance(model, str) and model not in seen:
+            seen.add(model)
+            yield Entry(model, row, grouped.get(model, {}), tuple(deployed.get(model, ())))
 
 
-def _is_id(model: object) -> TypeGuard[str]:
-    """Whether this can be a model's name; `*` stands for many models, and can be asked by nobody."""
-    return isinstance(model, str) and 0 < len(model) <= _MAX_ID and model.isprintable() and "*" not in model
+def catalogue(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> tuple[Listed, ...]:
+    """The models that the provider offers, in the gateway's order, with all that is declared about each."""
+    found = (entry for entry in entries(rows, groups, deployments) if entry.offered)
+    return tuple(Listed(entry.id, entry.declared, entry.route) for entry in found)
 
 
-def _route(group: Mapping[str, Any], deployments: Sequence[Mapping[str, Any]]) -> str | None:
-    """The provider path behind a name, where there is one only."""
-    behind = [params for params in (each.get("litellm_params") for each in deployments) if isinstance(params, dict)]
-    routes = _texts([params.get("model", "") for params in behind])
-    names = {route.partition("/")[0] for route in routes if "/" in route} or _texts(group.get("providers"))
-    return names.pop() if len(names) == 1 else None
+def none_chats(base: str, count: int) -> GatewayError:
+    """The error for a list of models with none that chats."""
+    return GatewayError(
+        f"{base} lists {count} models, but none that chats; give the key access to a chat model, or try another key"
+    )
 
 
 def _texts(values: object) -> set[str]:
-    return {value for value in values if isinstance(value, str)} if isinstance(values, list) else set()
+    return {value for value in values if value and isinstance(value, str)} if isinstance(values, list) else set()
 
 
 def declared_by(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -178,18 +231,3 @@ def number_of(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and 0 <= number < 1e12 else None
-
-
-def why_no_connection(error: BaseException) -> str:
-    """What the cause at the bottom of a connection error means to a user."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, socket.gaierror):
-            return "no such host; check the name in the address"
-        if isinstance(seen, ssl.SSLError):
-            reason = getattr(seen, "verify_message", "") or seen.reason or "handshake failed"
-            return f"TLS failed ({reason}); check https or http, and trust the certificate (SSL_CERT_FILE)"
-        if isinstance(seen, ConnectionRefusedError):
-            return "connection refused; is the gateway running, and is the port right?"
-        seen = seen.__cause__ or seen.__context__
-    return f"no connection ({error}); check the address and the network"

@@ -1,17 +1,27 @@
-"""Fetch a gateway's model list: one account of what is asked, and a driver of it with and without asyncio.
+"""Fetch a gateway's model list: `Asking` says what is asked, and drivers ask it, with and without asyncio.
+
+The suite's discovery has a driver of its own, which bounds each answer as it bounds all others.
 
 Every wait has an end, every answer a size, and no redirect takes the key elsewhere.
 """
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from conformance.provider.errors import GatewayError
 from conformance.provider.http_library import http_library
-from conformance.provider.models.catalogue import Listed, catalogue, data_rows, listed_rows, why_no_connection
+from conformance.provider.models.catalogue import (
+    Listed,
+    catalogue,
+    data_rows,
+    listed_rows,
+    none_chats,
+)
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
 
@@ -32,7 +42,7 @@ def fetch(target: Target) -> tuple[Listed, ...]:
                 reading.begin(response.status_code, response.headers)
                 for chunk in response.iter_bytes():
                     reading.add(chunk)
-    return asking.models
+    return asking.models()
 
 
 async def fetch_async(target: Target) -> tuple[Listed, ...]:
@@ -45,7 +55,7 @@ async def fetch_async(target: Target) -> tuple[Listed, ...]:
                     reading.begin(response.status_code, response.headers)
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
-    return asking.models
+    return asking.models()
 
 
 def _options(target: Target) -> dict[str, Any]:
@@ -60,41 +70,56 @@ def _options(target: Target) -> dict[str, Any]:
 
 
 class Asking:
-    """The answers to read, each before the next is asked for, and the `models` that they come to."""
+    """The answers to read, each before the next is asked for, and the rows that they hold.
 
-    def __init__(self, target: Target) -> None:
+    `seconds` and `max_body` bound each answer; by default as suits a program that somebody waits for.
+    """
+
+    def __init__(self, target: Target, *, seconds: float | None = None, max_body: int | None = None) -> None:
         """Nothing is asked yet."""
-        self.models: tuple[Listed, ...] = ()
+        self.rows: list[dict[str, Any]] = []
+        self.groups: list[dict[str, Any]] = []
+        self.deployments: list[dict[str, Any]] = []
+        self.headers: Any = {}
         self._base = target.base_url
+        self._seconds = ANSWER_SECONDS if seconds is None else seconds
+        self._max_body = MAX_BODY if max_body is None else max_body
 
     def __iter__(self) -> Iterator[Reading]:
-        """One reading after another, to be filled by the caller. Raises `GatewayError` where no models come of them."""
-        listed = Reading(self._base, "/v1/models")
+        """One reading after another, to be filled by the caller. Raises `GatewayError` if nothing is listed."""
+        listed = Reading(self._base, "/v1/models", self._seconds, self._max_body)
         yield listed
         if listed.failure:
             raise listed.failure
-        rows = listed_rows(listed.status, bytes(listed.body), self._base)
-        welcome = []  # what is declared is never needed: not every key may read it
-        for path in ("/model_group/info", "/model/info"):
-            declared = Reading(self._base, path)
+        self.headers = listed.headers
+        self.rows = listed_rows(listed.status, bytes(listed.body), self._base)
+        # These declarations are optional: not every key may read them.
+        for path, rows in (("/model_group/info", self.groups), ("/model/info", self.deployments)):
+            declared = Reading(self._base, path, self._seconds, self._max_body)
             yield declared
-            known = declared.failure is None and declared.status == 200
-            welcome.append(data_rows(bytes(declared.body)) if known else [])
-        self.models = catalogue(rows, *welcome)
-        if not self.models:
-            raise GatewayError(f"{self._base} lists {len(rows)} models, but none that chats; try another key")
+            if declared.failure is None and declared.status == 200:
+                rows.extend(data_rows(bytes(declared.body)))
+
+    def models(self) -> tuple[Listed, ...]:
+        """What the provider offers of them. Raises `GatewayError` if that is nothing."""
+        found = catalogue(self.rows, self.groups, self.deployments)
+        if not found:
+            raise none_chats(self._base, len(self.rows))
+        return found
 
 
 class Reading:
-    """An answer as it comes in, neither without end nor for ever; as a context, it keeps what went wrong."""
+    """One answer as it comes in, bounded in size and time; as a context, it keeps what went wrong."""
 
-    def __init__(self, base: str, path: str) -> None:
+    def __init__(self, base: str, path: str, seconds: float, max_body: int) -> None:
         """Begin to count the time for the answer at this path."""
         self.url = f"{base}{path}"
         self.status = 0
+        self.headers: Any = {}
         self.body = bytearray()
         self.failure: GatewayError | None = None
-        self._base, self._until = base, time.monotonic() + ANSWER_SECONDS
+        self.seconds, self.max_body = seconds, max_body
+        self._base, self._until = base, time.monotonic() + seconds
 
     def __enter__(self) -> Reading:
         """Read within the block."""
@@ -103,34 +128,51 @@ class Reading:
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
         """Keep what went wrong as `failure`, in words for a user."""
         if isinstance(error, Exception):
-            self.failure = _told(error, self._base)
+            self.failure = _failure(error, self._base)
         return self.failure is not None
 
     def begin(self, status: int, headers: Any) -> None:
-        """Take note of the status, and refuse what is packed so that one chunk of it may become gigabytes."""
-        self.status = status
+        """Take note of status and headers. Raises `GatewayError` if one chunk could unpack to gigabytes."""
+        self.status, self.headers = status, headers
         if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            self._give_up("answers in a compression that nobody asked for; check the address, or a proxy before it")
+            self.give_up("answers in a compression that nobody asked for; check the address, or a proxy before it")
 
     def add(self, chunk: bytes) -> None:
-        """Take in what came. Raises `GatewayError` where it is too much, or too late."""
+        """Take in what came. Raises `GatewayError` if it is too much, or too late."""
         self.body += chunk
-        if len(self.body) > MAX_BODY:
-            self._give_up(f"answers with more than {MAX_BODY // 2**20} MiB; check the address")
+        if len(self.body) > self.max_body:
+            self.give_up(f"answers with more than {self.max_body // 2**20} MiB; check the address")
         if time.monotonic() > self._until:
-            self._give_up(f"takes longer than {ANSWER_SECONDS:.0f} s to answer; is it overloaded?")
+            self.give_up(f"takes longer than {self.seconds:.0f} s to answer; is it overloaded?")
 
-    def _give_up(self, why: str) -> NoReturn:
+    def give_up(self, why: str) -> NoReturn:
+        """Raise `GatewayError` with this reason."""
         raise GatewayError(f"{self._base} {why}")
 
 
-def _told(error: Exception, base: str) -> GatewayError:
-    """What an exception of the HTTP library means to a user, in one line and without the key."""
-    library = http_library()
+def _failure(error: Exception, base: str) -> GatewayError:
+    """What an exception of httpx or httpx2 means to a user, in one line and without the key."""
     if isinstance(error, GatewayError):
         return error
-    if isinstance(error, library.TimeoutException):
+    # Both libraries have the same names; the caller chose which one raised this.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, TimeoutError) or "TimeoutException" in names:
         return GatewayError(f"{base} did not answer in time; is the gateway up, and is the address right?")
-    if isinstance(error, library.ConnectError):
-        return GatewayError(f"{base}: {why_no_connection(error)}")
+    if "ConnectError" in names:
+        return GatewayError(f"{base}: {_why_no_connection(error)}")
     return GatewayError(f"{base} cannot be read ({type(error).__name__}); check the address")
+
+
+def _why_no_connection(error: BaseException) -> str:
+    """What the cause at the bottom of a connection error means to a user."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, socket.gaierror):
+            return "no such host; check the name in the address"
+        if isinstance(seen, ssl.SSLError):
+            reason = getattr(seen, "verify_message", "") or seen.reason or "handshake failed"
+            return f"TLS failed ({reason}); check https or http, and trust the certificate (SSL_CERT_FILE)"
+        if isinstance(seen, ConnectionRefusedError):
+            return "connection refused; is the gateway running, and is the port right?"
+        seen = seen.__cause__ or seen.__context__
+    return f"no connection ({error}); check the address and the network"

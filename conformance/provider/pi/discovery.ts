@@ -33,7 +33,8 @@ export async function discover(target: Target, timeout: number): Promise<Listed[
   const models = catalogue(rows, groups, deployments);
   if (!models.length) {
     throw new DiscoveryError(
-      `${target.baseUrl} lists ${rows.length} models, but none that chats; give the key access to a chat model`,
+      `${target.baseUrl} lists ${rows.length} models, but none that chats; ` +
+        "give the key access to a chat model, or try another key",
     );
   }
   return models;

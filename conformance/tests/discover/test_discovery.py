@@ -352,4 +352,4 @@ def test_endless_answers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an answer that is larger than any list, when it is read, then it is not read to its end."""
     monkeypatch.setattr(discovery, "MAX_BODY", 2**20)
 
-    assert "the answer is larger than 1 MiB" in failure(site({"/v1/models": Response("x" * 2**21)}))
+    assert "answers with more than 1 MiB; check the address" in failure(site({"/v1/models": Response("x" * 2**21)}))

@@ -185,9 +185,9 @@ class _MadeUp:
         ]
         for row in rows[2]:
             row["model_info"] = self.row("id")
-            row["litellm_params"] = {"model": self.chance.choice(["azure/x", "y", "bedrock/z", 3])}
+            row["litellm_params"] = {"model": self.chance.choice(["azure/x", "y", "bedrock/z", "/x", "", 3])}
         for row in rows[1]:
-            row["providers"] = self.chance.choice([["azure"], ["a", "b"], "azure", [], [1]])
+            row["providers"] = self.chance.choice([["azure"], ["a", "b"], ["", "a"], "azure", [], [1]])
         pattern = "".join(self.some("ab*-", 6))
         url = self.chance.choice(["http://", "HTTPS://", "ftp://", "", "//"]) + self.chance.choice(
             ["h", "a:b@h", "h:70000", ""]

@@ -263,10 +263,17 @@ def test_discovery_has_an_end(endless: Callable[[], Iterable[bytes]], monkeypatc
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("wire", [BOMBS["gzip"], http(NESTED, content_encoding="gzip,gzip")], ids=["bomb", "nested"])
-def test_discovery_of_bombs(wire: bytes) -> None:
+@pytest.mark.parametrize(
+    ("wire", "words"),
+    [
+        (BOMBS["gzip"], "answers with more than 64 MiB; check the address"),
+        (http(NESTED, content_encoding="gzip,gzip"), "answers in a compression that nobody asked for"),
+    ],
+    ids=["bomb", "nested"],
+)
+def test_discovery_of_bombs(wire: bytes, words: str) -> None:
     """Given a model list that unpacks to 300 MB, when a gateway is discovered, then it is given up in one line."""
-    with raw_server(wire) as base_url, pytest.raises(DiscoveryError, match="cannot be read: the answer") as caught:
+    with raw_server(wire) as base_url, pytest.raises(DiscoveryError, match=words) as caught:
         discover(Target(base_url, KEY))
     assert "\n" not in str(caught.value)
 

@@ -167,7 +167,7 @@ def listed(contents: Sequence[bytes], statuses: Sequence[int]) -> tuple[Listed, 
         with reading:
             reading.begin(statuses[place], {})
             reading.add(contents[place])
-    return asking.models
+    return asking.models()
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
