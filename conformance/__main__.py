@@ -202,7 +202,7 @@ def list_learned(gateway: str, models: str) -> None:
 def forget(gateway: str, models: str) -> None:
     """Forget what was learnt: all of it, or what matches."""
     memory = Memory()
-    count = memory.forget(lambda kind, _: learning.fits(kind, gateway, models))
+    count = memory.forget(lambda kind, _: learning.concerns(kind, gateway, models))
     click.echo(f"forgotten: {count} in {memory.file}")
 
 

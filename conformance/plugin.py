@@ -214,7 +214,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if run is None:
         return []
     gateway, plan = run.replay.gateway, run.replay.plan
-    told = " ".join(part for part in (gateway.software, gateway.version) if part) or "unknown software"
+    told = gateway.release or "unknown software"
     stand_in = ", simulated upstreams" if gateway.simulated else ""
     verb = "measured" if run.settings.live else "replaying"
     size = f"{len(plan.models)} models, {plan.size} cells"

@@ -9,20 +9,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from conformance.matrix.comparison import TITLES, Comparison, Kind
-from conformance.matrix.document import Matrix
+from conformance.matrix.document import Matrix, gateway_from
 from conformance.report.changed import Row, Section, sections_of
 from conformance.report.markdown import COMMENT_LIMIT, Document, code, table
+from conformance.report.signs import OF_CHANGE
 from conformance.report.terminal import printable
-
-#: Each kind's sign and colour in a terminal; the sign alone tells them apart.
-SIGNS: Mapping[Kind, tuple[str, str]] = {
-    Kind.NEWLY_BROKEN: ("✘", "red"),
-    Kind.NEWLY_WORKING: ("✔", "green"),
-    Kind.CHANGED: ("≠", "yellow"),
-    Kind.UNCLEAR: ("?", "magenta"),
-    Kind.APPEARED: ("+", "cyan"),
-    Kind.GONE: ("-", "dim"),
-}
 
 #: The kinds of which the newer side's reason is worth a line.
 _EXPLAINED = (Kind.NEWLY_BROKEN, Kind.CHANGED, Kind.UNCLEAR)
@@ -38,7 +29,7 @@ def as_markdown(comparison: Comparison, limit: int = COMMENT_LIMIT) -> str:
     old, new = (_side(matrix, _as_code) for matrix in (comparison.old, comparison.new))
     document.add(f"{old} → {new}", *(f"\n> {caveat}" for caveat in _caveats(comparison)))
     for section in sections:
-        sign, _ = SIGNS[section.kind]
+        sign, _ = OF_CHANGE[section.kind]
         lines = ["", f"#### {sign} {section.title}: {_cells(section.cells)}", "", *_markdown_rows(section, reasons)]
         document.add_some(lines, f"rows ({section.title})", head=5, more=section.more)
     return document.text
@@ -64,7 +55,7 @@ def as_renderable(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{_side(comparison.old, printable)} → {_side(comparison.new, printable)}")]
     parts += [Text(caveat, "magenta") for caveat in _caveats(comparison)]
     for section in sections_of(comparison):
-        sign, colour = SIGNS[section.kind]
+        sign, colour = OF_CHANGE[section.kind]
         parts += [Text(f"\n{sign} {section.title}: {_cells(section.cells)}", f"bold {colour}")]
         parts += _terminal_rows(section, reasons)
         if section.more:
@@ -122,7 +113,7 @@ def _as_code(text: str) -> str:
 def _side(matrix: Matrix, quoted: Any) -> str:
     """One side: the gateway, its software and version, when it was measured."""
     gateway, run = matrix["gateway"], matrix["run"]
-    software = " ".join(part for part in (gateway["software"], gateway["version"]) if part) or "unknown software"
+    software = gateway_from(gateway).release or "unknown software"
     return f"{quoted(gateway['name'])} ({quoted(software)}, measured {quoted(run['started_at'][:10])})"
 
 

@@ -117,7 +117,7 @@ def test_dollars_need_prices() -> None:
     """Given models without a price, when dollars are to be counted, then one line says what to do."""
     models = [Model(id="m"), *(Model(id=f"n{i}") for i in range(7))]
     Budget(prices=PRICES).require_prices(models)
-    with pytest.raises(DiscoveryError, match=r"no price of 7 models \('n0', .*'n4', …\); choose others with --models"):
+    with pytest.raises(DiscoveryError, match=r"no price of 7 models \('n0', .*'n4' and 2 more\); choose others with --models"):
         Budget(usd=1.0, prices=PRICES).require_prices(models)
 
 

@@ -25,6 +25,7 @@ from conformance.plan.cells import select_endpoints
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
+from conformance.report.signs import OF_VERDICT
 from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
@@ -291,7 +292,7 @@ def test_verdicts_are_all_shown() -> None:
     letters = [letter for shown in SHOWN.values() for letter in shown.letters.values()]
     assert set(SHOWN) == set(Verdict) == set(WORST_FIRST)
     assert len(letters) == len(set(letters))
-    assert len({shown.sign for shown in SHOWN.values()}) == len(SHOWN)
+    assert len({each.sign for each in OF_VERDICT.values()}) == len(SHOWN) == len(OF_VERDICT)
 
 
 def test_unknown_parameters_have_a_place() -> None:
