@@ -34,8 +34,10 @@ from conformance.report import PAGE
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument
 from conformance.secrets.leaks import Watch
-from conformance.support.deriving import Overrides, derive, dump_table, load_overrides, same_rules
+from conformance.support.deriving import derive, same_rules
 from conformance.support.outcomes import Kind, Outcome, compare, knows
+from conformance.support.overrides import Overrides, load_overrides
+from conformance.support.writing import dump_table
 from conformance.types import CellKey, Judgement, PlannedCell, Verdict
 
 #: Up to so many cells each has a test of its own, unless `--test-per` says otherwise.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.provider.table import SupportTable
-from conformance.support.deriving import Overrides, beats_measurement, told
+from conformance.support.deriving import told
+from conformance.support.overrides import Overrides, beats_measurement
 from conformance.types import Judgement, told_of
 
 

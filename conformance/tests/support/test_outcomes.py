@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.support.deriving import Overrides
 from conformance.support.outcomes import Kind, compare, knows
+from conformance.support.overrides import Overrides
 from conformance.types import CellKey, Endpoint, Judgement, Mode, RejectedBy, Verdict
 
 ACCEPT = "pytest --update-table"

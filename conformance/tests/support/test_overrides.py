@@ -1,4 +1,4 @@
-"""Tests of `conformance.support.deriving`: what people say beside the measurements, and which of the two holds."""
+"""Tests of `conformance.support.overrides`: what people say beside the measurements, and which of the two holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from conformance.errors import TableError
 from conformance.provider.table import Rule, Statement
-from conformance.support.deriving import beats_measurement, facts_of, overrides_from, same_rules, told
+from conformance.support.deriving import same_rules, told
+from conformance.support.facts import facts_of
+from conformance.support.overrides import beats_measurement, overrides_from
 from conformance.tests.helpers.tables import GATEWAYS, derived, fleets, matrix_of, measured, statement, whole_cell
 from conformance.types import CellKey, Endpoint, Verdict
 
