@@ -18,7 +18,7 @@ from conformance.exchange.budget import Price, price_from
 from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces
 from conformance.exchange.sender import user_agent
 from conformance.provider.errors import GatewayError
-from conformance.provider.models.catalogue import Entry, entries, none_chats, object_in
+from conformance.provider.models.catalogue import ModelRows, model_rows, none_chats, object_in
 from conformance.provider.models.fetching import Asking, Reading
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
@@ -76,7 +76,7 @@ async def _discover(target: Target, name: str | None, simulated: bool) -> Discov
         for reading in asking:
             await _read(client, reading)
         version = _shown(asking.headers.get("x-litellm-version", "")) or await _ready_version(client, target)
-    listed = sorted(entries(asking.rows, asking.groups, asking.deployments), key=lambda entry: entry.id)
+    listed = sorted(model_rows(asking.rows, asking.groups, asking.deployments), key=lambda entry: entry.id)
     measured = [entry for entry in listed if _why_not(entry) is None]
     if not measured:
         raise none_chats(target.base_url, len(listed))
@@ -108,7 +108,7 @@ async def _read(client: httpx.AsyncClient, reading: Reading) -> None:
                 reading.give_up(f"cannot be read: {error}; check the address")
 
 
-def _why_not(entry: Entry) -> str | None:
+def _why_not(entry: ModelRows) -> str | None:
     """Why the suite leaves a model out, or None. It measures ids that the provider would not offer."""
     return "id too long" if len(entry.id) > LONGEST_ID else entry.left_out
 
@@ -117,7 +117,7 @@ def _short(model_id: str) -> str:
     return f"{model_id[:60]}…" if len(model_id) > LONGEST_ID else model_id
 
 
-def _model(entry: Entry) -> Model:
+def _model(entry: ModelRows) -> Model:
     group_claims = entry.group.get("supported_openai_params")
     different = max(1, len(entry.served_by))
     return Model(
@@ -131,7 +131,7 @@ def _model(entry: Entry) -> Model:
     )
 
 
-def _one_of_each(entry: Entry) -> tuple[str, ...]:
+def _one_of_each(entry: ModelRows) -> tuple[str, ...]:
     """A deployment's id for each different thing that is served; empty unless all deployments have one.
 
     Ten regions of one deployment are one thing to measure: support belongs to what is served.

@@ -107,7 +107,7 @@ class Budget:
         """Count what a request did cost, as far as its answer tells; where it does not, the most it may have."""
         most = self._most(request)
         self._at_stake -= most
-        self.spent += most if (told := self._told(request, response, answer)) is None else told
+        self.spent += most if (told := self._cost_of(request, response, answer)) is None else told
 
     def _most(self, request: Request) -> float:
         price = self.prices.get(request.model)
@@ -116,7 +116,7 @@ class Budget:
         cap = max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
         return len(request.content) / BYTES_PER_TOKEN * price.input + cap * price.output
 
-    def _told(self, request: Request, response: Response, answer: Answer) -> float | None:
+    def _cost_of(self, request: Request, response: Response, answer: Answer) -> float | None:
         if self.usd is None or answer.refusal is not None:
             return 0.0
         told = [cost] if (cost := number_of(response.headers.get("x-litellm-response-cost"))) else []

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.provider.repair.learned import Entries, Entry, Kind
+from conformance.provider.repair.learned import Entries, Entry, RequestKind
 from conformance.provider.table import SCHEMA_VERSION
 from conformance.provider.target import gateway_name
 from conformance.text.globs import fits
@@ -19,7 +19,7 @@ def selected(entries: Entries, gateway: str, model: str) -> Entries:
     return {kind: entry for kind, entry in entries.items() if concerns(kind, gateway, model)}
 
 
-def concerns(kind: Kind, gateway: str, model: str) -> bool:
+def concerns(kind: RequestKind, gateway: str, model: str) -> bool:
     """True if the patterns fit."""
     names = (kind.gateway, gateway_name(kind.gateway), urlsplit(kind.gateway).hostname or "")
     return fits(kind.model, model) and any(fits(name, gateway) for name in names)

@@ -91,7 +91,7 @@ def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
     lines: list[str] = []
     for model, cells in by_model(matrix):
         tallies[model] = Counter(Verdict(cell["verdict"]) for cell in cells)
-        lines += _told(model, cells)
+        lines += _not_supported(model, cells)
     rows = []
     for model, tally in tallies.items():
         route, counted = routes.get(model), (str(tally[verdict]) for verdict in there)
@@ -122,7 +122,7 @@ def _facts(matrix: Matrix) -> Iterator[str]:
         yield "\n> Incomplete: the recording was cut short, or holds only some of these models."
 
 
-def _told(model: str, cells: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _not_supported(model: str, cells: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """A model's parameters that are refused, ignored or unknown on some endpoint, in some mode."""
     for verdict in (Verdict.REJECTED, Verdict.IGNORED, Verdict.INCONCLUSIVE):
         names = list(dict.fromkeys(cell["parameter"] for cell in cells if cell["verdict"] == verdict))

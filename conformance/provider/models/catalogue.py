@@ -112,7 +112,7 @@ def data_rows(content: bytes) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelRows:
     """One id of `/v1/models`, with every row about it: its own, its group's, and one for each deployment."""
 
     id: str
@@ -172,7 +172,7 @@ class Entry:
         return {**declared_by([self.row]), **of_group, **declared_by(self.infos)}
 
 
-def entries(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> Iterator[Entry]:
+def model_rows(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> Iterator[ModelRows]:
     """Every id that is listed, in the gateway's order. If an id is listed twice, the first row counts.
 
     `rows` come from `/v1/models`, `groups` from `/model_group/info`, `deployments` from `/model/info`.
@@ -187,12 +187,12 @@ def entries(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterab
         model = row.get("id")
         if model and isinstance(model, str) and model not in seen:
             seen.add(model)
-            yield Entry(model, row, grouped.get(model, {}), tuple(deployed.get(model, ())))
+            yield ModelRows(model, row, grouped.get(model, {}), tuple(deployed.get(model, ())))
 
 
 def catalogue(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> tuple[Listed, ...]:
     """The models that the provider offers, in the gateway's order, with all that is declared about each."""
-    found = (entry for entry in entries(rows, groups, deployments) if entry.offered)
+    found = (entry for entry in model_rows(rows, groups, deployments) if entry.offered)
     return tuple(Listed(entry.id, entry.declared, entry.route) for entry in found)
 
 

@@ -35,12 +35,12 @@ def compat_of(
     asked = {
         end: Question(model, end, "stream", route, gateway, gateway_version) for end in rules["wires"]["essential"]
     }
-    verdicts = {end: table.verdicts(question) for end, question in asked.items()}
+    supports = {end: table.parameters(question) for end, question in asked.items()}
 
     def takes(endpoint: str, parameter: str) -> bool:
         path, value = split_parameter(parameter)
-        verdict = verdicts[endpoint].get(path)
-        return verdict is None or not verdict.refuses(value)
+        support = supports[endpoint].get(path)
+        return support is None or not support.refuses(value)
 
     wire = _wire(model, rules["wires"], takes)
     compat: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from conformance.provider.json_text import edited
 from conformance.provider.refusals.peeking import Peek, with_note
 from conformance.provider.repair import Repair, RepairEvent
-from conformance.provider.repair.learned import Kind
+from conformance.provider.repair.learned import RequestKind
 
 logger = logging.getLogger("conformance.provider")
 
@@ -43,7 +43,7 @@ class Sent:
     """A request that was made ready, and what it takes to mend it; `repair` is None where nothing can be."""
 
     request: Any
-    kind: Kind | None = None
+    kind: RequestKind | None = None
     text: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
