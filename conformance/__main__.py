@@ -1,4 +1,4 @@
-"""The command line: what is no pytest run. `python -m conformance --help` lists it."""
+"""The command line, for everything that is not a pytest run. `python -m conformance --help` lists it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conformance.matrix.document import Matrix, parse_matrix
 from conformance.measure import merging
 from conformance.measure.runs import made_in
 from conformance.parameters import load_registry
-from conformance.provider.learned import Memory
+from conformance.provider.repair.learned import Memory
 from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page
@@ -73,14 +73,14 @@ def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
 def report(
     matrix: str, cassettes: str | None, baseline: str | None, out: str | None, allure: bool, allure_command: str
 ) -> None:
-    """Make the compatibility page from a matrix and its recordings, and the matrix's other shapes."""
+    """Make the compatibility page from a matrix and its recordings, and all other reports."""
     found = _read_matrix(matrix)
     older = _read_matrix(baseline) if baseline else None
     target = Path(out) if out else _matrix_path(matrix).parent / PAGE
     folder = Folder(Path(cassettes) / found["gateway"]["name"]) if cassettes else _recording_of(found, matrix)
     if not folder.path.is_dir():
         click.echo(
-            f"no recordings in {folder.path}: the page holds no evidence; name their place with --cassettes", err=True
+            f"no recordings in {folder.path}, so the page has no evidence; name their folder with --cassettes", err=True
         )
     write_page(target, found, folder, baseline=older)
     write_all(found, target.parent)
@@ -176,7 +176,7 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
 
 @commands.group()
 def learned() -> None:
-    """What refusals have taught the provider on this machine; it is forgotten after 30 days."""
+    """What refusals have taught the provider on this machine. The provider forgets it after 30 days."""
 
 
 _GATEWAY = click.option("--gateway", default="*", metavar="GLOB", help="Only gateways whose address or name matches.")
@@ -187,13 +187,13 @@ _MODELS = click.option("--models", default="*", metavar="GLOB", help="Only model
 @_GATEWAY
 @_MODELS
 def list_learned(gateway: str, models: str) -> None:
-    """List what was learnt, a line each."""
+    """List what was learnt, one line for each parameter."""
     memory = Memory()
     found = learning.selected(memory.entries(), gateway, models)
     for line in learning.lines(found):
         click.echo(line)
     if not found:
-        click.echo(f"nothing was learnt that matches; it would be in {memory.file}", err=True)
+        click.echo(f"nothing that was learnt matches; the file is {memory.file}", err=True)
 
 
 @learned.command()
@@ -202,7 +202,7 @@ def list_learned(gateway: str, models: str) -> None:
 def forget(gateway: str, models: str) -> None:
     """Forget what was learnt: all of it, or what matches."""
     memory = Memory()
-    count = memory.forget(lambda kind, _: learning.fits(kind, gateway, models))
+    count = memory.forget(lambda kind, _: learning.concerns(kind, gateway, models))
     click.echo(f"forgotten: {count} in {memory.file}")
 
 

@@ -52,8 +52,9 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:
-    """Names for a line: the first of them, and a sign where there are more."""
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    """Names for a line: the first of them, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class EmbeddedGatewayError(ConformanceError):

@@ -30,7 +30,9 @@ def sources() -> dict[str, Path]:
     provider = Path(str(resources.files("conformance.provider")))
     extension = provider / "pi"
     code = [path for path in extension.iterdir() if path.suffix in (".ts", ".md") or path.name == "package.json"]
-    data = [path for path in provider.glob("*.json") if not path.name.endswith("vectors.json")]  # which only tests read
+    found = [*provider.glob("*.json"), *provider.glob("*/*.json")]
+    # Only tests read the vectors.
+    data = [path for path in found if path.parent != extension and not path.name.endswith("vectors.json")]
     return {path.name: path for path in code} | {f"data/{path.name}": path for path in data}
 
 

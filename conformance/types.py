@@ -120,6 +120,11 @@ class Gateway:
     version: str | None = None
     simulated: bool = False
 
+    @property
+    def release(self) -> str:
+        """Software and version, as far as they are known: `litellm 1.109.1`; empty if neither is."""
+        return " ".join(part for part in (self.software, self.version) if part)
+
 
 @dataclass(frozen=True)
 class Request:

@@ -38,7 +38,9 @@ from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.rate_limits import named_wait
 from conformance.provider.target import Target
 from conformance.schemas.documents import RecordedRun
-from conformance.support.deriving import derive, dump_table, load_overrides
+from conformance.support.deriving import derive
+from conformance.support.overrides import load_overrides
+from conformance.support.writing import dump_table
 from conformance.types import Endpoint, Exchange, Gateway, Model, Request, Response
 
 DELAY, CONCURRENCY, EXCHANGES, MIXED = 0.3, 64, 2000, 80

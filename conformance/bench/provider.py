@@ -11,9 +11,9 @@ from typing import Any
 
 from conformance.bench.server import slow_server
 from conformance.bench.timing import run_command
-from conformance.provider.filtering import filter_request
-from conformance.provider.model import Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.filter import filter_request
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Model
 from conformance.provider.stream.events import TextDelta
 from conformance.provider.table import load_table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from conformance.answers.reading import Answer
 from conformance.errors import BudgetError, DiscoveryError, first_of
 from conformance.plan.cells import Group
+from conformance.provider.models.catalogue import number_of
 from conformance.types import Model, Request, Response
 
 #: Bytes of JSON to a token, roughly; and the cap on an answer's length where a request names none.
@@ -47,7 +47,7 @@ class Estimate:
         tokens = f"about {_rounded(self.input)} tokens in, at most {_rounded(self.output)} out"
         if not self.priced:
             return f"{tokens}; the gateway declares no prices"
-        of = f", {len(self.unpriced)} models without a price left out" if self.unpriced else ""
+        of = f", {len(self.unpriced)} models have no price and are not counted" if self.unpriced else ""
         return f"{tokens}: at most ${self.usd:.2f} at the prices that the gateway declares{of}"
 
 
@@ -87,7 +87,7 @@ class Budget:
         if self.usd is not None and unpriced:
             named = first_of([*map(repr, unpriced)])
             raise DiscoveryError(
-                f"--budget-usd: the gateway declares no price of {len(unpriced)} models ({named}); "
+                f"--budget-usd: the gateway declares no price for {len(unpriced)} models ({named}); "
                 "choose others with --models, or use --budget-requests"
             )
 
@@ -107,7 +107,7 @@ class Budget:
         """Count what a request did cost, as far as its answer tells; where it does not, the most it may have."""
         most = self._most(request)
         self._at_stake -= most
-        self.spent += most if (told := self._told(request, response, answer)) is None else told
+        self.spent += most if (told := self._cost_of(request, response, answer)) is None else told
 
     def _most(self, request: Request) -> float:
         price = self.prices.get(request.model)
@@ -116,10 +116,10 @@ class Budget:
         cap = max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
         return len(request.content) / BYTES_PER_TOKEN * price.input + cap * price.output
 
-    def _told(self, request: Request, response: Response, answer: Answer) -> float | None:
+    def _cost_of(self, request: Request, response: Response, answer: Answer) -> float | None:
         if self.usd is None or answer.refusal is not None:
             return 0.0
-        told = [cost] if (cost := _number(response.headers.get("x-litellm-response-cost"))) else []
+        told = [cost] if (cost := number_of(response.headers.get("x-litellm-response-cost"))) else []
         usage, price = (answer.result or {}).get("usage"), self.prices.get(request.model)
         if isinstance(usage, dict) and price is not None:
             for sent, received in _USED:
@@ -129,24 +129,13 @@ class Budget:
 
 
 def price_from(row: Mapping[str, Any]) -> Price | None:
-    """The price in a row of `/model_group/info`, or None where it holds none that is one."""
-    sent, received = (_number(row.get(f"{way}_cost_per_token")) for way in ("input", "output"))
+    """The price that a gateway declares under LiteLLM's names, or None if it declares none that makes sense."""
+    sent, received = (number_of(row.get(f"{way}_cost_per_token")) for way in ("input", "output"))
     return None if sent is None or received is None else Price(sent, received)
 
 
-def _number(value: object) -> float | None:
-    """A cost as a number: finite, and not below nothing."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
 def _count(value: object) -> float:
-    return _number(value) or 0.0
+    return number_of(value) or 0.0
 
 
 def _rounded(tokens: int) -> str:

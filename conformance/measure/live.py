@@ -15,7 +15,7 @@ from rich.console import Console
 from conformance.cassettes.folder import Folder
 from conformance.discover.listing import Discovered, discover
 from conformance.embedded import embedded_gateway, is_compromised
-from conformance.errors import CassetteError, ConformanceError
+from conformance.errors import CassetteError, ConformanceError, first_of
 from conformance.exchange.budget import Budget, estimate
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests
@@ -225,9 +225,8 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
             "secret on its machine"
         )
     if discovered.left_out:
-        named = ", ".join(f"{model!r} ({mode})" for model, mode in discovered.left_out[:5])
-        more = f", and {len(discovered.left_out) - 5} more" if len(discovered.left_out) > 5 else ""
-        yield f"left out, as they do not chat: {named}{more}"
+        named = first_of([f"{model!r} ({mode})" for model, mode in discovered.left_out])
+        yield f"left out, as they do not chat: {named}"
     if job.send:
         # Groups of one endpoint and mode take as many requests, whatever their model.
         each: dict[tuple[Endpoint, Mode], int] = {}

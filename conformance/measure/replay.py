@@ -15,7 +15,7 @@ from conformance.answers.dialects import one_line
 from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_VERSION, PART
 from conformance.discover.listing import Discovered
-from conformance.errors import CassetteError
+from conformance.errors import CassetteError, first_of
 from conformance.judge.dialogue import Ask
 from conformance.judge.settling import Found, settle
 from conformance.judge.verdicts import Outcome, combined, inconclusive, not_recorded
@@ -299,18 +299,18 @@ class Replay:
         """
         unfinished = [name for name in self._lacking if name.endswith(PART)]
         if unfinished:
-            yield f"unfinished: {_some(unfinished)}; go on with --live --resume"
+            yield f"unfinished: {first_of(unfinished)}; go on with --live --resume"
         again = [self._file(model.id) for model in self.plan.models if self.folder.is_measured_again(model.id)]
         if again:
-            yield f"judged as they were before they were measured again: {_some(again)}; go on with --live --resume"
+            yield f"judged as they were before they were measured again: {first_of(again)}; go on with --live --resume"
         if other := [name for name in self._lacking if not name.endswith(PART)]:
-            yield f"recorded for another plan than gateway.json holds: {_some(other)}; record again with --live"
+            yield f"recorded for another plan than gateway.json holds: {first_of(other)}; record again with --live"
         if self._unused:
-            yield f"unused, of no model in gateway.json: {_some(self._unused)}; delete them, or measure their models"
+            yield f"unused, of no model in gateway.json: {first_of(self._unused)}; delete them, or measure their models"
         if max_age is not None:
             limit = (datetime.now(UTC) - timedelta(days=max_age)).strftime("%Y-%m-%dT%H:%M:%SZ")
             if old := sorted((time, name) for name, time in self._oldest.items() if time < limit):
-                named = _some([f"{name} ({time[:10]})" for time, name in old])
+                named = first_of([f"{name} ({time[:10]})" for time, name in old])
                 yield f"older than {max_age:g} days: {named}; record again with --live"
 
 
@@ -324,8 +324,3 @@ def _recorded(outcomes: Iterable[Outcome]) -> bool:
 
 def _all_recorded(outcomes: Iterable[Iterable[Outcome]]) -> bool:
     return all(map(_recorded, outcomes))
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

@@ -34,8 +34,10 @@ from conformance.report import PAGE
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument
 from conformance.secrets.leaks import Watch
-from conformance.support.deriving import Overrides, derive, dump_table, load_overrides, same_rules
-from conformance.support.outcomes import Kind, Outcome, compare, knows
+from conformance.support.deriving import derive, same_rules
+from conformance.support.outcomes import Compared, Standing, compare, knows
+from conformance.support.overrides import Overrides, load_overrides
+from conformance.support.writing import dump_table
 from conformance.types import CellKey, Judgement, PlannedCell, Verdict
 
 #: Up to so many cells each has a test of its own, unless `--test-per` says otherwise.
@@ -202,15 +204,15 @@ class Run:
         chosen: str | None = self._config.option.test_per
         return chosen == "model" or (chosen is None and self.replay.plan.size > MOST_TESTS)
 
-    def outcome(self, key: CellKey) -> Outcome:
+    def outcome(self, key: CellKey) -> Compared:
         """How a cell stands to the table."""
         return self._compared(self.replay.judgement(key))
 
-    def outcomes(self, model: str) -> list[Outcome]:
+    def outcomes(self, model: str) -> list[Compared]:
         """How each cell of a model stands to the table."""
         return [self._compared(judgement) for judgement in self.replay.judgements_of(model)]
 
-    def _compared(self, judgement: Judgement) -> Outcome:
+    def _compared(self, judgement: Judgement) -> Compared:
         return compare(
             judgement,
             self.table,
@@ -233,7 +235,7 @@ class Run:
         if self.strict:
             return 0
         rows = map(judgement_from, self.matrix["cells"])
-        return sum(self._compared(judgement).kind is Kind.NEWS for judgement in rows)
+        return sum(self._compared(judgement).standing is Standing.NEWS for judgement in rows)
 
     @cached_property
     def accept(self) -> str:
@@ -257,16 +259,16 @@ class Run:
         """The exchanges behind a verdict, shortened."""
         return allure_results.as_text(self.replay.exchanges(cell))
 
-    def label_model(self, model: str, outcomes: Iterable[Outcome]) -> None:
+    def label_model(self, model: str, outcomes: Iterable[Compared]) -> None:
         """Say in the model's Allure result, where one is written, what was measured."""
         if self.allure:
-            news = sum(outcome.kind is Kind.NEWS for outcome in outcomes)
+            news = sum(outcome.standing is Standing.NEWS for outcome in outcomes)
             self.allure.tell_model(model, self.replay.route(model), news=news)
 
-    def label(self, cell: PlannedCell, outcome: Outcome) -> None:
+    def label(self, cell: PlannedCell, outcome: Compared) -> None:
         """Say in the cell's Allure result, where one is written, what was measured."""
         if self.allure:
-            route, news = self.replay.route(cell.key.model), outcome.kind is Kind.NEWS
+            route, news = self.replay.route(cell.key.model), outcome.standing is Standing.NEWS
             self.allure.tell(cell, self.replay.judgement(cell.key), route, news=news)
 
     def attach_evidence(self, cell: PlannedCell) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant
 from conformance.parameters import Context, EndpointEntry, Registry
+from conformance.text.globs import fits
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
 #: A model whose deployments cannot be asked one by one is asked this often for each, so that all are likely reached.
@@ -173,7 +173,7 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
     if not glob:
         return tuple(models)
     patterns = [pattern.strip() for pattern in glob.split(",") if pattern.strip()]
-    chosen = tuple(m for m in models if any(m.id == p or fnmatchcase(m.id, p) for p in patterns))
+    chosen = tuple(m for m in models if any(fits(m.id, p) for p in patterns))
     if not chosen:
         known = first_of([repr(m.id) for m in models], 10)
         name = "".join(char for char in glob if char not in "*?[]")
@@ -191,5 +191,5 @@ def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:
     if unknown or not wanted:
         choices = " and ".join(Endpoint)
         name = (unknown or [""])[0]
-        raise RegistryError(f"--endpoints: {name!r} is no endpoint; there are {choices}{meant(name, Endpoint)}")
+        raise RegistryError(f"--endpoints: {name!r} is not an endpoint; choose from {choices}{meant(name, Endpoint)}")
     return tuple(endpoint for endpoint in Endpoint if endpoint in wanted)

@@ -14,17 +14,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conformance.provider.capabilities import Capabilities, capabilities_of
-    from conformance.provider.compat import compat_of
     from conformance.provider.errors import ConformanceError, GatewayError, KeyRefusedError, TableError, TargetError
-    from conformance.provider.filtering import Filtered, filter_request
-    from conformance.provider.layers import layered_table
-    from conformance.provider.model import Cost, Model
-    from conformance.provider.models import LiteLLMProvider, StaleModelsWarning
+    from conformance.provider.filter import Filtered, filter_request
+    from conformance.provider.gateway import LiteLLMProvider, StaleModelsWarning
+    from conformance.provider.models import Cost, Model
+    from conformance.provider.models.capabilities import Capabilities, capabilities_of
+    from conformance.provider.models.compat import compat_of
     from conformance.provider.rate_limits import RateLimit, format_rate_limit_error, parse_rate_limit_error
     from conformance.provider.repair import RepairEvent
-    from conformance.provider.request_filter import RequestFilter
     from conformance.provider.table import Question, Rule, Statement, SupportTable, load_table, shipped_table_path
+    from conformance.provider.table.layers import layered_table
     from conformance.provider.target import Target, gateway_name, make_target, target_from_env
     from conformance.provider.transport import (
         AsyncFilteringTransport,
@@ -32,38 +31,39 @@ if TYPE_CHECKING:
         async_http_client,
         http_client,
     )
+    from conformance.provider.transport.request_filter import RequestFilter
 
 #: The module that each public name lives in.
 _HOMES = {
     "AsyncFilteringTransport": "transport",
-    "Capabilities": "capabilities",
+    "Capabilities": "models.capabilities",
     "ConformanceError": "errors",
-    "Cost": "model",
-    "Filtered": "filtering",
+    "Cost": "models",
+    "Filtered": "filter",
     "FilteringTransport": "transport",
     "GatewayError": "errors",
     "KeyRefusedError": "errors",
-    "LiteLLMProvider": "models",
-    "Model": "model",
+    "LiteLLMProvider": "gateway",
+    "Model": "models",
     "Question": "table",
     "RateLimit": "rate_limits",
     "RepairEvent": "repair",
-    "RequestFilter": "request_filter",
+    "RequestFilter": "transport.request_filter",
     "Rule": "table",
-    "StaleModelsWarning": "models",
+    "StaleModelsWarning": "gateway",
     "Statement": "table",
     "SupportTable": "table",
     "TableError": "errors",
     "Target": "target",
     "TargetError": "errors",
     "async_http_client": "transport",
-    "capabilities_of": "capabilities",
-    "compat_of": "compat",
-    "filter_request": "filtering",
+    "capabilities_of": "models.capabilities",
+    "compat_of": "models.compat",
+    "filter_request": "filter",
     "format_rate_limit_error": "rate_limits",
     "gateway_name": "target",
     "http_client": "transport",
-    "layered_table": "layers",
+    "layered_table": "table.layers",
     "load_table": "table",
     "make_target": "target",
     "parse_rate_limit_error": "rate_limits",

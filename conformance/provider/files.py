@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -20,13 +21,18 @@ def cache_folder() -> Path:
     return Path(base) / "litellm-conformance"
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file that this user alone can read; nobody ever sees half of it. Raises `OSError`."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")  # which is 0600
+def write_whole(file: Path, text: str | Iterable[str], mode: int = 0o600) -> None:
+    """Put a text, or the pieces of one, into a file that is at all times whole: the old one or the new.
+
+    By default only this user can read it, also in the folder that is made for it. Raises `OSError`.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if mode == 0o600 else 0o777)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name[:40]}.", suffix=".tmp", dir=file.parent)  # which is 0600
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+            out.writelines([text] if isinstance(text, str) else text)
+        if mode != 0o600:
+            Path(name).chmod(mode)
         Path(name).replace(file)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from importlib import resources
 
 import jinja2
 
-from conformance.matrix.document import Matrix, supported_percent
+from conformance.matrix.document import Matrix, gateway_from, supported_percent
 from conformance.report.terminal import printable
 from conformance.text.names import cassette_name
 from conformance.types import Verdict
@@ -67,7 +67,7 @@ def badges_of(matrix: Matrix) -> dict[str, Badge]:
     for cell in matrix["cells"]:
         tallies[cell["model"]][Verdict(cell["verdict"])] += 1
     gateway, models = matrix["gateway"], dict.fromkeys(model["id"] for model in matrix["models"])
-    told = " ".join(part for part in (gateway["software"], gateway["version"]) if part) or gateway["name"]
+    told = gateway_from(gateway).release or gateway["name"]
     badges = {GATEWAY_BADGE: _badge(told, sum(tallies.values(), Counter()))}
     for model in models:
         badges[cassette_name(model).removesuffix(".json")] = _badge(model, tallies[model])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from conformance.errors import ReportError
-from conformance.report.scanning import Kind, Piece, ScanError, scan
+from conformance.report.scanning import Piece, PieceKind, ScanError, scan
 
 #: The module that imports the others.
 ENTRY = "main.js"
@@ -94,8 +94,8 @@ def _taken_apart(name: str, text: str) -> _Module:
         pieces = list(scan(text))
     except ScanError as error:
         raise ReportError(f"{name}:{_line(text, error.start)}: {error}; correct it") from None
-    module = _Module(name, "".join(p.text if p.kind is Kind.CODE else _blank(p.text) for p in pieces))
-    bare = "".join(_blank(p.text) if p.kind is Kind.COMMENT else _marked(p) for p in pieces)
+    module = _Module(name, "".join(p.text if p.kind is PieceKind.CODE else _blank(p.text) for p in pieces))
+    bare = "".join(_blank(p.text) if p.kind is PieceKind.COMMENT else _marked(p) for p in pieces)
     imports, exports, kept, end = [], [], [], 0
     for word in _WORD.finditer(module.masked):
         at = word.start()
@@ -119,7 +119,7 @@ def _blank(text: str) -> str:
 
 def _marked(piece: Piece) -> str:
     """A piece with a mark for each line end that belongs to a literal."""
-    return piece.text.replace("\n", _LINE_END) if piece.kind is Kind.LITERAL else piece.text
+    return piece.text.replace("\n", _LINE_END) if piece.kind is PieceKind.LITERAL else piece.text
 
 
 def _owners(modules: dict[str, _Module]) -> dict[str, str]:

@@ -9,20 +9,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from conformance.matrix.comparison import TITLES, Comparison, Kind
-from conformance.matrix.document import Matrix
+from conformance.matrix.document import Matrix, gateway_from
 from conformance.report.changed import Row, Section, sections_of
 from conformance.report.markdown import COMMENT_LIMIT, Document, code, table
+from conformance.report.signs import OF_CHANGE
 from conformance.report.terminal import printable
-
-#: Each kind's sign and colour in a terminal; the sign alone tells them apart.
-SIGNS: Mapping[Kind, tuple[str, str]] = {
-    Kind.NEWLY_BROKEN: ("✘", "red"),
-    Kind.NEWLY_WORKING: ("✔", "green"),
-    Kind.CHANGED: ("≠", "yellow"),
-    Kind.UNCLEAR: ("?", "magenta"),
-    Kind.APPEARED: ("+", "cyan"),
-    Kind.GONE: ("-", "dim"),
-}
 
 #: The kinds of which the newer side's reason is worth a line.
 _EXPLAINED = (Kind.NEWLY_BROKEN, Kind.CHANGED, Kind.UNCLEAR)
@@ -38,7 +29,7 @@ def as_markdown(comparison: Comparison, limit: int = COMMENT_LIMIT) -> str:
     old, new = (_side(matrix, _as_code) for matrix in (comparison.old, comparison.new))
     document.add(f"{old} → {new}", *(f"\n> {caveat}" for caveat in _caveats(comparison)))
     for section in sections:
-        sign, _ = SIGNS[section.kind]
+        sign, _ = OF_CHANGE[section.kind]
         lines = ["", f"#### {sign} {section.title}: {_cells(section.cells)}", "", *_markdown_rows(section, reasons)]
         document.add_some(lines, f"rows ({section.title})", head=5, more=section.more)
     return document.text
@@ -64,7 +55,7 @@ def as_renderable(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{_side(comparison.old, printable)} → {_side(comparison.new, printable)}")]
     parts += [Text(caveat, "magenta") for caveat in _caveats(comparison)]
     for section in sections_of(comparison):
-        sign, colour = SIGNS[section.kind]
+        sign, colour = OF_CHANGE[section.kind]
         parts += [Text(f"\n{sign} {section.title}: {_cells(section.cells)}", f"bold {colour}")]
         parts += _terminal_rows(section, reasons)
         if section.more:
@@ -102,7 +93,7 @@ def _reason_key(kind: Kind, row: Row) -> tuple[Kind, str, str]:
 def _became(row: Row) -> str:
     """Both verdicts, or the only one."""
     if row.before == row.after:
-        return f"{row.after}, in other words" if row.after else ""
+        return f"{row.after}, for another reason" if row.after else ""
     return " → ".join(verdict for verdict in (row.before, row.after) if verdict)
 
 
@@ -122,7 +113,7 @@ def _as_code(text: str) -> str:
 def _side(matrix: Matrix, quoted: Any) -> str:
     """One side: the gateway, its software and version, when it was measured."""
     gateway, run = matrix["gateway"], matrix["run"]
-    software = " ".join(part for part in (gateway["software"], gateway["version"]) if part) or "unknown software"
+    software = gateway_from(gateway).release or "unknown software"
     return f"{quoted(gateway['name'])} ({quoted(software)}, measured {quoted(run['started_at'][:10])})"
 
 
@@ -131,11 +122,11 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
     old, new = comparison.old, comparison.new
     for side, matrix in (("older", old), ("newer", new)):
         if not matrix["run"]["complete"]:
-            yield f"The {side} matrix is incomplete: cells may be missing because nobody asked for them."
+            yield f"The {side} matrix is incomplete: cells may be missing because they were not measured."
     if old["gateway"]["simulated"] and new["gateway"]["simulated"]:
         yield "The upstreams were simulators that follow the vendors' published schemas, not the vendors."
     elif old["gateway"]["simulated"] != new["gateway"]["simulated"]:
         side = "older" if old["gateway"]["simulated"] else "newer"
         yield f"The upstreams of the {side} one were simulators that follow the vendors' published schemas."
     if old["gateway"]["name"] != new["gateway"]["name"]:
-        yield "These are two gateways: what differs need not have changed."
+        yield "These are two different gateways, so a difference need not be a change."

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.provider.learned import Entries, Entry, Kind
+from conformance.provider.repair.learned import Entries, Entry, RequestKind
 from conformance.provider.table import SCHEMA_VERSION
 from conformance.provider.target import gateway_name
+from conformance.text.globs import fits
 
 
 def selected(entries: Entries, gateway: str, model: str) -> Entries:
     """The entries of gateways and models that these patterns match; a gateway also by its short name."""
-    return {kind: entry for kind, entry in entries.items() if fits(kind, gateway, model)}
+    return {kind: entry for kind, entry in entries.items() if concerns(kind, gateway, model)}
 
 
-def fits(kind: Kind, gateway: str, model: str) -> bool:
-    """True where the patterns match; `*` and `?` stand for any characters."""
+def concerns(kind: RequestKind, gateway: str, model: str) -> bool:
+    """True if the patterns fit."""
     names = (kind.gateway, gateway_name(kind.gateway), urlsplit(kind.gateway).hostname or "")
-    return fnmatchcase(kind.model, model) and any(fnmatchcase(name, gateway) for name in names)
+    return fits(kind.model, model) and any(fits(name, gateway) for name in names)
 
 
 def lines(entries: Entries) -> Iterator[str]:
@@ -40,7 +40,7 @@ def lines(entries: Entries) -> Iterator[str]:
 
 def as_rules(entries: Entries) -> dict[str, Any]:
     """The entries as a support table, which `LITELLM_SUPPORT_TABLE` can name."""
-    sources: dict[str, Any] = {"default": {"kind": "default", "reason": "what is not known is sent"}}
+    sources: dict[str, Any] = {"default": {"kind": "default", "reason": "parameters without a rule are sent"}}
     rules: list[dict[str, Any]] = []
     # A pattern would speak for other models, too.
     for kind, entry in sorted((kind, entry) for kind, entry in entries.items() if "*" not in kind.model):
@@ -70,7 +70,7 @@ def as_report(entries: Entries) -> str:
     """The entries as Markdown that one can send to a gateway's operator."""
     text = ["# What models behind this gateway refuse", ""]
     text += [
-        "Found by requests of clients that were refused, and answered without the field that the refusal named.",
+        "These requests were refused, and succeeded without the field that the refusal named.",
         "",
     ]
     for gateway in sorted({kind.gateway for kind in entries}):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from conformance.matrix.document import Matrix, supported_percent
+from conformance.matrix.document import Matrix, gateway_from, supported_percent
 from conformance.report.grid import Axes
 from conformance.types import Verdict
 
@@ -45,8 +45,8 @@ class RouteSummary:
 def facts(matrix: Matrix, axes: Axes) -> list[tuple[str, str]]:
     """What was measured, where, when, how completely: label and value, in the order of the page's head."""
     gateway, run = matrix["gateway"], matrix["run"]
-    software = " ".join(part for part in (gateway["software"], gateway["version"]) if part) or "unknown software"
-    selection = f", of those that fit {run['selection']}" if run["selection"] else ""
+    software = gateway_from(gateway).release or "unknown software"
+    selection = f", selected by {run['selection']}" if run["selection"] else ""
     return [
         ("Gateway", f"{gateway['name']}: {software}"),
         ("Measured", _period(run["started_at"], run["finished_at"])),

@@ -32,6 +32,7 @@ from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.grid import Axes, axes_of, planes_of
 from conformance.report.mends import mend_of
+from conformance.report.signs import OF_VERDICT
 from conformance.types import CellKey, Exchange
 
 
@@ -77,6 +78,7 @@ def render_page(
         models=overview.by_model(matrix, axes),
         counts=counts(matrix),
         verdicts=verdicts.SHOWN,
+        signs=OF_VERDICT,
         no_route=overview.NO_ROUTE,
         differing=sum(1 for _ in disagreements(matrix)),
         comparison=comparison,

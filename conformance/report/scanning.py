@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class Kind(Enum):
+class PieceKind(Enum):
     """What a piece of a module is."""
 
     CODE = "code"
@@ -19,7 +19,7 @@ class Kind(Enum):
 class Piece(NamedTuple):
     """A piece of a module."""
 
-    kind: Kind
+    kind: PieceKind
     text: str
 
 
@@ -55,31 +55,31 @@ def scan(text: str) -> Iterator[Piece]:
             if not opened:
                 raise ScanError("this brace closes nothing", at)
             opened.pop()
-        if found == "{" or (kind is Kind.LITERAL and found[0] in "`}" and found[-1] == "{"):
+        if found == "{" or (kind is PieceKind.LITERAL and found[0] in "`}" and found[-1] == "{"):
             opened.append((found[-2:], at))
         yield Piece(kind, found)
-        if kind is not Kind.COMMENT and not found.isspace():
-            before = ")" if kind is Kind.LITERAL and found[-1] != "{" else found
+        if kind is not PieceKind.COMMENT and not found.isspace():
+            before = ")" if kind is PieceKind.LITERAL and found[-1] != "{" else found
         at = end
     if opened:
         raise ScanError("nothing closes this brace", opened[-1][1])
 
 
-def _next(text: str, at: int, before: str, *, in_template: bool) -> tuple[Kind, int]:
+def _next(text: str, at: int, before: str, *, in_template: bool) -> tuple[PieceKind, int]:
     """What the piece at a place is, and where it ends."""
     sign = text[at]
     if sign == "`" or (sign == "}" and in_template):
-        return Kind.LITERAL, _end(_TEMPLATE, text, at)
+        return PieceKind.LITERAL, _end(_TEMPLATE, text, at)
     if sign in "\"'":
-        return Kind.LITERAL, _end(_STRING, text, at)
+        return PieceKind.LITERAL, _end(_STRING, text, at)
     if text.startswith(("//", "/*"), at):
-        return Kind.COMMENT, _end(_COMMENT, text, at)
+        return PieceKind.COMMENT, _end(_COMMENT, text, at)
     if sign == "/" and not _VALUE.search(before[-40:]):
-        return Kind.LITERAL, _end(_REGEX, text, at)
+        return PieceKind.LITERAL, _end(_REGEX, text, at)
     if sign in "{}/":
-        return Kind.CODE, at + 1
+        return PieceKind.CODE, at + 1
     following = _SPECIAL.search(text, at)
-    return Kind.CODE, following.start() if following else len(text)
+    return PieceKind.CODE, following.start() if following else len(text)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.matrix.document import Matrix, by_model, counts, disagreements, supported_percent
+from conformance.errors import first_of
+from conformance.matrix.document import Matrix, by_model, counts, disagreements, gateway_from, supported_percent
 from conformance.report.markdown import Document, code, table
-from conformance.report.terminal import SIGNS, printable
+from conformance.report.signs import OF_VERDICT
+from conformance.report.terminal import printable
 from conformance.types import STATEMENTS, Verdict
 
 #: Bytes of `matrix.md`: a GitHub step summary holds a mebibyte.
@@ -83,13 +85,13 @@ def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
     document = Document(limit)
     document.add(f"# Conformance of {_gateway(matrix)}", "", *_facts(matrix), "")
     there = list(counts(matrix))
-    header = ["model", "route", "supported", *(f"{SIGNS[verdict][0]} {_words(verdict)}" for verdict in there)]
+    header = ["model", "route", "supported", *(f"{OF_VERDICT[verdict].sign} {_words(verdict)}" for verdict in there)]
     routes = {model["id"]: model["route"] for model in matrix["models"]}
     tallies: dict[str, Counter[Verdict]] = {model: Counter() for model in routes}
     lines: list[str] = []
     for model, cells in by_model(matrix):
         tallies[model] = Counter(Verdict(cell["verdict"]) for cell in cells)
-        lines += _told(model, cells)
+        lines += _not_supported(model, cells)
     rows = []
     for model, tally in tallies.items():
         route, counted = routes.get(model), (str(tally[verdict]) for verdict in there)
@@ -102,7 +104,7 @@ def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
 
 def _gateway(matrix: Matrix) -> str:
     gateway = matrix["gateway"]
-    software = " ".join(part for part in (gateway["software"], gateway["version"]) if part)
+    software = gateway_from(gateway).release
     return f"{code(gateway['name'])} ({code(software)})" if software else code(gateway["name"])
 
 
@@ -120,14 +122,13 @@ def _facts(matrix: Matrix) -> Iterator[str]:
         yield "\n> Incomplete: the recording was cut short, or holds only some of these models."
 
 
-def _told(model: str, cells: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _not_supported(model: str, cells: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """A model's parameters that are refused, ignored or unknown on some endpoint, in some mode."""
     for verdict in (Verdict.REJECTED, Verdict.IGNORED, Verdict.INCONCLUSIVE):
         names = list(dict.fromkeys(cell["parameter"] for cell in cells if cell["verdict"] == verdict))
         if names:
-            shown = ", ".join(code(name, 60) for name in names[:_NAMED])
-            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-            yield f"- {code(model)} {SIGNS[verdict][0]} {_words(verdict)}, somewhere: {shown}{more}"
+            shown = first_of([code(name, 60) for name in names], _NAMED)
+            yield f"- {code(model)} {OF_VERDICT[verdict].sign} {_words(verdict)} on some endpoint or mode: {shown}"
 
 
 def _percent(tally: Mapping[Verdict, int]) -> str:

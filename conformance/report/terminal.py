@@ -12,17 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
+from conformance.report.signs import OF_VERDICT
 from conformance.types import Verdict
-
-#: Each verdict's sign and colour; the sign alone tells them apart.
-SIGNS: dict[Verdict, tuple[str, str]] = {
-    Verdict.HONOURED: ("✔", "green"),
-    Verdict.ACCEPTED: ("+", "green"),
-    Verdict.IGNORED: ("~", "yellow"),
-    Verdict.REJECTED: ("✘", "red"),
-    Verdict.INCONCLUSIVE: ("?", "magenta"),
-    Verdict.NOT_APPLICABLE: ("·", "dim"),
-}
 
 #: Rows of the grid; the rest is in the files.
 MAX_MODELS = 40
@@ -64,7 +55,7 @@ def _tallies(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("model", overflow="fold", min_width=min(MODEL_WIDTH, max(map(len, models), default=1)))
     for verdict in there:
-        table.add_column(Text(*SIGNS[verdict]), justify="right")
+        table.add_column(Text(*OF_VERDICT[verdict]), justify="right")
     for model, tally in tallies.items():
         table.add_row(Text(printable(model)), *(str(tally[verdict] or "") for verdict in there))
     return table
@@ -79,7 +70,7 @@ def _below(matrix: Matrix) -> list[Text]:
     lines = [Text(f"… and {models - MAX_MODELS} more models in the files")] if models > MAX_MODELS else []
     legend = Text()
     for verdict, count in tally.items():
-        sign, style = SIGNS[verdict]
+        sign, style = OF_VERDICT[verdict]
         legend.append(f"{sign} ", style).append(f"{count} {verdict.replace('_', ' ')}   ")
     lines.append(legend)
     if matrix["cells"] and matrix["run"]["mode"] == "live":
@@ -113,16 +104,16 @@ def _of(models: Collection[str]) -> str:
 
 
 def news(count: int, keep: str) -> Iterator[str]:
-    """What to say of cells that a table without this gateway expected to be otherwise; `keep` is the command for it."""
+    """What to say of cells that differ from a table without this gateway; `keep` is the command that keeps them."""
     if count:
-        cells = "1 cell is" if count == 1 else f"{count} cells are"
-        yield f"NEWS {cells} other than the shipped table expects of a gateway it does not know; no test fails for it"
+        cells = "1 cell differs" if count == 1 else f"{count} cells differ"
+        yield f"NEWS {cells} from the shipped table, which does not know this gateway; no test fails because of that"
         yield f"  to keep what was measured: {keep}"
 
 
 def _sign(modes: dict[str, Verdict]) -> Text:
     verdicts = list(dict.fromkeys(modes.values()))
-    return Text.assemble(*(SIGNS[verdict] for verdict in verdicts))
+    return Text.assemble(*(OF_VERDICT[verdict] for verdict in verdicts))
 
 
 def printable(text: str, limit: int = 60) -> str:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from conformance.measure.run import Run
-from conformance.support.outcomes import Kind
+from conformance.support.outcomes import Standing
 from conformance.types import PlannedCell
 
 #: Deviations that a model's test tells in full.
@@ -21,9 +21,9 @@ def test_cell(cell: PlannedCell) -> None:
     """Given a cell's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcome = run.outcome(cell.key)
     run.label(cell, outcome)
-    if outcome.kind is Kind.UNKNOWN:
+    if outcome.standing is Standing.UNKNOWN:
         pytest.skip(outcome.message)
-    if outcome.kind.fails:
+    if outcome.standing.fails:
         run.attach_evidence(cell)
         pytest.fail(f"{outcome.message}\nthe evidence, shortened:\n{run.evidence(cell)}", pytrace=False)
 
@@ -32,9 +32,9 @@ def test_model(model: str) -> None:
     """Given a model's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     outcomes = run.outcomes(model)
     run.label_model(model, outcomes)
-    if all(outcome.kind is Kind.UNKNOWN for outcome in outcomes):
+    if all(outcome.standing is Standing.UNKNOWN for outcome in outcomes):
         pytest.skip(outcomes[0].message)
-    deviating = [outcome.message for outcome in outcomes if outcome.kind.fails]
+    deviating = [outcome.message for outcome in outcomes if outcome.standing.fails]
     if deviating:
         more = [f"and {len(deviating) - SHOWN} cells more"] if len(deviating) > SHOWN else []
         pytest.fail("\n".join(deviating[:SHOWN] + more), pytrace=False)

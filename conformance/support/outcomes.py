@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.provider.table import SupportTable
-from conformance.support.deriving import Overrides, beats_measurement, told
+from conformance.support.deriving import told
+from conformance.support.overrides import Overrides, beats_measurement
 from conformance.types import Judgement, told_of
 
 
-class Kind(StrEnum):
+class Standing(StrEnum):
     """How a measurement stands to the table."""
 
     SAME = "same"
@@ -22,14 +23,14 @@ class Kind(StrEnum):
     @property
     def fails(self) -> bool:
         """True where a test of it fails: what was known of this gateway is wrong."""
-        return self in (Kind.DEVIATES, Kind.STALE)
+        return self in (Standing.DEVIATES, Standing.STALE)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Compared:
     """How a cell stands to the table, in words for the person who reads the test's report."""
 
-    kind: Kind
+    standing: Standing
     message: str
 
 
@@ -38,7 +39,7 @@ def knows(table: SupportTable, gateway: str) -> bool:
     return any(row.get("kind") == "measured" and row.get("gateway") == gateway for row in table.sources.values())
 
 
-_AS_TOLD = Outcome(Kind.SAME, "as the table says")
+_AS_TOLD = Compared(Standing.SAME, "as the table says")
 
 
 def compare(
@@ -51,7 +52,7 @@ def compare(
     route: str | None = None,
     version: str | None = None,
     strict: bool = True,
-) -> Outcome:
+) -> Compared:
     """Hold one verdict against the table; `accept` is the command that takes the measurement over.
 
     `strict` says that the table is knowledge of this gateway. Without it a difference is news: the table speaks of
@@ -59,7 +60,7 @@ def compare(
     """
     key, measured = judgement.key, judgement.supported
     if measured is None:
-        return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
+        return Compared(Standing.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
     statement = told(table, key, gateway, route, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
@@ -70,17 +71,17 @@ def compare(
     verdict = told_of(judgement.verdict, judgement.rejected_by)
     shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
     if deliberate and said != measured:
-        return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
+        return Compared(Standing.SAME, f"{shown}\n{source} contradicts it on purpose")
     if deliberate:
-        return Outcome(
-            Kind.STALE,
-            f"{shown}\nthe table: {source} is no longer needed: the measurement agrees with it now\n"
-            f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
+        return Compared(
+            Standing.STALE,
+            f"{shown}\nthe table: {source} is no longer needed, because the measurement agrees with it now\n"
+            f"to mend: remove {source.partition(':')[2]!r} from the overrides, then {accept}",
         )
     says = f"{key.parameter} is {'safe to send' if said else 'rejected'} ({source})"
     if strict:
-        return Outcome(Kind.DEVIATES, f"{shown}\nthe table: {says}\nto accept the measurement: {accept}")
-    return Outcome(
-        Kind.NEWS,
-        f"{shown}\nthe table, which does not know this gateway: {says}\nto keep the measurement: {accept}",
+        return Compared(Standing.DEVIATES, f"{shown}\nthe table: {says}\nto accept the measurement: {accept}")
+    return Compared(
+        Standing.NEWS,
+        f"{shown}\nthe table does not know this gateway, and says: {says}\nto keep the measurement: {accept}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conformance.provider.dialects import (
+from conformance.provider.refusals.dialects import (
     blames,
     is_elsewhere,
     mentions,
@@ -16,8 +16,8 @@ from conformance.provider.dialects import (
     summary,
     whole_fields,
 )
-from conformance.provider.dialects import spoken_by as _spoken_by
-from conformance.provider.unwrapping import MAX_DEPTH, MAX_TEXT, MAX_TEXTS, unwrap
+from conformance.provider.refusals.dialects import spoken_by as _spoken_by
+from conformance.provider.refusals.unwrapping import MAX_DEPTH, MAX_TEXT, MAX_TEXTS, unwrap
 from conformance.types import RejectedBy
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from pydantic_ai import Agent
 
-from conformance.provider.plugs.pydantic_ai_models import litellm_model
+from conformance.provider.integrations.pydantic_ai_models import litellm_model
 
 agent = Agent(litellm_model("claude-haiku-4-5"))
 print(agent.run_sync("hi").output)

@@ -1,7 +1,7 @@
 /**
  * What a model can do, as far as its gateway declares it and rules on its name tell.
  *
- * The twin of `conformance/provider/capabilities.py`; the rules are data, in `capabilities.json`.
+ * The twin of `conformance/provider/models/capabilities.py`; the rules are data, in `capabilities.json`.
  */
 
 interface Sizes {

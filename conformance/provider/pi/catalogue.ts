@@ -1,5 +1,5 @@
 /**
- * Read what a gateway lists and declares: the TypeScript twin of `conformance/provider/catalogue.py`.
+ * Read what a gateway lists and declares: the TypeScript twin of `conformance/provider/models/catalogue.py`.
  *
  * Hostile or broken answers are expected; whatever cannot be read is left out.
  */
@@ -36,20 +36,23 @@ const ABILITIES = ["supports_reasoning", "supports_vision"];
  */
 export function catalogue(rows: readonly Row[], groups: readonly Row[], deployments: readonly Row[]): Listed[] {
   const grouped = new Map(groups.map((row) => [row.model_group, row]));
-  const found = new Map<string, Listed>();
+  const found: Listed[] = [];
+  const seen = new Set<unknown>();
   for (const row of rows) {
     const id = row.id;
-    if (!isModelId(id) || found.has(id)) continue;
+    if (seen.has(id)) continue; // if an id is listed twice, the first row counts
+    seen.add(id);
+    if (!isModelId(id)) continue;
     const group = grouped.get(id) ?? {};
     const behind = deployments.filter((each) => each.model_name === id);
     const infos = behind.map((each) => each.model_info).filter(isObject);
-    const mode = [row, ...infos, group].map((each) => each.mode).find((each) => typeof each === "string");
+    const mode = [row, ...infos, group].map((each) => each.mode).find(isText);
     if (mode !== undefined && !CHAT_MODES.includes(mode)) continue;
     const route = routeOf(group, behind);
     const declared = { ...together([row]), ...withoutDoubt(together([group])), ...together(infos) };
-    found.set(id, { id, declared, ...(route ? { route } : {}) });
+    found.push({ id, declared, ...(route ? { route } : {}) });
   }
-  return [...found.values()];
+  return found;
 }
 
 /** Whether this can be a model's name; `*` stands for many models, and can be asked by nobody. */
@@ -57,10 +60,14 @@ function isModelId(id: unknown): id is string {
   return typeof id === "string" && id.length > 0 && id.length <= 512 && !/[*\p{C}\p{Zl}\p{Zp}]/u.test(id);
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
 function routeOf(group: Row, deployments: readonly Row[]): string | undefined {
   const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
-  const named = served.filter((each) => typeof each === "string" && each.includes("/")).map(String);
-  const providers = Array.isArray(group.providers) ? group.providers.filter((each) => typeof each === "string") : [];
+  const named = served.filter(isText).filter((each) => each.indexOf("/") > 0);
+  const providers = Array.isArray(group.providers) ? group.providers.filter(isText) : [];
   const routes = new Set(named.length ? named.map((each) => each.slice(0, each.indexOf("/"))) : providers);
   return routes.size === 1 ? [...routes][0] : undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * What Pi wants to know of a model before it builds a request, drawn from the support table.
  *
- * The twin of `conformance/provider/compat.py`; which statements a flag is drawn from is data, in
+ * The twin of `conformance/provider/models/compat.py`; which statements a flag is drawn from is data, in
  * `compat.json`. Everything is asked for streamed requests, the only ones that Pi sends.
  */
 

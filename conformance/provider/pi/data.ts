@@ -10,8 +10,9 @@ import { EMPTY_TABLE, parseTable, type Rule, SupportTable, TableError } from "./
 export class DataError extends Error {}
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-// An installed copy has the data beside it; in a checkout or a wheel it lies one folder up.
-const PLACES = [join(HERE, "data"), dirname(HERE)];
+// An installed copy has all data beside it; in a checkout or a wheel it lies in the provider's folders.
+const ROOMS = ["", "filter", "models", "rate_limits", "refusals", "repair"];
+const PLACES = [join(HERE, "data"), ...ROOMS.map((room) => join(dirname(HERE), room))];
 
 /** The path of a data file. */
 export function dataFile(name: string): string {

@@ -1,7 +1,8 @@
 /**
  * How vendors say no: the fields that a refusal blames, and who is speaking. The shapes are data, in `dialects.json`.
  *
- * The twin of what `conformance/provider/dialects.py` has for repairs: pure, and bounded whatever a server sends.
+ * The twin of what `conformance/provider/refusals/dialects.py` has for repairs: pure, and bounded whatever a
+ * server sends.
  */
 
 import { isObject } from "./json.ts";

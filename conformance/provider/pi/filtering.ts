@@ -1,5 +1,5 @@
 /**
- * Leave out of a request exactly what its model rejects: the twin of `conformance/provider/filtering.py`.
+ * Leave out of a request exactly what its model rejects: the twin of `conformance/provider/filter`.
  *
  * Where a parameter lies in a body, and what can be done about it where it is refused, is data, in
  * `remedies.json`. Pure: the body given is never changed.
@@ -38,7 +38,7 @@ export interface Remedies {
 }
 
 /** What a table says of a parameter: of some values, and of all others (undefined: nothing). */
-class Verdict {
+class Support {
   readonly values = new Map<string, boolean>();
   others: boolean | undefined;
 
@@ -56,7 +56,7 @@ interface Step {
   readonly name: string;
   readonly together: readonly string[];
   readonly at: readonly string[];
-  readonly verdict: Verdict;
+  readonly support: Support;
   readonly remedy: Remedy;
 }
 
@@ -72,12 +72,12 @@ export function filterRequest(
   remedies: Remedies,
 ): Filtered {
   const question = { ...asked, mode: body.stream === true ? "stream" : "whole" };
-  const verdicts = verdictsOf(table, question);
+  const supports = supportsOf(table, question);
   const changes: Changes = new Map();
   let kept: Body = { ...body };
-  for (const step of stepsFor(verdicts, remedies, asked.endpoint)) {
+  for (const step of stepsFor(supports, remedies, asked.endpoint)) {
     if (!Object.hasOwn(kept, step.at[0] ?? "") || !step.together.every((name) => Object.hasOwn(kept, name))) continue;
-    kept = ACTIONS[step.remedy.action](kept, step, changes, { verdicts, endpoint: asked.endpoint });
+    kept = ACTIONS[step.remedy.action](kept, step, changes, { supports, endpoint: asked.endpoint });
   }
   if (changes.size) kept = withoutDependents(kept, changes, remedies, asked.endpoint);
   const instead: Record<string, string> = {};
@@ -100,7 +100,7 @@ function spelledNumber(value: number): string {
 }
 
 interface Around {
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly supports: ReadonlyMap<string, Support>;
   readonly endpoint: string;
 }
 
@@ -110,7 +110,7 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
   /** Leave the value out wherever it is refused; where it stands for several together, just the one. */
   drop: (body, step, changes) =>
     mended(body, step.at, (value) => {
-      if (!step.verdict.refuses(valueName(value, step))) return value;
+      if (!step.support.refuses(valueName(value, step))) return value;
       changes.set(step.together.length ? step.at.join(".") : step.name, null);
       return GONE;
     }),
@@ -118,7 +118,7 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
   take_out: (body, step, changes) =>
     mended(body, step.at, (value) => {
       const name = valueName(value, step);
-      if (!step.verdict.refuses(name)) return value;
+      if (!step.support.refuses(name)) return value;
       changes.set(`${step.name}:${name}`, null);
       return GONE;
     }),
@@ -126,11 +126,11 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
   replace: (body, step, changes) =>
     mended(body, step.at, (value) => {
       const name = valueName(value, step);
-      if (!step.verdict.refuses(name)) return value;
+      if (!step.support.refuses(name)) return value;
       const values = step.remedy.values ?? {};
       // What is said of the whole field speaks for the values that the registry has, and no more.
       const fits = (each: string) =>
-        Object.hasOwn(values, each) ? !step.verdict.refuses(each) : step.verdict.values.get(each) !== false;
+        Object.hasOwn(values, each) ? !step.support.refuses(each) : step.support.values.get(each) !== false;
       const other = Object.hasOwn(values, name) ? values[name]?.find(fits) : undefined;
       if (other !== undefined) {
         changes.set(`${step.name}:${name}`, other);
@@ -141,11 +141,11 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
       return GONE;
     }),
   /** Give the value to the field that the model takes it in; that field's own value stays. */
-  rename: (body, step, changes, { verdicts, endpoint }) => {
+  rename: (body, step, changes, { supports, endpoint }) => {
     const value = body[step.name];
-    if (!step.verdict.refuses(valueName(value, step))) return body;
+    if (!step.support.refuses(valueName(value, step))) return body;
     const other = step.remedy.to?.[endpoint];
-    const usable = other !== undefined && !verdicts.get(other)?.refuses(spelled(value));
+    const usable = other !== undefined && !supports.get(other)?.refuses(spelled(value));
     changes.set(step.name, usable ? other : null);
     const { [step.name]: _moved, ...rest } = body;
     return usable && !Object.hasOwn(rest, other) ? { ...rest, [other]: value } : rest;
@@ -223,13 +223,13 @@ export function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
   return Object.hasOwn(remedies.remedies, name) ? remedies.remedies[name] : undefined;
 }
 
-function stepsFor(verdicts: ReadonlyMap<string, Verdict>, remedies: Remedies, endpoint: string): Step[] {
-  const refused = [...verdicts].filter(([, verdict]) => verdict.isRefusal);
-  const steps = refused.map(([name, verdict]) => ({
+function stepsFor(supports: ReadonlyMap<string, Support>, remedies: Remedies, endpoint: string): Step[] {
+  const refused = [...supports].filter(([, support]) => support.isRefusal);
+  const steps = refused.map(([name, support]) => ({
     name,
     together: name.includes("+") ? name.split("+") : [],
     at: stepsTo(name, remedies, endpoint),
-    verdict,
+    support,
     remedy: remedyOf(name, remedies) ?? { action: "drop" as const },
   }));
   // What stands for several together comes last: one of them may have gone by then.
@@ -237,18 +237,18 @@ function stepsFor(verdicts: ReadonlyMap<string, Verdict>, remedies: Remedies, en
 }
 
 /** All that the rules say of each parameter, with the first rule that speaks of a value deciding. */
-function verdictsOf(table: SupportTable, question: Question): Map<string, Verdict> {
-  const verdicts = new Map<string, Verdict>();
+function supportsOf(table: SupportTable, question: Question): Map<string, Support> {
+  const supports = new Map<string, Support>();
   for (const rule of table.matching(question)) {
-    const settled = new Set([...verdicts].filter(([, each]) => each.others !== undefined).map(([path]) => path));
+    const settled = new Set([...supports].filter(([, each]) => each.others !== undefined).map(([path]) => path));
     for (const [name, { supported }] of rule.statements) {
       const [path, value] = [pathOf(name), valueOf(name)];
-      const verdict = verdicts.get(path) ?? new Verdict();
-      verdicts.set(path, verdict);
+      const support = supports.get(path) ?? new Support();
+      supports.set(path, support);
       if (settled.has(path)) continue;
-      if (value === undefined) verdict.others = supported;
-      else if (!verdict.values.has(value)) verdict.values.set(value, supported);
+      if (value === undefined) support.others = supported;
+      else if (!support.values.has(value)) support.values.set(value, supported);
     }
   }
-  return verdicts;
+  return supports;
 }

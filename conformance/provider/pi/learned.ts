@@ -1,8 +1,8 @@
 /**
  * What refusals have taught, kept in the user's cache folder for a while and shared by all processes, Python's too.
  *
- * The twin of `conformance/provider/learned.py`: `learned.schema.json` has the file's form. A disk that is full or
- * read-only is no error: then a process remembers for itself.
+ * The twin of `conformance/provider/repair/learned.py`: `learned.schema.json` has the file's form. A disk that is
+ * full or read-only is no error: then a process remembers for itself.
  */
 
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -1,7 +1,8 @@
 /**
  * Look at the beginning of an answer, and tell a refusal before any of it reaches Pi.
  *
- * The twin of `conformance/provider/peeking.py`: no I/O. Nothing is held back once it is known to be no refusal.
+ * The twin of `conformance/provider/refusals/peeking.py`: no I/O. What is no refusal is not held
+ * back any longer than it takes to know that.
  */
 
 import { isObject } from "./json.ts";

@@ -1,6 +1,6 @@
 /**
  * Read a rate limit out of an error, and say what to do about it: the twin of
- * `conformance/provider/rate_limits.py`. The patterns and words are data, in `rate_limits.json`.
+ * `conformance/provider/rate_limits`. The patterns and words are data, in `rate_limits.json`.
  *
  * An error is read as text in which all quotes are unescaped, however often they were escaped: so
  * JSON inside a message inside JSON looks alike at any depth.

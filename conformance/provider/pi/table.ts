@@ -1,5 +1,5 @@
 /**
- * The parameter-support table: the TypeScript twin of `conformance/provider/table.py`.
+ * The parameter-support table: the TypeScript twin of `conformance/provider/table`.
  *
  * An ordered list of rules; the first that matches and has a statement for the parameter decides. A
  * selector never matches what the caller does not know, and the last rule matches every model.

@@ -1,7 +1,7 @@
 /**
  * Where in a request the field lies that a refusal names: a path with `[]` for each item of a list.
  *
- * The twin of `conformance/provider/tracing.py`. A refusal may name a field by an index, in the upstream's own
+ * The twin of `conformance/provider/repair/tracing.py`. A refusal may name a field by an index, in the upstream's own
  * spelling, inside a wrapper, or by its last name alone. The rules are data, in `repair.json`.
  */
 

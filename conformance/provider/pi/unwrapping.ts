@@ -1,7 +1,7 @@
 /**
  * Every text and every error object inside a refusal: JSON inside text inside JSON, Python's repr of bytes.
  *
- * The twin of `conformance/provider/unwrapping.py`: pure, and bounded whatever a server sends.
+ * The twin of `conformance/provider/refusals/unwrapping.py`: pure, and bounded whatever a server sends.
  */
 
 import { isObject } from "./json.ts";

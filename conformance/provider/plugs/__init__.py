@@ -1,1 +1,1 @@
-"""What plugs the provider into other people's programs; each module needs the package that it is for."""
+"""Where `conformance.provider.integrations` was before; what the documents named is still found here."""

@@ -15,8 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance.provider.filtering import filter_request
-from conformance.provider.mending import EXTENSION
+from conformance.provider.filter import filter_request
 from conformance.provider.stream.abort import Abort, AbortedError
 from conformance.provider.stream.chat import ChatReader
 from conformance.provider.stream.client import opened
@@ -40,9 +39,10 @@ from conformance.provider.stream.request import request_body
 from conformance.provider.stream.responses import ResponsesReader
 from conformance.provider.stream.usage import cost_by_price, cost_in
 from conformance.provider.table import SupportTable
+from conformance.provider.transport.mending import EXTENSION
 
 if TYPE_CHECKING:
-    from conformance.provider.model import Model
+    from conformance.provider.models import Model
 
 __all__ = [
     "Done",
@@ -167,7 +167,7 @@ def _last(draft: Draft, model: Model, headers: Mapping[str, str], secrets: Seque
     if draft.stop_reason is None:
         kind = headers.get("content-type", "nothing").partition(";")[0]
         streamed = kind == "text/event-stream"
-        why = "broke off before its end" if streamed else f"is {kind}, where a stream was asked for; check the address"
+        why = "broke off before its end" if streamed else f"is {kind}, but a stream was requested; check the address"
         return ended(draft, "incomplete" if streamed else "error", f"the answer {why}", secrets)
     cost = draft.cost if draft.cost is not None else cost_in(headers)
     if cost is None and draft.usage is not None and model.cost is not None:

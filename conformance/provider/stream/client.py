@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.request_filter import RequestFilter
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
 from conformance.provider.transport import async_http_client
+from conformance.provider.transport.request_filter import RequestFilter
 
 
 @dataclass(frozen=True)

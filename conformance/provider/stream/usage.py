@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from conformance.provider.catalogue import number_of
+from conformance.provider.models.catalogue import number_of
 from conformance.provider.stream.events import Usage
 
 if TYPE_CHECKING:
-    from conformance.provider.model import Cost
+    from conformance.provider.models import Cost
 
 #: Where LiteLLM tells a whole answer's cost. A stream's headers go out before it is known, and say 0.
 COST_HEADER = "x-litellm-response-cost"

@@ -24,7 +24,7 @@ from allure_commons.utils import md5
 from conformance.answers.dialects import one_line
 from conformance.errors import ReportError
 from conformance.files import write_atomically
-from conformance.matrix.document import Matrix, counts
+from conformance.matrix.document import Matrix, counts, gateway_from
 from conformance.report import PAGE
 from conformance.report.markdown import code
 from conformance.report.terminal import printable
@@ -213,7 +213,7 @@ def _severity(cell: PlannedCell) -> str:
 
 def _description(gateway: Gateway, cell: PlannedCell, judgement: Judgement, route: str | None) -> str:
     """The verdict with its reason, what was asked of whom, and why anybody asks: as Markdown."""
-    key, software = cell.key, " ".join(part for part in (gateway.software, gateway.version) if part)
+    key, software = cell.key, gateway.release
     by = f" on route {code(route)}" if route else ""
     through = f"{code(gateway.name)}{f' ({code(software)})' if software else ''}"
     simulated = "\n\nA simulator stood in for the vendor." if gateway.simulated else ""
@@ -251,7 +251,7 @@ def environment(matrix: Matrix) -> dict[str, str]:
     gateway, run = matrix["gateway"], matrix["run"]
     return {
         "gateway": gateway["name"],
-        "software": " ".join(part for part in (gateway["software"], gateway["version"]) if part) or "unknown",
+        "software": gateway_from(gateway).release or "unknown",
         "upstreams": "simulators that follow the vendors' published schemas" if gateway["simulated"] else "the vendors",
         "measured": f"{run['started_at']} to {run['finished_at']}",
         "models": str(len(matrix["models"])),

@@ -249,23 +249,23 @@ def error(message: str, status: int) -> Response:
         (error("not allowed", 403), "does not let this key list models (403); use a key"),
         (error("No connected db.", 400), "refuses the key (without a database"),
         (error("something", 400), "answers 400; check the address"),
-        (error("gone", 404), "has no /v1/models (404); give the address up to, but without, /v1"),
+        (error("gone", 404), "has no /v1/models (404); give the address without /v1"),
         (error("slow", 429), "limits the rate of requests (429); try again"),
         (error("boom", 500), "answers 500; check the address and the gateway's log"),
         (Response(f"<html>{KEY}</html>", 200), "answers with HTML; is this the API's address"),
         (Response(f" \n<!doctype html>{KEY}", 200), "answers with HTML"),
-        (Response(f"hello {KEY}", 200), "answers with no JSON"),
-        (Response("", 200), "answers with no JSON"),
-        (Response("[" * 100_000, 200), "answers with no JSON"),
-        (Response(b"\xff\xfe\xff", 200), "answers with no JSON"),
-        (Response(None, 307, {"location": f"https://elsewhere/{KEY}"}), "redirects (307), which is not followed"),
+        (Response(f"hello {KEY}", 200), "answers with something that is not JSON"),
+        (Response("", 200), "answers with something that is not JSON"),
+        (Response("[" * 100_000, 200), "answers with something that is not JSON"),
+        (Response(b"\xff\xfe\xff", 200), "answers with something that is not JSON"),
+        (Response(None, 307, {"location": f"https://elsewhere/{KEY}"}), "redirects (307), and the key is not sent"),
         ({"models": [KEY]}, "answers JSON without a `data` list"),
         ([KEY], "answers JSON without a `data` list"),
         ({"data": {"id": KEY}}, "answers JSON without a `data` list"),
         ({"error": KEY}, "answers JSON without a `data` list"),
         ({"data": []}, "lists no models; give the key access"),
-        ({"data": [{"id": 7}, 7, None]}, "lists 3 rows, none with a text `id`"),
-        ({"data": [{"id": "e", "mode": "embedding"}]}, "lists 1 models, but none that chats"),
+        ({"data": [{"id": 7}, 7, None]}, "lists 3 rows, but no `id` is a string"),
+        ({"data": [{"id": "e", "mode": "embedding"}]}, "lists 1 models, but no chat model"),
     ],
 )
 def test_answers_that_list_nothing(site: Site, page: Any, words: str) -> None:
@@ -352,4 +352,4 @@ def test_endless_answers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an answer that is larger than any list, when it is read, then it is not read to its end."""
     monkeypatch.setattr(discovery, "MAX_BODY", 2**20)
 
-    assert "the answer is larger than 1 MiB" in failure(site({"/v1/models": Response("x" * 2**21)}))
+    assert "answers with more than 1 MiB; check the address" in failure(site({"/v1/models": Response("x" * 2**21)}))

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from conformance.embedded import EmbeddedGateway
-from conformance.provider.model import Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Model
 from conformance.provider.transport import AsyncFilteringTransport, FilteringTransport, async_http_client, http_client
 
 openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
@@ -244,7 +244,7 @@ class TestStream:
 def test_pydantic_ai(gateway: EmbeddedGateway, ours: LiteLLMProvider) -> None:
     """Given an agent with a tool, when it runs on each wire, whole and streamed, then nothing refused gets through."""
     pydantic_ai = pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed")
-    from conformance.provider.plugs.pydantic_ai_models import litellm_model
+    from conformance.provider.integrations.pydantic_ai_models import litellm_model
 
     async def run(model: str) -> None:
         asked = litellm_model(model, provider=ours)

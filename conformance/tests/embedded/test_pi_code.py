@@ -15,7 +15,7 @@ from conformance import __version__
 from conformance.tests.embedded.pi_runs import EXTENSION, pi_modules, program
 
 PROVIDER = EXTENSION.parent
-VECTORS = ("vectors.json", "repair_vectors.json")
+VECTORS = ("vectors.json", "repair/repair_vectors.json")
 COMPILER = {
     "target": "ES2023",
     "lib": ["ES2023", "DOM", "DOM.AsyncIterable"],
@@ -39,9 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extension and its data as in a checkout, with Pi's modules where imports find them."""
     modules = pi_modules()
     made = tmp_path_factory.mktemp("provider")
-    for file in PROVIDER.glob("*.json"):
-        shutil.copy(file, made)
-    shutil.copytree(EXTENSION, made / "pi")
+    shutil.copytree(PROVIDER, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     (made / "node_modules").symlink_to(modules, target_is_directory=True)
     (made / "tsconfig.json").write_text(json.dumps({"compilerOptions": COMPILER, "include": ["pi"]}), encoding="utf-8")
     return made

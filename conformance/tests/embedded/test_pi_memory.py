@@ -14,15 +14,15 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.provider.learned import FILE, Kind, Memory
+from conformance.provider.repair.learned import FILE, Memory, RequestKind
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "learned.schema.json").read_text(encoding="utf-8"))
 GATEWAY = "http://127.0.0.1:4000"
 WRITER = (
-    "import sys; from pathlib import Path; from conformance.provider.learned import Kind, Memory\n"
+    "import sys; from pathlib import Path; from conformance.provider.repair.learned import RequestKind, Memory\n"
     "folder, model, *names = sys.argv[1:]\n"
-    "memory, kind = Memory(Path(folder)), Kind('http://127.0.0.1:4000', model, 'responses', 'stream')\n"
+    "memory, kind = Memory(Path(folder)), RequestKind('http://127.0.0.1:4000', model, 'responses', 'stream')\n"
     "for name in names: memory.learn(kind, '1.2.3', {name: False}, 'gateway')\n"
     "tries = 100\n"
     "while tries and not set(names) <= set(Memory(Path(folder)).known(kind)):\n"
@@ -45,9 +45,9 @@ def run(command: list[str], *arguments: str) -> Any:
     return json.loads(done.stdout or b"null")
 
 
-def kind(model: str) -> Kind:
+def kind(model: str) -> RequestKind:
     """The requests that the writers learn about."""
-    return Kind(GATEWAY, model, "responses", "stream")
+    return RequestKind(GATEWAY, model, "responses", "stream")
 
 
 def test_each_reads_what_the_other_wrote(remember: list[str], tmp_path: Path) -> None:

@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 
 from conformance.provider import TargetError, filter_request, load_table
-from conformance.provider.capabilities import capabilities_of
-from conformance.provider.catalogue import catalogue
-from conformance.provider.compat import compat_of
-from conformance.provider.dialects import read_refusal, spoken_by, summary
-from conformance.provider.learned import address
+from conformance.provider.models.capabilities import capabilities_of
+from conformance.provider.models.catalogue import catalogue
+from conformance.provider.models.compat import compat_of
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
+from conformance.provider.refusals.dialects import read_refusal, spoken_by, summary
 from conformance.provider.repair import Repair
+from conformance.provider.repair.learned import address
+from conformance.provider.repair.tracing import trace
 from conformance.provider.table import Question, SupportTable, model_matches
 from conformance.provider.target import gateway_name, target_from_env
-from conformance.provider.tracing import trace
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
 VECTORS, REPAIRS = (
     json.loads((EXTENSION.parent / name).read_text(encoding="utf-8"))
-    for name in ("vectors.json", "repair_vectors.json")
+    for name in ("vectors.json", "repair/repair_vectors.json")
 )
 NAMES = ["claude-haiku-4-5", "Claude-OPUS-4.6", "gpt-5.2", "o3", "gemini-2-5-flash", "databricks-gpt-5-1", "x/y", "é*"]
 ODD: list[Any] = [None, True, False, 0, 1, -1, 0.5, 2.5e6, "7", "", "0.000003", "x", [], {}, ["high"], {"type": "f"}]
@@ -185,9 +185,9 @@ class _MadeUp:
         ]
         for row in rows[2]:
             row["model_info"] = self.row("id")
-            row["litellm_params"] = {"model": self.chance.choice(["azure/x", "y", "bedrock/z", 3])}
+            row["litellm_params"] = {"model": self.chance.choice(["azure/x", "y", "bedrock/z", "/x", "", 3])}
         for row in rows[1]:
-            row["providers"] = self.chance.choice([["azure"], ["a", "b"], "azure", [], [1]])
+            row["providers"] = self.chance.choice([["azure"], ["a", "b"], ["", "a"], "azure", [], [1]])
         pattern = "".join(self.some("ab*-", 6))
         url = self.chance.choice(["http://", "HTTPS://", "ftp://", "", "//"]) + self.chance.choice(
             ["h", "a:b@h", "h:70000", ""]

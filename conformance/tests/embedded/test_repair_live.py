@@ -13,12 +13,12 @@ import pytest
 
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
-from conformance.provider.filtering import filter_request
-from conformance.provider.layers import with_learnt
+from conformance.provider.filter import filter_request
 from conformance.provider.repair import RepairEvent
-from conformance.provider.request_filter import RequestFilter
 from conformance.provider.table import Rule, SupportTable
+from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
+from conformance.provider.transport.request_filter import RequestFilter
 
 BODIES = json.loads((Path(__file__).parents[1] / "data" / "client_bodies.json").read_text(encoding="utf-8"))["bodies"]
 PATHS = {"chat_completions": "chat/completions", "responses": "responses"}

@@ -93,7 +93,7 @@ def test_compressions_nobody_asked_for(encoding: str) -> None:
     with raw_server(http(NESTED, content_encoding=encoding)) as base_url:
         exchange, traffic, peak = ask(base_url)
 
-    assert (exchange.response.error or "").startswith("the answer's compression is none that was asked for: ")
+    assert (exchange.response.error or "").startswith("the answer's compression was not requested: ")
     assert len(exchange.response.error or "") < 150
     assert (exchange.response.body, traffic.requests) == (b"", 1)
     assert peak < 10
@@ -263,10 +263,17 @@ def test_discovery_has_an_end(endless: Callable[[], Iterable[bytes]], monkeypatc
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("wire", [BOMBS["gzip"], http(NESTED, content_encoding="gzip,gzip")], ids=["bomb", "nested"])
-def test_discovery_of_bombs(wire: bytes) -> None:
+@pytest.mark.parametrize(
+    ("wire", "words"),
+    [
+        (BOMBS["gzip"], "answers with more than 64 MiB; check the address"),
+        (http(NESTED, content_encoding="gzip,gzip"), "answers in a compression that was not requested"),
+    ],
+    ids=["bomb", "nested"],
+)
+def test_discovery_of_bombs(wire: bytes, words: str) -> None:
     """Given a model list that unpacks to 300 MB, when a gateway is discovered, then it is given up in one line."""
-    with raw_server(wire) as base_url, pytest.raises(DiscoveryError, match="cannot be read: the answer") as caught:
+    with raw_server(wire) as base_url, pytest.raises(DiscoveryError, match=words) as caught:
         discover(Target(base_url, KEY))
     assert "\n" not in str(caught.value)
 

@@ -25,11 +25,11 @@ from conformance.matrix.document import model_from, model_row
 from conformance.measure.replay import gateway_document
 from conformance.parameters import load_registry
 from conformance.plan.cells import make_plan
-from conformance.provider.cache import cache_file, read_models, write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError
-from conformance.provider.fetching import Asking, fetch
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models.cache import cache_file, read_models, write_models
+from conformance.provider.models.catalogue import Listed
+from conformance.provider.models.fetching import Asking, fetch
 from conformance.provider.target import Target
 from conformance.provider.transport import http_library
 from conformance.schemas import first_error
@@ -167,7 +167,7 @@ def listed(contents: Sequence[bytes], statuses: Sequence[int]) -> tuple[Listed, 
         with reading:
             reading.begin(statuses[place], {})
             reading.add(contents[place])
-    return asking.models
+    return asking.models()
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
@@ -180,7 +180,7 @@ def test_a_list_packed_as_nobody_asked(encoding: str) -> None:
         return library.Response(200, headers=headers, stream=library.ByteStream(gzip.compress(gzip.compress(b"{}"))))
 
     client = partial(library.Client, transport=library.MockTransport(answer))
-    with mock.patch.object(library, "Client", client), pytest.raises(GatewayError, match="nobody asked for") as caught:
+    with mock.patch.object(library, "Client", client), pytest.raises(GatewayError, match="not requested") as caught:
         fetch(TARGET)
     one_line(caught.value)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.provider.model import Model
+from conformance.provider.models import Model
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
 from conformance.provider.stream import Done, Event, stream
 from conformance.tests.fuzz.strategies import (

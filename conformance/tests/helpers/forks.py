@@ -28,7 +28,7 @@ from conformance.tests.helpers import trust
 #: Plugins that the process has imported already are not rewritten by pytest, which warns of that.
 _WITHOUT_A_WARNING = "-W ignore::pytest.PytestAssertRewriteWarning"
 #: What a module imports only when it needs it; read when the module runs for the first time.
-_LATE = {"llm": ("llm.cli", "openai.resources", "conformance.provider.plugs.llm_models")}
+_LATE = {"llm": ("llm.cli", "openai.resources", "conformance.provider.integrations.llm_models")}
 _PYTEST = (
     "conformance.measure.merging",
     "conformance.report.page",

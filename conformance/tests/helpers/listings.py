@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from conformance.provider.model import Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Model
 from conformance.tests.helpers.gateways import KEY, serving
 
 #: Both ways to ask for the models.

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance.provider.model import Cost, Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Cost, Model
 from conformance.provider.stream import Done, Error, Event, Start, TextDelta, ToolCallDelta, ToolCallEnd, stream
 from conformance.provider.table import load_table
 from conformance.tests.helpers.gateways import KEY, scripted_gateway

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from conformance.matrix.document import Matrix, cell_row, make_matrix
 from conformance.provider.table import Rule, SupportTable
 from conformance.schemas.documents import MatrixRun
-from conformance.support.deriving import GENERAL_GATEWAY, Overrides, derive, overrides_from, told
+from conformance.support.deriving import GENERAL_GATEWAY, derive, told
+from conformance.support.overrides import Overrides, overrides_from
 from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
 

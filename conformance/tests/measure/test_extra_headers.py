@@ -13,9 +13,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from conformance.provider.cache import cache_file
 from conformance.provider.errors import TargetError
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models.cache import cache_file
 from conformance.provider.stream import Done, Error
 from conformance.provider.target import Target, make_target, target_from_env
 from conformance.secrets.leaks import holds, leaking
@@ -107,7 +107,11 @@ def test_headers_go_to_no_stranger() -> None:
         ),
         ({}, [f"--header=x-a: {CONFIG}\nx-b: c"], "--header: header 1 (x-a) needs a value"),
         ({}, ["--header=content-length: 7"], "--header: header 1 (content-length) is one that the client sets itself"),
-        ({"LITELLM_HEADERS": f'{{"x-a": "{CONFIG}"'}, [], "LITELLM_HEADERS begins like a JSON object and is none"),
+        (
+            {"LITELLM_HEADERS": f'{{"x-a": "{CONFIG}"'},
+            [],
+            "LITELLM_HEADERS begins like a JSON object, but is not valid JSON",
+        ),
         ({"LITELLM_HEADERS": CONFIG}, [], "LITELLM_HEADERS: header 1 has no valid name"),
         ({"LITELLM_BASE_URL": ""}, [f"--header=x-a: {CONFIG}"], "--header is for a gateway of your own"),
     ],
@@ -221,7 +225,7 @@ class TestProvider:
         """What an agent of pydantic-ai answers."""
         from pydantic_ai import Agent
 
-        from conformance.provider.plugs.pydantic_ai_models import litellm_model
+        from conformance.provider.integrations.pydantic_ai_models import litellm_model
 
         asked = litellm_model(model, provider=provider)
 

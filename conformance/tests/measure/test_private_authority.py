@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from conformance.provider.errors import GatewayError, TargetError
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
 from conformance.provider.stream import Done
 from conformance.provider.tls import VARIABLES, verification
 from conformance.tests.helpers.gateways import KEY, ScriptedGateway, scripted_gateway

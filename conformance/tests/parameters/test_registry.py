@@ -13,7 +13,7 @@ from conformance.answers.reading import Answer
 from conformance.errors import RegistryError
 from conformance.parameters import Registry, load_registry, parse_registry
 from conformance.parameters.filling import filled
-from conformance.provider.filtering import spelled
+from conformance.provider.filter.places import spelled
 from conformance.provider.table import split_parameter
 from conformance.tests.helpers.running import run_command
 from conformance.types import Endpoint, Mode, Parameter

@@ -108,7 +108,7 @@ def test_select_no_models(glob: str) -> None:
     """Given a glob that fits nothing, when models are chosen, then the error names some that there are."""
     models = [Model(id=f"m{n}") for n in range(12)]
 
-    with pytest.raises(DiscoveryError, match=r"fits none of the 12 models: 'm0', .*'m9', …$"):
+    with pytest.raises(DiscoveryError, match=r"fits none of the 12 models: 'm0', .*'m9' and 2 more$"):
         select_models(models, glob)
 
 
@@ -128,7 +128,7 @@ def test_select_endpoints(names: str | None, endpoints: tuple[Endpoint, ...]) ->
 @pytest.mark.parametrize("names", ["chat", "responses,messages", " , "])
 def test_select_unknown_endpoints(names: str) -> None:
     """Given a name that is no endpoint, when they are chosen, then the error tells those there are."""
-    with pytest.raises(RegistryError, match="is no endpoint; there are chat_completions and responses"):
+    with pytest.raises(RegistryError, match="is not an endpoint; choose from chat_completions and responses"):
         select_endpoints(names)
 
 

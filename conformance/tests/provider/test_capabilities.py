@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.capabilities`: what names tell, and what a gateway's word changes."""
+"""Tests of `conformance.provider.models.capabilities`: what names tell, and what a gateway's word changes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.provider.capabilities import Capabilities, capabilities_of
+from conformance.provider.models.capabilities import Capabilities, capabilities_of
 from conformance.provider.table import shipped_table_path
 
-RULES = json.loads((shipped_table_path().parent / "capabilities.json").read_text(encoding="utf-8"))
+RULES = json.loads((shipped_table_path().parent / "models" / "capabilities.json").read_text(encoding="utf-8"))
 SIZED = [rule["pattern"] for key in ("context_window", "max_tokens") for rule in RULES[key]["rules"]]
 PATTERNS = sorted({*RULES["reasoning"], *RULES["image"], *SIZED})
 

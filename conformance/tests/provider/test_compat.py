@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.compat`: what clients are told of a model before they ask it anything."""
+"""Tests of `conformance.provider.models.compat`: what clients are told of a model before they ask it anything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.parameters import load_registry
-from conformance.provider.compat import compat_of
-from conformance.provider.filtering import filter_request
+from conformance.provider.filter import filter_request
+from conformance.provider.models.compat import compat_of
 from conformance.provider.table import (
     Rule,
     Statement,
@@ -21,7 +21,7 @@ from conformance.provider.table import (
 )
 
 YES, NO = Statement(True, "s"), Statement(False, "s")
-RULES = json.loads((shipped_table_path().parent / "compat.json").read_text(encoding="utf-8"))
+RULES = json.loads((shipped_table_path().parent / "models" / "compat.json").read_text(encoding="utf-8"))
 LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"]
 EFFORTS = ["minimal", "low", "medium", "high", "xhigh"]
 

@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.filtering`: what is left out of a request, and that nothing else is."""
+"""Tests of `conformance.provider.filter`: what is left out of a request, and that nothing else is."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.parameters import load_registry
-from conformance.provider.filtering import filter_request, spelled
+from conformance.provider.filter import filter_request
+from conformance.provider.filter.places import spelled
 from conformance.provider.table import Question, Rule, Statement, SupportTable, shipped_table_path, split_parameter
 from conformance.types import Endpoint, Parameter
 
 YES, NO = Statement(True, "s"), Statement(False, "s")
-REMEDIES = json.loads((shipped_table_path().parent / "remedies.json").read_text(encoding="utf-8"))
+REMEDIES = json.loads((shipped_table_path().parent / "filter" / "remedies.json").read_text(encoding="utf-8"))
 
 
 def table(*rules: Rule, **said: bool) -> SupportTable:

@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.layers`: a user's own tables before the shipped one."""
+"""Tests of `conformance.provider.table.layers`: a user's own tables before the shipped one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from conformance.provider.errors import TableError
-from conformance.provider.filtering import filter_request
-from conformance.provider.layers import layered_table
+from conformance.provider.filter import filter_request
 from conformance.provider.table import Rule, SupportTable, load_table
+from conformance.provider.table.layers import layered_table
 from conformance.provider.transport import RequestFilter, http_client
 
 TABLE = SupportTable((Rule(("*",), {}),))

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.__main__ import commands
-from conformance.provider import learned
-from conformance.provider.layers import layered_table, with_learnt
-from conformance.provider.learned import FILE, Kind, Memory, address
+from conformance.provider.repair import learned
+from conformance.provider.repair.learned import FILE, Memory, RequestKind, address
 from conformance.provider.table import Question, Rule, SupportTable, load_table, parse_table
+from conformance.provider.table.layers import layered_table, with_learnt
 from conformance.schemas import first_error
 
-KIND = Kind("http://proxy.example:4000", "m", "chat_completions", "stream")
+KIND = RequestKind("http://proxy.example:4000", "m", "chat_completions", "stream")
 
 
-def taught(folder: Path, said: dict[str, bool], kind: Kind = KIND) -> Memory:
+def taught(folder: Path, said: dict[str, bool], kind: RequestKind = KIND) -> Memory:
     """A memory that has learnt this."""
     memory = Memory(folder)
     memory.learn(kind, "1.0", said, "gateway")
@@ -106,7 +106,7 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
         (KIND._replace(gateway="http://" + "h" * 600), "store"),
     ],
 )
-def test_what_cannot_be_kept_is_not(tmp_path: Path, kind: Kind, name: str) -> None:
+def test_what_cannot_be_kept_is_not(tmp_path: Path, kind: RequestKind, name: str) -> None:
     """Given names that no request field has, when they are learnt, then nothing is written."""
     taught(tmp_path, {name: False}, kind)
 
@@ -190,10 +190,10 @@ def test_a_lock_that_was_left_behind_is_taken_away(tmp_path: Path) -> None:
 WORKER = """
 import sys, time
 from pathlib import Path
-from conformance.provider.learned import Kind, Memory
+from conformance.provider.repair.learned import RequestKind, Memory
 
 memory = Memory(Path(sys.argv[1]))
-kind = Kind("http://h", sys.argv[2], "responses", "whole")
+kind = RequestKind("http://h", sys.argv[2], "responses", "whole")
 for n in range(10):
     memory.learn(kind, None, {f"field_{n}": False}, "gateway")
     time.sleep(0.002)
@@ -212,7 +212,7 @@ def test_processes_do_not_lose_each_others_knowledge(tmp_path: Path) -> None:
     entries = Memory(tmp_path).entries()
     assert codes == [0] * 4
     for name in names:
-        known = entries[Kind("http://h", name, "responses", "whole")].parameters
+        known = entries[RequestKind("http://h", name, "responses", "whole")].parameters
         assert {f"field_{n}" for n in range(10)} <= set(known)
 
 
@@ -251,7 +251,7 @@ def remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache with two things learnt about two gateways."""
     monkeypatch.setattr(learned, "cache_folder", lambda: tmp_path)
     taught(tmp_path, {"store": False, "temperature:1": True})
-    taught(tmp_path, {"seed": False}, Kind("http://other.example", "n*", "responses", "whole"))
+    taught(tmp_path, {"seed": False}, RequestKind("http://other.example", "n*", "responses", "whole"))
     return tmp_path
 
 
@@ -271,7 +271,7 @@ class TestCommand:
         line = run("list", "--gateway", "proxy.example*", "--models", "m").splitlines()[0]
         assert line.startswith("http://proxy.example:4000  m  chat_completions (stream)  refuses store  (20")
         assert line.endswith(", by its gateway, version 1.0)")
-        assert "nothing was learnt that matches" in run("list", "--models", "x")
+        assert "nothing that was learnt matches" in run("list", "--models", "x")
 
     def test_forget(self, remembered: Path) -> None:
         """Given what was learnt, when a part is forgotten, then the rest stays."""

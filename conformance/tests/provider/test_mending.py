@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.mending`: what is refused is mended once, remembered, and explained."""
+"""Tests of `conformance.provider.transport.mending`: what is refused is mended once, remembered, and explained."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from conformance.provider import request_filter
 from conformance.provider.errors import ConformanceError
-from conformance.provider.mending import EXTENSION
-from conformance.provider.model import Model
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models import Model
 from conformance.provider.repair import RepairEvent
-from conformance.provider.request_filter import RequestFilter
 from conformance.provider.stream.events import Done, Event, Start
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.provider.transport import http_client
+from conformance.provider.transport import http_client, request_filter
+from conformance.provider.transport.mending import EXTENSION
+from conformance.provider.transport.request_filter import RequestFilter
 from conformance.tests.helpers.gateways import (
     KEY,
     ScriptedGateway,
@@ -181,7 +180,7 @@ def test_what_remains_is_explained(caplog: pytest.LogCaptureFixture) -> None:
     assert (status, len(gateway.seen)) == (400, 2)
     assert message.startswith("tool_choice: Extra inputs are not permitted [litellm-conformance: ")
     assert "the answer must call a tool" in message
-    assert "tried without store" in message
+    assert "leaving these out did not help: store" in message
 
 
 def test_more_offenders_than_repairs_are_mended_by_the_next_request() -> None:
@@ -204,7 +203,7 @@ def test_a_refusal_in_a_stream_is_explained() -> None:
         _, content = post(filtering(), gateway, blocking, {**CHAT, "stream": True})
 
     lines = content.decode().split("\n\n")
-    assert "tried without store" in json.loads(lines[0].removeprefix("data: "))["error"]["message"]
+    assert "leaving these out did not help: store" in json.loads(lines[0].removeprefix("data: "))["error"]["message"]
     assert lines[1] == "data: [DONE]"
     assert len(gateway.seen) == 2
 

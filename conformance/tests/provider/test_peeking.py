@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.peeking`: a refusal is told by the first event, however its lines end."""
+"""Tests of `conformance.provider.refusals.peeking`: a refusal is told by the first event, however its lines end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from conformance.provider.peeking import Peek
+from conformance.provider.refusals.peeking import Peek
 
 HEADERS = {"content-type": "text/event-stream"}
 

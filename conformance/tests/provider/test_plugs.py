@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.plugs`, with the programs that they are for really installed."""
+"""Tests of `conformance.provider.integrations`, with the programs that they are for really installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
 from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, complete, refusal, scripted_gateway
 from conformance.tests.helpers.running import Ended, run_llm
 
@@ -158,7 +158,7 @@ class TestPydanticAi:
         """What an agent answers."""
         from pydantic_ai import Agent
 
-        from conformance.provider.plugs.pydantic_ai_models import litellm_model
+        from conformance.provider.integrations.pydantic_ai_models import litellm_model
 
         settings: Any = chosen
 
@@ -207,7 +207,7 @@ class TestPydanticAi:
     )
     def test_profile(self, model: str, images: bool, strict: bool) -> None:
         """Given a model, when its profile is made, then it says what was measured and what the rules tell."""
-        from conformance.provider.plugs.pydantic_ai_models import profile_of
+        from conformance.provider.integrations.pydantic_ai_models import profile_of
 
         profile: Any = profile_of(LiteLLMProvider("http://h", KEY, cache_folder=Path("/nonexistent")).model(model))
 

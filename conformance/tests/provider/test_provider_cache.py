@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from conformance.provider.cache import cache_file, read_models, write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.files import cache_folder
-from conformance.provider.model import Cost
+from conformance.provider.models import Cost
+from conformance.provider.models.cache import cache_file, read_models, write_models
+from conformance.provider.models.catalogue import Listed
 from conformance.provider.target import Target
 from conformance.tests.helpers.gateways import KEY
 from conformance.tests.helpers.listings import GROUP, listing, provider

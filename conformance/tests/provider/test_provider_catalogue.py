@@ -1,4 +1,4 @@
-"""Tests of `conformance.provider.catalogue`: what a gateway's rows tell of its models, nonsense among them."""
+"""Tests of `conformance.provider.models.catalogue`: what a gateway's rows tell of its models, nonsense among them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.provider.cache import Cached
-from conformance.provider.catalogue import Listed, catalogue, data_rows, listed_rows
 from conformance.provider.errors import GatewayError
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
+from conformance.provider.models.cache import Cached
+from conformance.provider.models.catalogue import Listed, catalogue, data_rows, listed_rows
 from conformance.tests.helpers.gateways import KEY
 
 

@@ -10,11 +10,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, StreamingResponse
 
-from conformance.provider import fetching
-from conformance.provider.cache import write_models
-from conformance.provider.catalogue import Listed
 from conformance.provider.errors import GatewayError, KeyRefusedError
-from conformance.provider.models import StaleModelsWarning
+from conformance.provider.gateway import StaleModelsWarning
+from conformance.provider.models import fetching
+from conformance.provider.models.cache import write_models
+from conformance.provider.models.catalogue import Listed
 from conformance.provider.target import Target
 from conformance.tests.helpers.gateways import KEY, closed_port, http, raw_server
 from conformance.tests.helpers.listings import each_way, listing, provider
@@ -22,13 +22,13 @@ from conformance.tests.helpers.listings import each_way, listing, provider
 DOWN: dict[str, tuple[bytes, str]] = {
     "an error": (http(b"oops", "500 Internal Server Error"), "answers 500"),
     "a web page": (http(b"<html>login</html>"), "answers with HTML"),
-    "no JSON": (http(b"\xff\x00"), "answers with no JSON"),
+    "no JSON": (http(b"\xff\x00"), "answers with something that is not JSON"),
     "no list": (http(b'{"data": {}}'), "without a `data` list"),
     "nothing": (b"", "cannot be read"),
     "no HTTP": (b"SSH-2.0-OpenSSH\r\n", "cannot be read"),
     "too many requests": (http(b"", "429 Too Many Requests"), "limits the rate of requests"),
-    "an endless list of nothing": (http(b'{"data": [' + b"1," * 10_000 + b"1]}"), "none with a text `id`"),
-    "no model that chats": (http(b'{"data": [{"id": "e", "mode": "embedding"}]}'), "none that chats"),
+    "an endless list of nothing": (http(b'{"data": [' + b"1," * 10_000 + b"1]}"), "but no `id` is a string"),
+    "no model that chats": (http(b'{"data": [{"id": "e", "mode": "embedding"}]}'), "no chat model"),
 }
 
 

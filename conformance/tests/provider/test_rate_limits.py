@@ -20,7 +20,7 @@ from conformance.provider.rate_limits import RateLimit, format_rate_limit_error,
 from conformance.provider.table import shipped_table_path
 from conformance.tests.helpers.effort import effort
 
-RULES = json.loads((shipped_table_path().parent / "rate_limits.json").read_text(encoding="utf-8"))
+RULES = json.loads((shipped_table_path().parent / "rate_limits" / "rate_limits.json").read_text(encoding="utf-8"))
 STRUCTURED = {
     "error": {
         "type": "rate_limit_exceeded",

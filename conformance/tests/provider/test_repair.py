@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance.provider.dialects import compiled
+from conformance.provider.refusals.dialects import compiled
 from conformance.provider.repair import Repair
 from conformance.provider.table import Question, Rule, SupportTable, shipped_table_path
 
 DATA = shipped_table_path().parent
-VECTORS = json.loads((DATA / "repair_vectors.json").read_text(encoding="utf-8"))
-DIALECTS = json.loads((DATA / "dialects.json").read_text(encoding="utf-8"))
+VECTORS = json.loads((DATA / "repair" / "repair_vectors.json").read_text(encoding="utf-8"))
+DIALECTS = json.loads((DATA / "refusals" / "dialects.json").read_text(encoding="utf-8"))
 NOTHING = SupportTable((Rule(("*",), {}),))
 
 

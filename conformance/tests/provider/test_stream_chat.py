@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from conformance.provider.model import Cost
+from conformance.provider.models import Cost
 from conformance.provider.stream import (
     Done,
     Start,

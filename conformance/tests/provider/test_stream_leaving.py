@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from conformance.provider.models import LiteLLMProvider
+from conformance.provider.gateway import LiteLLMProvider
 from conformance.provider.stream import Error, Event, Start, TextDelta
 from conformance.tests.helpers.gateways import events, scripted_gateway
 from conformance.tests.helpers.streams import CHAT, HI, check, chunk, done, failed, provider

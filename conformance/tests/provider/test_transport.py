@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.errors import TargetError
-from conformance.provider.filtering import filter_request
+from conformance.provider.filter import filter_request
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport import (
     AsyncFilteringTransport,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from conformance.errors import ReportError
 from conformance.report.bundling import ENTRY, bundle
-from conformance.report.scanning import Kind, scan
+from conformance.report.scanning import PieceKind, scan
 
 PAGE = resources.files("conformance.report") / "templates" / "page"
 
@@ -168,7 +168,7 @@ def test_pieces_are_the_whole_text(text: str) -> None:
     except ValueError:
         return
     assert "".join(piece.text for piece in pieces) == text
-    assert all(piece.text.startswith(("//", "/*")) == (piece.kind is Kind.COMMENT) for piece in pieces)
+    assert all(piece.text.startswith(("//", "/*")) == (piece.kind is PieceKind.COMMENT) for piece in pieces)
 
 
 def test_the_page_has_all_its_modules() -> None:

@@ -25,6 +25,7 @@ from conformance.plan.cells import select_endpoints
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
+from conformance.report.signs import OF_VERDICT
 from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
@@ -187,7 +188,7 @@ def test_incomplete_run_says_so() -> None:
     assert told["Complete"].startswith("no")
     assert told["Gateway"] == "embedded: unknown software"
     assert told["Measured"] == "yesterday – today"
-    assert told["Models"] == "1, of those that fit claude*"
+    assert told["Models"] == "1, selected by claude*"
     assert "<strong>Incomplete.</strong>" in page
     assert "<strong>Simulated upstreams.</strong>" not in page
 
@@ -291,7 +292,7 @@ def test_verdicts_are_all_shown() -> None:
     letters = [letter for shown in SHOWN.values() for letter in shown.letters.values()]
     assert set(SHOWN) == set(Verdict) == set(WORST_FIRST)
     assert len(letters) == len(set(letters))
-    assert len({shown.sign for shown in SHOWN.values()}) == len(SHOWN)
+    assert len({each.sign for each in OF_VERDICT.values()}) == len(SHOWN) == len(OF_VERDICT)
 
 
 def test_unknown_parameters_have_a_place() -> None:
@@ -316,7 +317,7 @@ def test_command(tmp_path: Path, shipped: Matrix) -> None:
     older.write_text("".join(dump_matrix(matrix_with([cell(verdict="rejected")]))), encoding="utf-8")
     result = CliRunner().invoke(commands, ["report", f"--matrix={matrix}", f"--cassettes={tmp_path}"])
     assert result.exit_code == 0
-    assert "the page holds no evidence" in result.stderr
+    assert "the page has no evidence" in result.stderr
     assert result.stdout == f"page: {tmp_path / 'index.html'}\n"
     options = [f"--matrix={matrix}", f"--baseline={older}", f"--out={tmp_path / 'new' / 'p.html'}"]
     assert CliRunner().invoke(commands, ["report", *options]).exit_code == 0

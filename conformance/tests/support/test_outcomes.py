@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.support.deriving import Overrides
-from conformance.support.outcomes import Kind, compare, knows
+from conformance.support.outcomes import Standing, compare, knows
+from conformance.support.overrides import Overrides
 from conformance.types import CellKey, Endpoint, Judgement, Mode, RejectedBy, Verdict
 
 ACCEPT = "pytest --update-table"
@@ -32,43 +32,47 @@ BEATING = Overrides((Rule(("m",), {"store": Statement(True, "override:mine")}),)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said", "kind"),
+    ("verdict", "said", "standing"),
     [
-        (Verdict.HONOURED, True, Kind.SAME),
-        (Verdict.ACCEPTED, True, Kind.SAME),
-        (Verdict.IGNORED, True, Kind.SAME),
-        (Verdict.REJECTED, False, Kind.SAME),
-        (Verdict.HONOURED, None, Kind.SAME),
-        (Verdict.REJECTED, None, Kind.DEVIATES),
-        (Verdict.REJECTED, True, Kind.DEVIATES),
-        (Verdict.HONOURED, False, Kind.DEVIATES),
-        (Verdict.ACCEPTED, False, Kind.DEVIATES),
-        (Verdict.IGNORED, False, Kind.DEVIATES),
-        *((verdict, said, Kind.UNKNOWN) for verdict in ("inconclusive", "not_applicable") for said in (True, False)),
+        (Verdict.HONOURED, True, Standing.SAME),
+        (Verdict.ACCEPTED, True, Standing.SAME),
+        (Verdict.IGNORED, True, Standing.SAME),
+        (Verdict.REJECTED, False, Standing.SAME),
+        (Verdict.HONOURED, None, Standing.SAME),
+        (Verdict.REJECTED, None, Standing.DEVIATES),
+        (Verdict.REJECTED, True, Standing.DEVIATES),
+        (Verdict.HONOURED, False, Standing.DEVIATES),
+        (Verdict.ACCEPTED, False, Standing.DEVIATES),
+        (Verdict.IGNORED, False, Standing.DEVIATES),
+        *(
+            (verdict, said, Standing.UNKNOWN)
+            for verdict in ("inconclusive", "not_applicable")
+            for said in (True, False)
+        ),
     ],
 )
-def test_kinds(verdict: Verdict | str, said: bool | None, kind: Kind) -> None:
+def test_kinds(verdict: Verdict | str, said: bool | None, standing: Standing) -> None:
     """Given a verdict and a statement, when they are compared, then null says nothing and no rule means send it."""
     outcome = compare(judged(Verdict(verdict)), saying(said), NO_OVERRIDES, "embedded", ACCEPT)
 
-    assert outcome.kind is kind
-    assert ("because." in outcome.message) is (kind is not Kind.SAME)
-    assert (ACCEPT in outcome.message) is (kind is Kind.DEVIATES)
+    assert outcome.standing is standing
+    assert ("because." in outcome.message) is (standing is not Standing.SAME)
+    assert (ACCEPT in outcome.message) is (standing is Standing.DEVIATES)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "kind", "words"),
+    ("verdict", "standing", "words"),
     [
-        (Verdict.REJECTED, Kind.SAME, "override:mine is meant to contradict it"),
-        (Verdict.ACCEPTED, Kind.STALE, f"take 'mine' out of the overrides, then {ACCEPT}"),
-        (Verdict.INCONCLUSIVE, Kind.UNKNOWN, "inconclusive: because."),
+        (Verdict.REJECTED, Standing.SAME, "override:mine contradicts it on purpose"),
+        (Verdict.ACCEPTED, Standing.STALE, f"remove 'mine' from the overrides, then {ACCEPT}"),
+        (Verdict.INCONCLUSIVE, Standing.UNKNOWN, "inconclusive: because."),
     ],
 )
-def test_overrides_that_beat(verdict: Verdict, kind: Kind, words: str) -> None:
+def test_overrides_that_beat(verdict: Verdict, standing: Standing, words: str) -> None:
     """Given an override meant to contradict, when the measurement agrees with it, then it is stale."""
     outcome = compare(judged(verdict), saying(True, "override:mine"), BEATING, "embedded", ACCEPT)
 
-    assert outcome.kind is kind
+    assert outcome.standing is standing
     assert words in outcome.message
 
 
@@ -76,8 +80,8 @@ def test_another_gateways_rule() -> None:
     """Given a rule of another gateway, when a verdict is compared, then the rule does not speak."""
     table = saying(False, gateways=("other",))
 
-    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "embedded", ACCEPT).kind is Kind.SAME
-    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "other", ACCEPT).kind is Kind.DEVIATES
+    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "embedded", ACCEPT).standing is Standing.SAME
+    assert compare(judged(Verdict.ACCEPTED), table, NO_OVERRIDES, "other", ACCEPT).standing is Standing.DEVIATES
 
 
 def test_message_of_a_deviation() -> None:
@@ -92,33 +96,35 @@ def test_message_of_a_deviation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said", "strict", "kind"),
+    ("verdict", "said", "strict", "standing"),
     [
-        (Verdict.REJECTED, True, False, Kind.NEWS),
-        (Verdict.REJECTED, None, False, Kind.NEWS),
-        (Verdict.HONOURED, False, False, Kind.NEWS),
-        (Verdict.HONOURED, True, False, Kind.SAME),
-        (Verdict.REJECTED, False, False, Kind.SAME),
-        (Verdict.INCONCLUSIVE, False, False, Kind.UNKNOWN),
-        (Verdict.REJECTED, True, True, Kind.DEVIATES),
-        (Verdict.REJECTED, None, True, Kind.DEVIATES),
+        (Verdict.REJECTED, True, False, Standing.NEWS),
+        (Verdict.REJECTED, None, False, Standing.NEWS),
+        (Verdict.HONOURED, False, False, Standing.NEWS),
+        (Verdict.HONOURED, True, False, Standing.SAME),
+        (Verdict.REJECTED, False, False, Standing.SAME),
+        (Verdict.INCONCLUSIVE, False, False, Standing.UNKNOWN),
+        (Verdict.REJECTED, True, True, Standing.DEVIATES),
+        (Verdict.REJECTED, None, True, Standing.DEVIATES),
     ],
 )
-def test_general_knowledge_is_not_contradicted(verdict: Verdict, said: bool | None, strict: bool, kind: Kind) -> None:
+def test_general_knowledge_is_not_contradicted(
+    verdict: Verdict, said: bool | None, strict: bool, standing: Standing
+) -> None:
     """Given a table that does not know the gateway, when a verdict differs, then it is news and nothing fails."""
     outcome = compare(judged(verdict), saying(said), NO_OVERRIDES, "stranger", ACCEPT, strict=strict)
 
-    assert outcome.kind is kind
-    assert outcome.kind.fails is (kind is Kind.DEVIATES)
-    assert (f"to keep the measurement: {ACCEPT}" in outcome.message) is (kind is Kind.NEWS)
+    assert outcome.standing is standing
+    assert outcome.standing.fails is (standing is Standing.DEVIATES)
+    assert (f"to keep the measurement: {ACCEPT}" in outcome.message) is (standing is Standing.NEWS)
 
 
 def test_overrides_that_beat_are_not_stale_by_a_stranger() -> None:
     """Given an override meant to contradict, when a stranger's measurement agrees with it, then all is as told."""
     table, beaten = saying(True, "override:mine"), judged(Verdict.REJECTED)
 
-    assert compare(judged(Verdict.ACCEPTED), table, BEATING, "stranger", ACCEPT, strict=False).kind is Kind.SAME
-    assert compare(beaten, table, BEATING, "stranger", ACCEPT, strict=False).kind is Kind.SAME
+    assert compare(judged(Verdict.ACCEPTED), table, BEATING, "stranger", ACCEPT, strict=False).standing is Standing.SAME
+    assert compare(beaten, table, BEATING, "stranger", ACCEPT, strict=False).standing is Standing.SAME
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests of `conformance.support.deriving`: what people say beside the measurements, and which of the two holds."""
+"""Tests of `conformance.support.overrides`: what people say beside the measurements, and which of the two holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from conformance.errors import TableError
 from conformance.provider.table import Rule, Statement
-from conformance.support.deriving import beats_measurement, facts_of, overrides_from, same_rules, told
+from conformance.support.deriving import same_rules, told
+from conformance.support.facts import facts_of
+from conformance.support.overrides import beats_measurement, overrides_from
 from conformance.tests.helpers.tables import GATEWAYS, derived, fleets, matrix_of, measured, statement, whole_cell
 from conformance.types import CellKey, Endpoint, Verdict
 
@@ -84,7 +86,7 @@ def test_beating_overrides(verdicts: dict[CellKey, Verdict], gateway: str) -> No
     [
         ("a = = 1", "is not TOML"),
         ("schema_version = 1", "required"),
-        (OVERRIDES.replace('"yields"', '"beats"'), "the override 'beats' is there twice"),
+        (OVERRIDES.replace('"yields"', '"beats"'), "two overrides have the id 'beats'"),
         (OVERRIDES.replace('reason = "r2"', ""), "reason"),
         (OVERRIDES.replace('reason = "r2"', "reason = 2026-11-22"), "date"),
         (OVERRIDES.replace('models = ["b"]', "models = []"), r"overrides\[1\]\.models"),

@@ -20,7 +20,10 @@ from conformance.parameters import load_registry
 from conformance.provider import Question, load_table, shipped_table_path
 from conformance.schemas import first_error
 from conformance.secrets.scrubbing import Scrubber
-from conformance.support.deriving import derive, dump_table, facts_of, load_overrides, told
+from conformance.support.deriving import derive, told
+from conformance.support.facts import facts_of
+from conformance.support.overrides import load_overrides
+from conformance.support.writing import dump_table
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.text.names import cassette_name
 from conformance.types import Endpoint

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.table import Rule, Statement, SupportTable, parse_table
-from conformance.support.deriving import Fact, dump_table, facts_of, same_rules, source_of
+from conformance.support.deriving import same_rules
+from conformance.support.facts import Fact, facts_of, source_of
+from conformance.support.writing import dump_table
 from conformance.tests.helpers.tables import (
     GATEWAYS,
     IDS,

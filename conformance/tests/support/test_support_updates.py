@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.table import Question, Statement
-from conformance.support.deriving import GENERAL_GATEWAY, facts_of
+from conformance.support.deriving import GENERAL_GATEWAY
+from conformance.support.facts import facts_of
 from conformance.tests.helpers.tables import (
     GATEWAYS,
     channel,

@@ -12,14 +12,13 @@ through untouched. What cannot be read is sent as it is.
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 from types import ModuleType
 from typing import Any
 
-from conformance.provider.errors import ConformanceError
-from conformance.provider.mending import aexchanged, exchanged
-from conformance.provider.request_filter import ENDPOINTS, MAX_BODY, OnDrop, OnRepair, RequestFilter
+from conformance.provider.http_library import http_library
+from conformance.provider.transport.mending import aexchanged, exchanged
+from conformance.provider.transport.request_filter import ENDPOINTS, MAX_BODY, OnDrop, OnRepair, RequestFilter
 
 __all__ = [
     "ENDPOINTS",
@@ -161,13 +160,3 @@ def _as_the_sdk_has_it(library: ModuleType, options: dict[str, Any]) -> dict[str
         "follow_redirects": True,
         **options,
     }
-
-
-def http_library() -> ModuleType:
-    """httpx2 where it is installed, else httpx; raises `ConformanceError` where neither is."""
-    for name in ("httpx2", "httpx"):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-    raise ConformanceError("neither httpx2 nor httpx is installed; install `litellm-conformance[provider]`")

@@ -1,6 +1,6 @@
 """Send a request, look at the answer, and send what is mended instead where it is a refusal.
 
-`exchanged` and `aexchanged` drive one request over whatever sends it, with httpx and httpx2 alike. What was
+`exchanged` and `aexchanged` drive the same steps over whatever sends requests, with httpx and httpx2 alike. What was
 read of an answer goes on to the caller as it came; after that, nothing is held back.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from conformance.provider.json_text import edited
-from conformance.provider.learned import Kind
-from conformance.provider.peeking import Peek, with_note
+from conformance.provider.refusals.peeking import Peek, with_note
 from conformance.provider.repair import Repair, RepairEvent
+from conformance.provider.repair.learned import RequestKind
 
 logger = logging.getLogger("conformance.provider")
 
@@ -42,7 +43,7 @@ class Sent:
     """A request that was made ready, and what it takes to mend it; `repair` is None where nothing can be."""
 
     request: Any
-    kind: Kind | None = None
+    kind: RequestKind | None = None
     text: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
@@ -104,65 +105,76 @@ def with_content(request: Any, content: bytes) -> Any:
 
 def exchanged(sent: Sent, ledger: Ledger, send: Callable[[Any], Any]) -> Any:
     """Send a request, and what is mended of it; the response's stream is still to be read."""
-    exchange, request = _Exchange(sent, ledger), sent.request
-    while True:
-        response = send(request)
-        try:
-            peek = Peek(response.status_code, response.headers)
-            seen: Any = _seen(response, peek) if peek.kind else ()
-            again, note = exchange.judged(response, peek)
-            if again is None:
-                if peek.kind:
-                    _give_on(response, peek, note, *seen)
-                return exchange.marked(response)
-        except BaseException:
-            response.close()
-            raise
-        response.close()
-        request = again
+    steps = _steps(sent, ledger, _Way(send, iter, next, "close"))
+    try:
+        step = next(steps)
+        while True:
+            try:
+                got = step()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(got)
+    except StopIteration as end:
+        return end.value
 
 
 async def aexchanged(sent: Sent, ledger: Ledger, send: Callable[[Any], Awaitable[Any]]) -> Any:
     """`exchanged` for asyncio."""
+    steps = _steps(sent, ledger, _Way(send, aiter, anext, "aclose"))
+    try:
+        step = next(steps)
+        while True:
+            try:
+                got = await step()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(got)
+    except StopIteration as end:
+        return end.value
+
+
+class _Way(NamedTuple):
+    """How the bytes move, with and without asyncio: what sends, what begins and goes on reading, what closes."""
+
+    send: Callable[[Any], Any]
+    begin: Callable[[Any], Any]
+    more: Callable[[Any, None], Any]
+    close: str
+
+
+#: What a driver calls, or calls and awaits. It sends back what comes of it, or throws in what went wrong.
+_Steps: TypeAlias = Generator[Callable[[], Any], Any, Any]
+
+
+def _steps(sent: Sent, ledger: Ledger, way: _Way) -> _Steps:
+    """All that is done for one request; returns the response for the caller."""
     exchange, request = _Exchange(sent, ledger), sent.request
     while True:
-        response = await send(request)
+        response = yield partial(way.send, request)
+        close = getattr(response, way.close)
         try:
             peek = Peek(response.status_code, response.headers)
-            seen: Any = await _aseen(response, peek) if peek.kind else ()
+            seen: Any = (yield from _seen(response, peek, way)) if peek.kind else ()
             again, note = exchange.judged(response, peek)
             if again is None:
                 if peek.kind:
                     _give_on(response, peek, note, *seen)
                 return exchange.marked(response)
         except BaseException:
-            await response.aclose()
+            yield close
             raise
-        await response.aclose()
+        yield close
         request = again
 
 
-def _seen(response: Any, peek: Peek) -> tuple[list[bytes], Iterator[bytes], Exception | None]:
-    """Read as much of an answer as tells what it is; an error of the wire is for whoever reads on."""
+def _seen(response: Any, peek: Peek, way: _Way) -> _Steps:
+    """Read as much of an answer as shows what it is; an error of the wire is for whoever reads on."""
     chunks: list[bytes] = []
-    rest: Iterator[bytes] = iter(response.stream)
+    rest = way.begin(response.stream)
     try:
-        for chunk in rest:
-            chunks.append(chunk)
-            if peek.feed(chunk):
-                return chunks, rest, None
-        peek.end()
-    except Exception as error:
-        return chunks, rest, error
-    return chunks, rest, None
-
-
-async def _aseen(response: Any, peek: Peek) -> tuple[list[bytes], AsyncIterator[bytes], Exception | None]:
-    """`_seen` for asyncio."""
-    chunks: list[bytes] = []
-    rest: AsyncIterator[bytes] = aiter(response.stream)
-    try:
-        async for chunk in rest:
+        while (chunk := (yield partial(way.more, rest, None))) is not None:
             chunks.append(chunk)
             if peek.feed(chunk):
                 return chunks, rest, None

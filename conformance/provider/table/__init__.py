@@ -78,8 +78,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """All that a table says of one parameter: of some of its values, and of the others (None: nothing)."""
+class Support:
+    """What a table says of one parameter: of some of its values, and of all others (None: nothing)."""
 
     values: Mapping[str, bool]
     others: bool | None
@@ -139,7 +139,7 @@ class SupportTable:
                     return rule.statements[name]
         return None
 
-    def verdicts(self, question: Question) -> dict[str, Verdict]:
+    def parameters(self, question: Question) -> dict[str, Support]:
         """Every parameter that the rules for a request speak of: what `lookup` says of all its values."""
         values: dict[str, dict[str, bool]] = {}
         others: dict[str, bool] = {}
@@ -154,7 +154,7 @@ class SupportTable:
                     others[path] = statement.supported
                 else:
                     said.setdefault(value, statement.supported)
-        return {path: Verdict(said, others.get(path)) for path, said in values.items()}
+        return {path: Support(said, others.get(path)) for path, said in values.items()}
 
 
 def names_of(parameter: str) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ def load_table(path: str | Path | None = None) -> SupportTable:
     except OSError as error:
         raise TableError(f"cannot read the support table {file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise TableError(f"the support table {file} is not JSON ({error}); restore it or write it anew") from None
+        raise TableError(f"the support table {file} is not JSON ({error}); restore it, or make it again") from None
     table = parse_table(data, str(file))
     return table if path is None else replace(table, own=len(table.rules) - 1)
 

@@ -142,7 +142,7 @@ class _Rules:
 
 @functools.cache
 def _rules() -> _Rules:
-    data = json.loads((resources.files("conformance.provider") / "rate_limits.json").read_text(encoding="utf-8"))
+    data = json.loads((resources.files(__package__) / "rate_limits.json").read_text(encoding="utf-8"))
     return _Rules(
         first=data["read"]["first"],
         last=data["read"]["last"],

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.provider.catalogue import Listed, declared_by
 from conformance.provider.files import cache_folder, write_whole
+from conformance.provider.models.catalogue import Listed, declared_by
 from conformance.provider.target import Target
 
 logger = logging.getLogger("conformance.provider")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
-from conformance.provider.capabilities import MAX_ID
+from conformance.provider.models.capabilities import MAX_ID
 from conformance.provider.table import Question, SupportTable, split_parameter
 
 
@@ -35,12 +35,12 @@ def compat_of(
     asked = {
         end: Question(model, end, "stream", route, gateway, gateway_version) for end in rules["wires"]["essential"]
     }
-    verdicts = {end: table.verdicts(question) for end, question in asked.items()}
+    supports = {end: table.parameters(question) for end, question in asked.items()}
 
     def takes(endpoint: str, parameter: str) -> bool:
         path, value = split_parameter(parameter)
-        verdict = verdicts[endpoint].get(path)
-        return verdict is None or not verdict.refuses(value)
+        support = supports[endpoint].get(path)
+        return support is None or not support.refuses(value)
 
     wire = _wire(model, rules["wires"], takes)
     compat: dict[str, Any] = {}
@@ -64,7 +64,7 @@ def compat_of(
 
 @functools.cache
 def _rules() -> dict[str, Any]:
-    text = (resources.files("conformance.provider") / "compat.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "compat.json").read_text(encoding="utf-8")
     rules: dict[str, Any] = json.loads(text)
     return rules
 

@@ -48,7 +48,7 @@ _BY = ("gateway", "backend", "unknown")
 _ENDPOINTS = ("chat_completions", "responses", "messages")
 
 
-class Kind(NamedTuple):
+class RequestKind(NamedTuple):
     """The requests that something is learnt about."""
 
     gateway: str
@@ -74,7 +74,7 @@ class Entry:
     parameters: dict[str, Learnt] = field(default_factory=dict)
 
 
-Entries: TypeAlias = dict[Kind, Entry]
+Entries: TypeAlias = dict[RequestKind, Entry]
 _Change: TypeAlias = Callable[[Entries], None]
 
 
@@ -110,13 +110,13 @@ class Memory:
         """Where it is kept."""
         return (self._folder or cache_folder()) / FILE
 
-    def known(self, kind: Kind) -> Mapping[str, bool]:
+    def known(self, kind: RequestKind) -> Mapping[str, bool]:
         """What can and cannot be sent with requests of this kind; empty where nothing was learnt."""
         self.look()
         entry = self._entries.get(kind)
         return {name: each.supported for name, each in entry.parameters.items()} if entry else {}
 
-    def version(self, kind: Kind) -> str | None:
+    def version(self, kind: RequestKind) -> str | None:
         """The gateway's version that taught what is known."""
         entry = self._entries.get(kind)
         return entry.version if entry else None
@@ -127,7 +127,7 @@ class Memory:
         self.look()
         return self._entries
 
-    def learn(self, kind: Kind, version: str | None, said: Mapping[str, bool], by: str) -> None:
+    def learn(self, kind: RequestKind, version: str | None, said: Mapping[str, bool], by: str) -> None:
         """Keep what an answer has taught."""
         now = int(time.time())
         new = {name: Learnt(can, by, now) for name, can in said.items() if _NAME.fullmatch(name)}
@@ -143,7 +143,7 @@ class Memory:
 
         self._apply(change)
 
-    def forget(self, wanted: Callable[[Kind, str], bool] | None = None) -> int:
+    def forget(self, wanted: Callable[[RequestKind, str], bool] | None = None) -> int:
         """Forget the parameters that are wanted forgotten, all by default; returns how many there were."""
         count = 0
 
@@ -250,8 +250,8 @@ def _read(file: Path) -> Entries:
     return entries
 
 
-def _entry(row: Any) -> tuple[Kind, Entry]:
-    kind = Kind(row["gateway"], row["model"], row["endpoint"], row["mode"])
+def _entry(row: Any) -> tuple[RequestKind, Entry]:
+    kind = RequestKind(row["gateway"], row["model"], row["endpoint"], row["mode"])
     version = row["version"]
     if not all(isinstance(each, str) for each in kind) or not isinstance(version, str | None):
         raise TypeError("a row is none")

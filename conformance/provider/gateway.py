@@ -13,18 +13,18 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.provider.cache import Cached, read_models, write_models
-from conformance.provider.capabilities import capabilities_of
-from conformance.provider.catalogue import Listed, number_of
-from conformance.provider.compat import compat_of
 from conformance.provider.errors import GatewayError, KeyRefusedError, TargetError
-from conformance.provider.fetching import fetch, fetch_async
-from conformance.provider.layers import Table, layered_table
-from conformance.provider.model import Cost, Model
+from conformance.provider.models import Cost, Model
+from conformance.provider.models.cache import Cached, read_models, write_models
+from conformance.provider.models.capabilities import capabilities_of
+from conformance.provider.models.catalogue import Listed, number_of
+from conformance.provider.models.compat import compat_of
+from conformance.provider.models.fetching import fetch, fetch_async
 from conformance.provider.repair import RepairMode
-from conformance.provider.request_filter import OnRepair, RequestFilter
 from conformance.provider.table import SupportTable
+from conformance.provider.table.layers import Table, layered_table
 from conformance.provider.target import ENVIRONMENT, Target, gateway_name, make_target, target_from_env
+from conformance.provider.transport.request_filter import OnRepair, RequestFilter
 
 if TYPE_CHECKING:
     from conformance.provider.stream.events import Event
@@ -141,7 +141,7 @@ class LiteLLMProvider:
         Raises `ValueError` for an id that is empty or no text.
         """
         if not isinstance(model_id, str) or not model_id.strip():
-            raise ValueError("a model's id must be a text that is not empty")
+            raise ValueError("a model's id must be a string that is not empty")
         cached = self._known()
         listed = {each.id: each for each in cached.models} if cached else {}
         return self._model(listed.get(model_id, Listed(model_id)))

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
 
-from conformance.provider.table import Question, SupportTable, Verdict, split_parameter
+from conformance.provider.filter.places import GONE, mend_at, spelled, steps_of
+from conformance.provider.table import Question, Support, SupportTable, split_parameter
 
-#: What a list step is written as, at the end of a name: `tools[].strict`.
-EACH = "[]"
-
-#: Plans kept with each table, and the longest model id one is kept for.
-_MAX_PLANS = 512
+#: Recipes kept with each table, and the longest model id one is kept for.
+_MAX_RECIPES = 512
 _MAX_ID = 256
 
 
@@ -47,25 +43,19 @@ class _Step:
     name: str
     together: tuple[str, ...]
     at: tuple[str, ...]
-    verdict: Verdict
+    support: Support
     action: str
     remedy: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _Recipe:
     steps: tuple[_Step, ...]
-    verdicts: Mapping[str, Verdict]
+    supports: Mapping[str, Support]
     needs: Mapping[str, tuple[str, ...]]
     endpoint: str
 
 
-class _Gone:
-    """Stands in for a value that was left out."""
-
-
-_GONE = _Gone()
-_Mend: TypeAlias = Callable[[Any], Any]
 #: What was refused, by name, and what stands in its place.
 _Changes: TypeAlias = dict[str, str | None]
 
@@ -89,82 +79,54 @@ def filter_request(
     """
     mode = "stream" if body.get("stream") is True else "whole"
     model = model if isinstance(model, str) else ""
-    plan = _plan(table, Question(model, endpoint, mode, route, gateway, gateway_version))
+    recipe = _recipe(table, Question(model, endpoint, mode, route, gateway, gateway_version))
     kept = dict(body)
     changes: _Changes = {}
-    for step in plan.steps:
+    for step in recipe.steps:
         if step.at[0] in kept and all(name in kept for name in step.together):
-            _ACTIONS[step.action](kept, step, plan, changes)
-    if changes and plan.needs:
-        _drop_dependents(kept, plan, changes)
+            _ACTIONS[step.action](kept, step, recipe, changes)
+    if changes and recipe.needs:
+        _drop_dependents(kept, recipe, changes)
     instead = {name: put for name, put in changes.items() if put is not None}
     return Filtered(kept, tuple(changes), instead)
 
 
-def spelled(value: Any) -> str:
-    """A value as parameter ids spell it: `true`, `false`, `null`, a number, or the string itself.
-
-    An object is spelled by its `type`, a list `empty` or `list`. Numbers beyond what Python and
-    JavaScript write alike (under 0.0001, from 2**53 on) are `number`.
-    """
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return _spelled_number(value)
-    if isinstance(value, dict):
-        kind = value.get("type")
-        return kind if isinstance(kind, str) else "object"
-    return "list" if value else "empty"
-
-
-def _spelled_number(value: float) -> str:
-    if not abs(value) < 2**53:
-        return "number"
-    if value == math.floor(value):
-        return str(int(value))
-    return str(value) if abs(value) >= 0.0001 else "number"
-
-
-def _drop(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+def _drop(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
     """Leave the value out wherever it is refused; where it stands for several together, just the one."""
 
     def mend(value: Any) -> Any:
-        if not step.verdict.refuses(_value(value, step)):
+        if not step.support.refuses(_value(value, step)):
             return value
         changes[".".join(step.at) if step.together else step.name] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
-def _take_out(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+def _take_out(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
     """Take the refused values out of a list."""
 
     def mend(value: Any) -> Any:
         name = _value(value, step)
-        if not step.verdict.refuses(name):
+        if not step.support.refuses(name):
             return value
         changes[f"{step.name}:{name}"] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
-def _replace(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+def _replace(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
     """Put the first value that is not refused in place of one that is."""
     values: Mapping[str, list[str]] = step.remedy["values"]
 
     def fits(other: str) -> bool:
         # What is said of the whole field speaks for the values that the registry has, and no more.
-        return not step.verdict.refuses(other) if other in values else step.verdict.values.get(other) is not False
+        return not step.support.refuses(other) if other in values else step.support.values.get(other) is not False
 
     def mend(value: Any) -> Any:
         name = _value(value, step)
-        if not step.verdict.refuses(name):
+        if not step.support.refuses(name):
             return value
         other = next((each for each in values.get(name, ()) if fits(each)), None)
         if other is not None:
@@ -173,19 +135,19 @@ def _replace(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) 
         if step.remedy["otherwise"] == "keep":
             return value
         changes[step.name] = None
-        return _GONE
+        return GONE
 
-    _mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend)
 
 
-def _rename(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+def _rename(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
     """Give the value to the field that the model takes it in; that field's own value stays."""
     value = body[step.name]
-    if not step.verdict.refuses(_value(value, step)):
+    if not step.support.refuses(_value(value, step)):
         return
-    other = step.remedy["to"].get(plan.endpoint)
-    verdict = plan.verdicts.get(other)
-    if other is not None and verdict is not None and verdict.refuses(spelled(value)):
+    other = step.remedy["to"].get(recipe.endpoint)
+    support = recipe.supports.get(other)
+    if other is not None and support is not None and support.refuses(spelled(value)):
         other = None
     changes[step.name] = other
     del body[step.name]
@@ -193,11 +155,11 @@ def _rename(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -
         body.setdefault(other, value)
 
 
-def _keep(body: dict[str, Any], step: _Step, plan: _Plan, changes: _Changes) -> None:
+def _keep(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
     """Send it all the same: `reason` in the data says why."""
 
 
-_ACTIONS: Mapping[str, Callable[[dict[str, Any], _Step, _Plan, _Changes], None]] = {
+_ACTIONS: Mapping[str, Callable[[dict[str, Any], _Step, _Recipe, _Changes], None]] = {
     "drop": _drop,
     "take_out": _take_out,
     "replace": _replace,
@@ -213,12 +175,12 @@ def _value(value: Any, step: _Step) -> str:
     return names.get(name, name) if isinstance(value, dict) else name
 
 
-def _drop_dependents(body: dict[str, Any], plan: _Plan, changes: _Changes) -> None:
+def _drop_dependents(body: dict[str, Any], recipe: _Recipe, changes: _Changes) -> None:
     """Drop what needs something that was dropped and has nothing in its place."""
     waiting = [name for name, put in changes.items() if put is None]
     while waiting:
-        for name in plan.needs.get(waiting.pop(0), ()):
-            if _dropped(body, name, plan.endpoint):
+        for name in recipe.needs.get(waiting.pop(0), ()):
+            if _dropped(body, name, recipe.endpoint):
                 changes[name] = None
                 waiting.append(name)
 
@@ -233,54 +195,16 @@ def _dropped(body: dict[str, Any], name: str, endpoint: str) -> bool:
         if wanted is not None and spelled(value) != wanted:
             return value
         found = True
-        return _GONE
+        return GONE
 
-    _mend_at(body, _at(path, endpoint), mend)
+    mend_at(body, _at(path, endpoint), mend)
     return found
-
-
-def _mend_at(body: dict[str, Any], at: tuple[str, ...], mend: _Mend) -> None:
-    """Mend one place in a body, whose inner values are the caller's and stay as they are.
-
-    What this empties goes too, for it would say nothing.
-    """
-    name = at[0]
-    if name in body:
-        inner = _mended(body[name], at, 1, mend)
-        if inner is _GONE:
-            del body[name]
-        else:
-            body[name] = inner
-
-
-def _mended(value: Any, at: tuple[str, ...], depth: int, mend: _Mend) -> Any:
-    """A value with one place in it mended: the same object where nothing was to do."""
-    if depth == len(at):
-        return mend(value)
-    name = at[depth]
-    if name == EACH:
-        if not isinstance(value, list):
-            return value
-        if depth + 1 < len(at) and not any(at[depth + 1] in item for item in value if isinstance(item, dict)):
-            return value  # the common case, and a conversation is long
-        items = [_mended(item, at, depth + 1, mend) for item in value]
-        if all(map(operator.is_, items, value)):
-            return value
-        return [item for item in items if item is not _GONE] or _GONE
-    if not isinstance(value, dict) or name not in value:
-        return value
-    inner = _mended(value[name], at, depth + 1, mend)
-    if inner is value[name]:
-        return value
-    if inner is _GONE:
-        return {key: each for key, each in value.items() if key != name} or _GONE
-    return {**value, name: inner}
 
 
 @functools.cache
 def remedies() -> dict[str, Any]:
     """What `remedies.json` says."""
-    text = (resources.files("conformance.provider") / "remedies.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "remedies.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
@@ -292,38 +216,30 @@ def _at(name: str, endpoint: str) -> tuple[str, ...]:
     return tuple(steps_of(path))
 
 
-def steps_of(path: str) -> Iterator[str]:
-    """The steps of a path as it is written, `[]` for each item of a list."""
-    for name in path.split("."):
-        yield name.removesuffix(EACH)
-        if name.endswith(EACH):
-            yield EACH
-
-
-def _plan(table: SupportTable, question: Question) -> _Plan:
+def _recipe(table: SupportTable, question: Question) -> _Recipe:
     """What to do about requests of one kind: worked out once, and kept with the table."""
-    plans: dict[Question, _Plan] = table.memo
-    plan = plans.get(question)
-    if plan is None:
-        plan = _planned(table, question)
+    recipes: dict[Question, _Recipe] = table.memo
+    recipe = recipes.get(question)
+    if recipe is None:
+        recipe = _made_recipe(table, question)
         if len(question.model) <= _MAX_ID:
-            if len(plans) >= _MAX_PLANS:
-                plans.clear()
-            plans[question] = plan
-    return plan
+            if len(recipes) >= _MAX_RECIPES:
+                recipes.clear()
+            recipes[question] = recipe
+    return recipe
 
 
-def _planned(table: SupportTable, question: Question) -> _Plan:
-    verdicts = table.verdicts(question)
+def _made_recipe(table: SupportTable, question: Question) -> _Recipe:
+    supports = table.parameters(question)
     known = remedies()
-    refused = [name for name, verdict in verdicts.items() if verdict.refuses_any]
+    refused = [name for name, support in supports.items() if support.refuses_any]
     # What stands for several together comes last: one of them may have gone by then.
     steps = []
     for name in sorted(refused, key=lambda name: "+" in name):
         remedy = known["remedies"].get(name, {"action": "drop"})
         together = tuple(name.split("+")) if "+" in name else ()
-        steps.append(_Step(name, together, _at(name, question.endpoint), verdicts[name], remedy["action"], remedy))
+        steps.append(_Step(name, together, _at(name, question.endpoint), supports[name], remedy["action"], remedy))
     needs: dict[str, tuple[str, ...]] = {}
     for name, prerequisite in known["needs"].get(question.endpoint, {}).items():
         needs[prerequisite] = (*needs.get(prerequisite, ()), name)
-    return _Plan(tuple(steps), verdicts, needs, question.endpoint)
+    return _Recipe(tuple(steps), supports, needs, question.endpoint)

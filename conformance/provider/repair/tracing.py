@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, TypeAlias
 
-from conformance.provider.dialects import snake
-from conformance.provider.filtering import EACH, steps_of
+from conformance.provider.filter.places import EACH, steps_of
+from conformance.provider.refusals.dialects import snake
 
 #: A path in a body: names of fields, and `[]` for each item of a list.
 Place: TypeAlias = tuple[str, ...]
@@ -25,7 +25,7 @@ Place: TypeAlias = tuple[str, ...]
 @functools.cache
 def rules() -> dict[str, Any]:
     """What `repair.json` says."""
-    text = (resources.files("conformance.provider") / "repair.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "repair.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 

@@ -53,7 +53,7 @@ def capabilities_of(model_id: str, declared: Mapping[str, Any] | None = None) ->
 
 @functools.cache
 def _rules() -> dict[str, Any]:
-    text = (resources.files("conformance.provider") / "capabilities.json").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "capabilities.json").read_text(encoding="utf-8")
     rules: dict[str, Any] = json.loads(text)
     return rules
 

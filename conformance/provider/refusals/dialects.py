@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeGuard
 
-from conformance.provider.unwrapping import MAX_TEXT, unwrap
+from conformance.provider.refusals.unwrapping import MAX_TEXT, unwrap
 
 #: Where an error object keeps its words.
 _MESSAGES = ("error", "detail", "msg", "message")
@@ -90,7 +90,7 @@ def compiled(row: Mapping[str, Any]) -> re.Pattern[str]:
 
 @functools.cache
 def _tables() -> _Tables:
-    data = json.loads((resources.files("conformance.provider") / "dialects.json").read_text(encoding="utf-8"))
+    data = json.loads((resources.files(__package__) / "dialects.json").read_text(encoding="utf-8"))
     return _Tables(
         refusals=tuple(map(_pattern, data["refusals"])),
         hints=tuple(map(_pattern, data["hints"])),

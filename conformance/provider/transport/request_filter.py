@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.filtering import Filtered, filter_request
+from conformance.provider.filter import Filtered, filter_request
 from conformance.provider.json_text import edited
-from conformance.provider.layers import Table, layered_table, with_learnt
-from conformance.provider.learned import Kind, Memory, address
-from conformance.provider.mending import Sent, with_content
 from conformance.provider.repair import Repair, RepairEvent, RepairMode
+from conformance.provider.repair.learned import Memory, RequestKind, address
 from conformance.provider.table import Question, SupportTable, split_parameter
+from conformance.provider.table.layers import Table, layered_table, with_learnt
 from conformance.provider.target import gateway_name, make_target
+from conformance.provider.transport.mending import Sent, with_content
 
 logger = logging.getLogger("conformance.provider")
 
@@ -81,17 +81,17 @@ class RequestFilter:
         self._gateway = gateway
         self._reported: set[tuple[str, str]] = set()
         self._addresses: dict[str, str] = {}
-        self._tables: dict[Kind, tuple[int, SupportTable]] = {}
-        self._counts: dict[Kind, int] = {}
-        self._suspects: dict[Kind, tuple[str, ...]] = {}
-        self._unfinished: dict[Kind, dict[str, bool]] = {}
+        self._tables: dict[RequestKind, tuple[int, SupportTable]] = {}
+        self._counts: dict[RequestKind, int] = {}
+        self._suspects: dict[RequestKind, tuple[str, ...]] = {}
+        self._unfinished: dict[RequestKind, dict[str, bool]] = {}
 
     def ready(self, request: Any) -> Sent:
         """What to send in place of a request: itself, or one without the fields that its model refuses."""
         try:
             return self._ready(request)
         except Exception:
-            logger.debug("a request was sent unfiltered, for it could not be read", exc_info=True)
+            logger.debug("a request was sent unfiltered, because it could not be read", exc_info=True)
             return Sent(request)
 
     def replaced(self, request: Any) -> Any:
@@ -166,7 +166,7 @@ class RequestFilter:
         if not isinstance(model, str):
             return Sent(request), None
         mode = "stream" if body.get("stream") is True else "whole"
-        kind = Kind(self._address(url), model, endpoint, mode)
+        kind = RequestKind(self._address(url), model, endpoint, mode)
         question = Question(model, endpoint, mode, gateway=self._gateway or gateway_name(url), **self._known)
         table = self._table(kind)
         begun = self._unfinished.pop(kind, {})
@@ -196,7 +196,7 @@ class RequestFilter:
             gateway_version=asked.gateway_version,
         )
 
-    def _table(self, kind: Kind) -> SupportTable:
+    def _table(self, kind: RequestKind) -> SupportTable:
         """The table for requests of a kind, with what was learnt about them."""
         if self.repair == "off":
             return self.table
@@ -211,7 +211,7 @@ class RequestFilter:
         self._tables[kind] = self.memory.generation, table
         return table
 
-    def _is_to_try_again(self, kind: Kind, body: dict[str, Any], asked: Question, found: Filtered) -> bool:
+    def _is_to_try_again(self, kind: RequestKind, body: dict[str, Any], asked: Question, found: Filtered) -> bool:
         """Whether it is time to see what is taken again; only what something learnt changes counts."""
         if not found.dropped:
             return False

@@ -1,0 +1,35 @@
+"""A support table as JSON text. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conformance.provider.table import SCHEMA_VERSION, Statement, SupportTable, parse_table
+
+
+def dump_table(table: SupportTable) -> str:
+    """A table as JSON text. Selectors, notes and lists that say nothing are left out."""
+    rules = []
+    for rule in table.rules:
+        row: dict[str, Any] = {
+            name: list(getattr(rule, name))
+            for name in ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
+            if getattr(rule, name)
+        }
+        row["statements"] = {name: _statement_row(value) for name, value in rule.statements.items()}
+        if rule.cassettes:
+            row["cassettes"] = list(rule.cassettes)
+        rules.append(row)
+    document = {"schema_version": SCHEMA_VERSION, "sources": dict(table.sources), "rules": rules}
+    parse_table(document)
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _statement_row(statement: Statement) -> dict[str, Any]:
+    row: dict[str, Any] = {"supported": statement.supported, "source": statement.source}
+    if statement.rejected_by:
+        row["rejected_by"] = list(statement.rejected_by)
+    if statement.note:
+        row["note"] = statement.note
+    return row
