@@ -19,31 +19,24 @@ from conformance.answers.reading import Answer
 from conformance.judge.asking import Asker, negotiate
 from conformance.judge.batching import batches
 from conformance.judge.dialogue import Ask, one, patiently, together
+from conformance.judge.reasons import Outcome, concluded, not_recorded, rejected, unmet, without_baseline
 from conformance.judge.repeating import Suspects
 from conformance.judge.verdicts import (
     Channel,
-    Outcome,
     Passed,
     accepted,
     answer_of,
     blamed,
     channel_of,
-    inconclusive,
     invisible,
     is_refusal,
-    not_recorded,
-    rejected,
     says_no,
-    trouble,
 )
 from conformance.parameters import BASELINE
 from conformance.parameters.effects import FETCHED, NOT_FOUND
 from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan.cells import Group
-from conformance.types import Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Verdict
-
-#: How the reason of cells begins that met a fault of ours.
-FAULT = "the suite failed to judge the answers"
+from conformance.types import Cause, Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response
 
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
@@ -59,8 +52,8 @@ def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> 
         return (yield from _settled(group, exhaustive, litellm))
     except Exception as fault:
         place = traceback.extract_tb(fault.__traceback__)[-1]
-        cause = f"{FAULT}: {type(fault).__name__} in {place.name}, line {place.lineno}; please report this"
-        return dict.fromkeys((p.id for p in group.parameters), inconclusive(cause))
+        outcome = concluded(Cause.SUITE_FAULT, fault=type(fault).__name__, place=place.name, line=place.lineno)
+        return dict.fromkeys((p.id for p in group.parameters), outcome)
 
 
 def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
@@ -80,7 +73,7 @@ def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
 def _no_baseline(exchange: Exchange | None) -> Outcome:
     if exchange is None:
         return not_recorded()
-    return inconclusive(f"the baseline failed: {trouble(answer_of(exchange))}").shown_by(exchange)
+    return without_baseline(Cause.BASELINE_FAILED, answer_of(exchange)).shown_by(exchange)
 
 
 @dataclass
@@ -154,7 +147,7 @@ class _Prober:
                     yield from self._named(parameter, end)
         if gone := self.asker.gone:
             left = [p for p in parameters if not self._settled(p)]
-            self._all(left, inconclusive(f"the baseline fails too: {trouble(answer_of(gone))}").shown_by(gone))
+            self._all(left, without_baseline(Cause.BASELINE_LOST, answer_of(gone)).shown_by(gone))
 
     def _asked(
         self, ready: Sequence[Parameter], parameters: Sequence[Parameter], needed: Collection[str]
@@ -201,8 +194,7 @@ class _Prober:
         source = self.passed[needed.id].probe if needed else self.asker.baseline
         body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
         if body is None:
-            words = "no answer of it holds what would be sent back."
-            self._all([parameter], Outcome(Verdict.NOT_APPLICABLE, words).shown_by(source))
+            self._all([parameter], concluded(Cause.NOTHING_TO_SEND).shown_by(source))
             return []
         return [replace(parameter, bodies={self.group.endpoint: body})]
 
@@ -212,8 +204,8 @@ class _Prober:
 
     def _unasked(self, parameter: Parameter, needed: Parameter | None) -> Outcome | None:
         """The outcome of what needs not be asked: its field is refused whatever its value, or what it builds on is."""
-        if needed and (unmet := self.found.get(needed.id)):
-            return _unmet(needed, unmet)
+        if needed and (outcome := self.found.get(needed.id)):
+            return unmet(needed.id, outcome)
         named = (parameter.path, *parameter.bodies[self.group.endpoint])
         refusals = [self.refused[name] for name in named if name in self.refused]
         return refusals[0] if refusals and not self.exhaustive else None
@@ -260,7 +252,7 @@ class _Prober:
     def _named_among(self, named: Sequence[Parameter], exchange: Exchange) -> Ask[None]:
         """Settle those of a batch that a refusal names, or ask for them alone, where it may be their company."""
         answer = answer_of(exchange)
-        outcome = rejected(answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
+        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
         text = answer.refusal or ""
         unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
         by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.group.endpoint])
@@ -272,14 +264,14 @@ class _Prober:
     def _named(self, parameter: Parameter, exchange: Exchange) -> Ask[None]:
         """Settle a parameter by a refusal that names it."""
         answer, baseline = answer_of(exchange), self._baseline(parameter)
-        outcome = rejected(answer, exchange.response).shown_by(exchange, baseline)
+        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(exchange, baseline)
         if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
             outcome = yield from self._who(parameter, exchange, baseline)
         self._refuse([parameter], answer, outcome)
 
     def _who(self, parameter: Parameter, refusal: Exchange, baseline: Exchange) -> Ask[Outcome]:
         """Who refused, where neither words nor headers tell: LiteLLM leaves out only what itself refuses."""
-        outcome = rejected(answer_of(refusal), refusal.response)
+        outcome = rejected(Cause.REFUSAL_NAMED, answer_of(refusal), refusal.response)
         exchange = yield from one(self.asker.probe([parameter], {"drop_params": True}))
         if exchange is None:
             return outcome.shown_by(refusal, baseline)
@@ -289,7 +281,7 @@ class _Prober:
             by = RejectedBy.GATEWAY
         elif says_no(answer) and blamed([parameter], self.group.endpoint, answer):
             by = RejectedBy.BACKEND
-        return Outcome(outcome.verdict, outcome.reason, by).shown_by(refusal, exchange, baseline)
+        return replace(outcome, rejected_by=by).shown_by(refusal, exchange, baseline)
 
     def _fetch(self) -> Ask[None]:
         """Fetch the answers of parameters whose effect shows only there, and the baseline's to compare."""
@@ -345,15 +337,6 @@ class _Prober:
 
     def _all(self, parameters: Iterable[Parameter], outcome: Outcome) -> None:
         self.found |= dict.fromkeys((p.id for p in parameters), outcome)
-
-
-def _unmet(needed: Parameter, unmet: Outcome) -> Outcome:
-    """The outcome of what builds on a parameter that did not pass."""
-    if unmet.verdict is Verdict.INCONCLUSIVE:
-        return replace(unmet, reason=f"its prerequisite {needed.id} is inconclusive: {unmet.reason}")
-    does = "is rejected" if unmet.verdict is Verdict.REJECTED else "does not apply"
-    reason = f"there is nothing to ask: its prerequisite {needed.id} {does}: {unmet.reason}"
-    return replace(unmet, verdict=Verdict.NOT_APPLICABLE, reason=reason, rejected_by=None, unmet=True)
 
 
 def fewest_requests(group: Group, *, exhaustive: bool = False) -> int:

@@ -12,7 +12,18 @@ from conformance.errors import TableError
 from conformance.schemas import first_error
 from conformance.schemas.documents import Cell, GatewayRow, MatrixRun, RecordedModel
 from conformance.schemas.documents import Matrix as Matrix
-from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
+from conformance.types import (
+    STATEMENTS,
+    Cause,
+    CellKey,
+    Endpoint,
+    Gateway,
+    Judgement,
+    Mode,
+    Model,
+    RejectedBy,
+    Verdict,
+)
 
 SCHEMA_VERSION = 1
 
@@ -89,6 +100,8 @@ def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) ->
         "declared": declares(declared, key.endpoint, judgement.fields),
         "evidence": [f"{file}#{digest}" for digest in judgement.evidence],
     }
+    if judgement.cause:
+        cell["cause"] = judgement.cause.value
     if judgement.split:
         cell["split"] = {name: verdict.value for name, verdict in sorted(judgement.split.items())}
     return cell
@@ -96,12 +109,13 @@ def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) ->
 
 def judgement_from(row: Mapping[str, Any]) -> Judgement:
     """The judgement that `cell_row` wrote."""
-    by = row["rejected_by"]
+    by, cause = row["rejected_by"], row.get("cause")
     return Judgement(
         key=cell_key(row),
         fields=tuple(row["fields"]),
         verdict=Verdict(row["verdict"]),
         reason=row["reason"],
+        cause=Cause(cause) if cause else None,
         rejected_by=RejectedBy(by) if by else None,
         evidence=tuple(ref.rpartition("#")[2] for ref in row["evidence"]),
         split={name: Verdict(verdict) for name, verdict in row.get("split", {}).items()},

@@ -17,8 +17,9 @@ from conformance.cassettes.format import GATEWAY_VERSION, PART
 from conformance.discover.listing import Discovered
 from conformance.errors import CassetteError
 from conformance.judge.dialogue import Ask
+from conformance.judge.reasons import Outcome, concluded, not_recorded
 from conformance.judge.settling import Found, settle
-from conformance.judge.verdicts import Outcome, combined, inconclusive, not_recorded
+from conformance.judge.verdicts import combined
 from conformance.matrix.document import (
     Matrix,
     cell_key,
@@ -36,7 +37,7 @@ from conformance.parameters import Registry
 from conformance.plan.cells import RUN_STRIDE, Group, Plan, groups_for, make_plan, select_models
 from conformance.plan.shards import Shard, shard_from
 from conformance.schemas.documents import Cell, GatewayDocument, MatrixRun, RecordedRun
-from conformance.types import CellKey, Endpoint, Exchange, Judgement, Model, Parameter, PlannedCell
+from conformance.types import Cause, CellKey, Endpoint, Exchange, Judgement, Model, Parameter, PlannedCell
 
 #: So many cells stay unpacked: a dozen readers go through them, and 20,000 take 20 MB.
 _UNPACKED = 20_000
@@ -260,8 +261,7 @@ class Replay:
         if not versions or self.gateway.version in versions:
             return None
         seen = one_line(", ".join(sorted(versions)))
-        cause = f"recorded with version {seen}, and not {self.gateway.version}; measure it with --live"
-        return replace(inconclusive(cause), recorded=False)
+        return replace(concluded(Cause.OTHER_VERSION, seen=seen, version=self.gateway.version), recorded=False)
 
     def route(self, model: str) -> str | None:
         """The provider path that a planned model takes, where the gateway tells."""

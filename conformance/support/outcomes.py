@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from conformance.provider.table import SupportTable
 from conformance.support.deriving import Overrides, beats_measurement, told
-from conformance.types import Judgement, told_of
+from conformance.types import DEVIATION, Judgement, opening_of, told_of
 
 
 class Kind(StrEnum):
@@ -59,7 +59,7 @@ def compare(
     """
     key, measured = judgement.key, judgement.supported
     if measured is None:
-        return Outcome(Kind.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
+        return Outcome(Kind.UNKNOWN, f"{opening_of(judgement.verdict, None)}{judgement.reason}")
     statement = told(table, key, gateway, route, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
@@ -68,7 +68,7 @@ def compare(
     source = statement.source if statement else "no rule: unknown parameters are sent"
     where = f"{key.model!r} on {key.endpoint} ({key.mode})"
     verdict = told_of(judgement.verdict, judgement.rejected_by)
-    shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
+    shown = f"{DEVIATION}{key.parameter} is {verdict} for {where}\n  {judgement.reason}"
     if deliberate and said != measured:
         return Outcome(Kind.SAME, f"{shown}\n{source} is meant to contradict it")
     if deliberate:

@@ -12,8 +12,8 @@ import pytest
 from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway, Received
 from conformance.exchange.sender import Sender
+from conformance.judge.reasons import UNMET, Outcome
 from conformance.judge.settling import Found, settle
-from conformance.judge.verdicts import Outcome
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.target import Target
@@ -84,7 +84,7 @@ BY_THE_GATEWAY = {
 
 def contradictions(measured: Measured, group: Group, parameter: Parameter, outcome: Outcome) -> list[str]:
     """How an outcome contradicts what its probe made reach an upstream."""
-    if outcome.verdict is Verdict.INCONCLUSIVE or outcome.unmet:
+    if outcome.verdict is Verdict.INCONCLUSIVE or outcome.cause in UNMET:
         return []
     probe, *others = outcome.evidence
     received = measured.upstream(group, probe)

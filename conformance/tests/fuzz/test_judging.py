@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conformance.judge.settling import FAULT, settle
-from conformance.judge.verdicts import Outcome, combined
+from conformance.judge.reasons import Outcome
+from conformance.judge.settling import settle
+from conformance.judge.verdicts import combined
 from conformance.matrix.document import cell_row, dump_matrix, make_matrix, parse_matrix
 from conformance.matrix.packing import Block, Packed
 from conformance.measure.replay import answered
@@ -19,7 +20,7 @@ from conformance.plan.cells import Group, make_plan
 from conformance.report.page import render_page
 from conformance.schemas.documents import MatrixRun
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, answers, bodies, content_of, mutated
-from conformance.types import CellKey, Endpoint, Exchange, Gateway, Mode, Model, Request, Response, Verdict
+from conformance.types import Cause, CellKey, Endpoint, Exchange, Gateway, Mode, Model, Request, Response, Verdict
 
 REGISTRY = load_registry()
 IDS = sorted(parameter.id for parameter in REGISTRY.parameters)
@@ -103,7 +104,7 @@ def held(group: Group, exchanges: Answering, *, exhaustive: bool, litellm: bool)
             asked = dialogue.send(tuple(exchanges.ask(request) for request in asked))
     except StopIteration as end:
         found: dict[str, Outcome] = end.value
-        assert not any(outcome.reason.startswith(FAULT) for outcome in found.values()), found
+        assert not any(outcome.cause is Cause.SUITE_FAULT for outcome in found.values()), found
         return found
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from conformance.judge import settling as probing
 from conformance.judge import verdicts as judge
-from conformance.judge.settling import FAULT, fewest_requests, settle
-from conformance.judge.verdicts import Channel, Outcome, Passed
+from conformance.judge.reasons import Outcome
+from conformance.judge.settling import fewest_requests, settle
+from conformance.judge.verdicts import Channel, Passed
 from conformance.parameters import BASELINE
 from conformance.plan.cells import lanes
 from conformance.tests.helpers.building import CHAT, RESPONSES
@@ -31,7 +32,7 @@ from conformance.tests.helpers.policies import (
     random_policy,
     refusal,
 )
-from conformance.types import Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import Cause, Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,8 @@ def test_a_fault_costs_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "accepted", faulty)
     for outcome in conversed(Policy(), group(mode=Mode.STREAM)).values():
         assert outcome.verdict is Verdict.INCONCLUSIVE
-        assert outcome.reason.startswith(f"{FAULT}: KeyError in faulty, line ")
+        assert outcome.cause is Cause.SUITE_FAULT
+        assert outcome.reason.startswith("the suite failed to judge the answers: KeyError in faulty, line ")
     assert {outcome.verdict for outcome in held(Policy(), group()).values()} == {Verdict.ACCEPTED}
 
 
