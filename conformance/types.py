@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Endpoint(StrEnum):
@@ -67,6 +67,19 @@ class Cause(StrEnum):
     NOTHING_TO_SEND = "nothing_to_send"
     PREREQUISITE_REJECTED = "prerequisite_rejected"
     PREREQUISITE_NOT_APPLICABLE = "prerequisite_not_applicable"
+
+
+class Role(StrEnum):
+    """What an exchange is to the cell that names it as evidence."""
+
+    PROBE = "probe"  # the request with the parameter
+    DROPPED = "dropped"  # the probe, with the gateway told to drop what it does not support
+    BASELINE = "baseline"  # what the probe is held against
+    UNKNOWN_KEY = "unknown_key"  # a control: a key that no standard defines
+    WRONG_TYPE = "wrong_type"  # a control: a known field with a value of a wrong type
+    FETCHED = "fetched"  # a stored answer, fetched by its id
+    PREREQUISITE = "prerequisite"  # the probe of the parameter that this one builds on
+    SAME_FIELD = "same_field"  # the probe of a parameter with the same field, which is refused whatever its value
 
 
 class RejectedBy(StrEnum):
@@ -224,6 +237,16 @@ class Exchange:
     recorded_at: str = ""
 
 
+class Evidence(NamedTuple):
+    """An exchange that shows a verdict: what it is to the cell, and its digest.
+
+    `role` is None where an older suite wrote the matrix.
+    """
+
+    role: Role | None
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class CellKey:
     """The coordinates of a cell."""
@@ -249,7 +272,7 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A cell's verdict, the reason in one sentence, and the digests of the exchanges that show it.
+    """A cell's verdict, the reason in one sentence, and the exchanges that show it.
 
     `cause` is what the reason was made from, None where the verdict is a success.
     `split` holds the verdict of each deployment where those of one model disagree.
@@ -261,7 +284,7 @@ class Judgement:
     reason: str
     cause: Cause | None = None
     rejected_by: RejectedBy | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     split: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property

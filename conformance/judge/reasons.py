@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from conformance.answers import dialects
 from conformance.answers.reading import Answer
-from conformance.types import Cause, Exchange, RejectedBy, Response, Verdict
+from conformance.types import Cause, Evidence, Exchange, RejectedBy, Response, Role, Verdict
 
 _DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
 
 
+#: An exchange that shows an outcome, after what it is to that.
+Shown: TypeAlias = tuple[Role, Exchange]
+
+
+#: Roles of exchanges that ask about one parameter, and not about another.
+_PROBES = frozenset({Role.PROBE, Role.DROPPED, Role.SAME_FIELD})
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found of one parameter in one lane, and the digests of the exchanges that show it.
+    """What was found of one parameter in one lane, and the exchanges that show it.
 
     `cause` is None where the verdict is a success.
     """
@@ -26,16 +34,23 @@ class Outcome:
     verdict: Verdict
     reason: str
     rejected_by: RejectedBy | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     deployment: str = ""
     recorded: bool = True
     cause: Cause | None = None
 
-    def shown_by(self, *exchanges: Exchange | None) -> Outcome:
-        """The same outcome with these exchanges as its evidence."""
-        digests = dict.fromkeys(e.request.digest for e in exchanges if e is not None)
-        first = next((e for e in exchanges if e is not None), None)
-        return replace(self, evidence=tuple(digests), deployment=deployment_of(first.response) if first else "")
+    def shown_by(self, *shown: Shown) -> Outcome:
+        """The same outcome with these exchanges as its evidence, each once, in the first of its roles."""
+        roles: dict[str, Role] = {}
+        for role, exchange in shown:
+            roles.setdefault(exchange.request.digest, role)
+        evidence = tuple(Evidence(role, digest) for digest, role in roles.items())
+        return replace(self, evidence=evidence, deployment=deployment_of(shown[0][1].response) if shown else "")
+
+    def for_another(self, role: Role) -> Outcome:
+        """The same outcome for another parameter, to which the probes in its evidence are in this role."""
+        evidence = tuple(each._replace(role=role) if each.role in _PROBES else each for each in self.evidence)
+        return replace(self, evidence=evidence)
 
 
 class Meaning(NamedTuple):
@@ -132,6 +147,7 @@ def not_recorded() -> Outcome:
 def unmet(needed: str, outcome: Outcome) -> Outcome:
     """The outcome of what builds on a parameter that did not pass, given the outcome of that."""
     found = {"needed": needed, "why": outcome.reason}
+    outcome = outcome.for_another(Role.PREREQUISITE)
     if outcome.verdict is Verdict.INCONCLUSIVE:
         return replace(outcome, reason=_filled(_PREREQUISITE_INCONCLUSIVE, found))
     cause = _UNMET[outcome.verdict]

@@ -14,7 +14,7 @@ from conformance.judge.asking import IN_VAIN, Asker
 from conformance.judge.dialogue import PATIENCE, Ask
 from conformance.judge.reasons import Outcome, rejected, unclear, without_baseline
 from conformance.judge.verdicts import Words, answer_of, blamed, is_refusal, says_no, words_of
-from conformance.types import Cause, Exchange, Parameter, Request, Verdict
+from conformance.types import Cause, Exchange, Parameter, Request, Role, Verdict
 
 #: How often a parameter has to be refused with a 4xx.
 FIRM = 2
@@ -110,7 +110,8 @@ class Suspect:
         return [exchange for exchange in self.refusals if is_refusal(answer_of(exchange))]
 
     def _with_evidence(self, outcome: Outcome) -> Outcome:
-        return outcome.shown_by(*self.probes, self.baseline, *self.besides)
+        probes = [(Role.PROBE, probe) for probe in self.probes]
+        return outcome.shown_by(*probes, *((Role.BASELINE, each) for each in (self.baseline, *self.besides)))
 
 
 @dataclass

@@ -19,7 +19,14 @@ from conformance.answers.reading import Answer
 from conformance.judge.asking import Asker, negotiate
 from conformance.judge.batching import batches
 from conformance.judge.dialogue import Ask, one, patiently, together
-from conformance.judge.reasons import Outcome, concluded, not_recorded, rejected, unmet, without_baseline
+from conformance.judge.reasons import (
+    Outcome,
+    concluded,
+    not_recorded,
+    rejected,
+    unmet,
+    without_baseline,
+)
 from conformance.judge.repeating import Suspects
 from conformance.judge.verdicts import (
     Channel,
@@ -36,7 +43,7 @@ from conformance.parameters import BASELINE
 from conformance.parameters.effects import FETCHED, NOT_FOUND
 from conformance.parameters.filling import answer_id, filled, wrong_types
 from conformance.plan.cells import Group
-from conformance.types import Cause, Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response
+from conformance.types import Cause, Endpoint, Exchange, Mode, Parameter, RejectedBy, Request, Response, Role
 
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
@@ -73,7 +80,7 @@ def _settled(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
 def _no_baseline(exchange: Exchange | None) -> Outcome:
     if exchange is None:
         return not_recorded()
-    return without_baseline(Cause.BASELINE_FAILED, answer_of(exchange)).shown_by(exchange)
+    return without_baseline(Cause.BASELINE_FAILED, answer_of(exchange)).shown_by((Role.BASELINE, exchange))
 
 
 @dataclass
@@ -147,7 +154,7 @@ class _Prober:
                     yield from self._named(parameter, end)
         if gone := self.asker.gone:
             left = [p for p in parameters if not self._settled(p)]
-            self._all(left, without_baseline(Cause.BASELINE_LOST, answer_of(gone)).shown_by(gone))
+            self._all(left, without_baseline(Cause.BASELINE_LOST, answer_of(gone)).shown_by((Role.BASELINE, gone)))
 
     def _asked(
         self, ready: Sequence[Parameter], parameters: Sequence[Parameter], needed: Collection[str]
@@ -192,9 +199,10 @@ class _Prober:
     def _filled(self, parameter: Parameter, needed: Parameter | None) -> list[Parameter]:
         """The parameter with what it sends back of an answer; none where that answer has nothing of it."""
         source = self.passed[needed.id].probe if needed else self.asker.baseline
+        role = Role.PREREQUISITE if needed else Role.BASELINE
         body = filled(parameter.bodies[self.group.endpoint], answer_of(source))
         if body is None:
-            self._all([parameter], concluded(Cause.NOTHING_TO_SEND).shown_by(source))
+            self._all([parameter], concluded(Cause.NOTHING_TO_SEND).shown_by((role, source)))
             return []
         return [replace(parameter, bodies={self.group.endpoint: body})]
 
@@ -208,7 +216,9 @@ class _Prober:
             return unmet(needed.id, outcome)
         named = (parameter.path, *parameter.bodies[self.group.endpoint])
         refusals = [self.refused[name] for name in named if name in self.refused]
-        return refusals[0] if refusals and not self.exhaustive else None
+        if not refusals or self.exhaustive:
+            return None
+        return refusals[0].for_another(Role.SAME_FIELD)
 
     def _batch(self, batch: Sequence[Parameter]) -> Ask[None]:
         """Ask for parameters at once; what a refusal names is settled, and its company waits for the next round."""
@@ -252,7 +262,8 @@ class _Prober:
     def _named_among(self, named: Sequence[Parameter], exchange: Exchange) -> Ask[None]:
         """Settle those of a batch that a refusal names, or ask for them alone, where it may be their company."""
         answer = answer_of(exchange)
-        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(exchange, self._baseline(named[0]))
+        shown = (Role.PROBE, exchange), (Role.BASELINE, self._baseline(named[0]))
+        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(*shown)
         text = answer.refusal or ""
         unclear = outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm
         by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.group.endpoint])
@@ -264,7 +275,8 @@ class _Prober:
     def _named(self, parameter: Parameter, exchange: Exchange) -> Ask[None]:
         """Settle a parameter by a refusal that names it."""
         answer, baseline = answer_of(exchange), self._baseline(parameter)
-        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(exchange, baseline)
+        shown = (Role.PROBE, exchange), (Role.BASELINE, baseline)
+        outcome = rejected(Cause.REFUSAL_NAMED, answer, exchange.response).shown_by(*shown)
         if outcome.rejected_by is RejectedBy.UNKNOWN and self.litellm:
             outcome = yield from self._who(parameter, exchange, baseline)
         self._refuse([parameter], answer, outcome)
@@ -274,14 +286,16 @@ class _Prober:
         outcome = rejected(Cause.REFUSAL_NAMED, answer_of(refusal), refusal.response)
         exchange = yield from one(self.asker.probe([parameter], {"drop_params": True}))
         if exchange is None:
-            return outcome.shown_by(refusal, baseline)
+            return outcome.shown_by((Role.PROBE, refusal), (Role.BASELINE, baseline))
         answer = answer_of(exchange)
         by = outcome.rejected_by
         if answer.ok:
             by = RejectedBy.GATEWAY
         elif says_no(answer) and blamed([parameter], self.group.endpoint, answer):
             by = RejectedBy.BACKEND
-        return replace(outcome, rejected_by=by).shown_by(refusal, exchange, baseline)
+        return replace(outcome, rejected_by=by).shown_by(
+            (Role.PROBE, refusal), (Role.DROPPED, exchange), (Role.BASELINE, baseline)
+        )
 
     def _fetch(self) -> Ask[None]:
         """Fetch the answers of parameters whose effect shows only there, and the baseline's to compare."""

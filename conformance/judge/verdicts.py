@@ -7,13 +7,13 @@ something else, a baseline that fails as well: each is `inconclusive`, with its 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from conformance.answers import dialects
 from conformance.answers.reading import Answer, read_answer
-from conformance.judge.reasons import UNMET, Outcome, concluded
+from conformance.judge.reasons import UNMET, Outcome, Shown, concluded
 from conformance.parameters import EndpointEntry
 from conformance.parameters.effects import FETCHED, OBSERVERS, Echoed, Observation
 from conformance.types import (
@@ -25,6 +25,7 @@ from conformance.types import (
     Judgement,
     Parameter,
     RejectedBy,
+    Role,
     Verdict,
 )
 
@@ -49,7 +50,7 @@ class Channel:
 
     read: bool | None
     worth: str
-    shown_by: tuple[Exchange, ...] = ()
+    shown_by: tuple[Shown, ...] = ()
     swallows: bool = False
     recorded: bool = False
 
@@ -67,6 +68,14 @@ class Passed:
     fetched: tuple[Exchange, Exchange] | None = None
     wrong: Exchange | None = None
     wrong_passes: bool | None = None
+
+    def shown(self) -> Iterator[Shown]:
+        """What shows it, in the order of the asking."""
+        yield Role.PROBE, self.probe
+        yield Role.BASELINE, self.baseline
+        yield from ((Role.FETCHED, exchange) for exchange in self.fetched or ())
+        if self.wrong is not None:
+            yield Role.WRONG_TYPE, self.wrong
 
 
 def answer_of(exchange: Exchange) -> Answer:
@@ -133,14 +142,13 @@ def accepted(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: 
     An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.
     """
     seen = _seen(parameter, endpoint, passed)
-    shown = [passed.probe, passed.baseline, *(passed.fetched or ()), passed.wrong, *channel.shown_by]
     if seen.seen is False:
         outcome = Outcome(Verdict.IGNORED, f"{seen.what}.")
     elif seen.seen and (channel.read or not isinstance(seen, Echoed)):
         outcome = Outcome(Verdict.HONOURED, f"{seen.what}.")
     else:
         outcome = Outcome(Verdict.ACCEPTED, f"{seen.what}; {_WORTH.get(passed.wrong_passes, channel.worth)}.")
-    return outcome.shown_by(*shown)
+    return outcome.shown_by(*passed.shown(), *channel.shown_by)
 
 
 _WORTH: Mapping[bool | None, str] = {
@@ -168,7 +176,8 @@ def invisible(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
 
 def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEntry) -> Channel:
     """What the controls of a group say: the bogus key, and a known field with a value of a wrong type."""
-    shown = tuple(exchange for exchange in (wrong, bogus) if exchange is not None)
+    controls = ((Role.WRONG_TYPE, wrong), (Role.UNKNOWN_KEY, bogus))
+    shown = tuple((role, exchange) for role, exchange in controls if exchange is not None)
     read = _read(answer_of(wrong), wrong, entry.channel) if wrong is not None else None
     answer = answer_of(bogus) if bogus is not None else Answer()
     if read is False:

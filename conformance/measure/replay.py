@@ -270,7 +270,7 @@ class Replay:
     def exchanges(self, cell: PlannedCell) -> list[Exchange]:
         """The exchanges behind one cell's verdict, read from disk anew."""
         recorded = self.folder.read_model(cell.key.model)
-        return [recorded[digest] for digest in self.judgement(cell.key).evidence if digest in recorded]
+        return [recorded[each.digest] for each in self.judgement(cell.key).evidence if each.digest in recorded]
 
     def matrix(self) -> Matrix:
         """The matrix of the whole plan."""

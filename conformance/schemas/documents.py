@@ -13,6 +13,16 @@ EndpointName = Literal["chat_completions", "responses"]
 ModeName = Literal["whole", "stream"]
 VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
 RejectedByName = Literal["gateway", "backend", "unknown"]
+RoleName = Literal[
+    "probe",
+    "dropped",
+    "baseline",
+    "unknown_key",
+    "wrong_type",
+    "fetched",
+    "prerequisite",
+    "same_field",
+]
 CauseName = Literal[
     "refusal_named",
     "refusal_repeated",
@@ -60,6 +70,7 @@ class ModelRow(TypedDict):
 class Cell(TypedDict):
     """One cell of a matrix. `evidence` names exchanges as `cassette.json#digest`.
 
+    `roles` says what each of them is to the cell, in their order. It is absent where an older suite wrote the matrix.
     `cause` is what the reason was made from. It is absent where the verdict is a success.
     """
 
@@ -75,6 +86,7 @@ class Cell(TypedDict):
     cause: NotRequired[CauseName]
     split: NotRequired[dict[str, VerdictName]]
     evidence: list[str]
+    roles: NotRequired[list[RoleName]]
 
 
 class MatrixRun(TypedDict):

@@ -87,7 +87,7 @@ def contradictions(measured: Measured, group: Group, parameter: Parameter, outco
     if outcome.verdict is Verdict.INCONCLUSIVE or outcome.cause in UNMET:
         return []
     probe, *others = outcome.evidence
-    received = measured.upstream(group, probe)
+    received = measured.upstream(group, probe.digest)
     refused = [request for request in received if request.status >= 400]
     match outcome.verdict, outcome.rejected_by:
         case Verdict.REJECTED, RejectedBy.GATEWAY:
@@ -99,7 +99,7 @@ def contradictions(measured: Measured, group: Group, parameter: Parameter, outco
         case _ if refused or not received:
             return ["a success that no upstream answered with one"]
         case Verdict.HONOURED, _ if parameter.id not in BY_THE_GATEWAY:
-            [baseline] = measured.upstream(group, others[0])
+            [baseline] = measured.upstream(group, others[0].digest)
             heard: Any = received[0].body
             return [] if heard != baseline.body else ["honoured, but the upstream heard the same as without it"]
     return []

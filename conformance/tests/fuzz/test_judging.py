@@ -149,7 +149,7 @@ def test_any_gateway_is_judged(
         assert judgement.reason.isprintable()
         assert len(judgement.reason) < 2000
         assert all(name.isprintable() for name in judgement.split)
-        assert set(judgement.evidence) <= set(exchanges)
+        assert {each.digest for each in judgement.evidence} <= set(exchanges)
     run = MatrixRun(mode="live", started_at="s", finished_at="f", complete=True, requests=1, selection=None)
     block = Block([cell_row(judgement, model.declared, "m.json") for judgement in judged])
     matrix = make_matrix(Gateway(name="g", url="http://g"), run, [model], Packed([block]))

@@ -9,7 +9,7 @@ from conformance.judge.reasons import Outcome, not_recorded, rejected
 from conformance.judge.verdicts import Channel, Passed, accepted, channel_of, combined
 from conformance.parameters import EndpointEntry, load_registry
 from conformance.tests.helpers.building import CHAT, RESPONSES, WHOLE, exchanged, refused, said, succeeded
-from conformance.types import Cause, CellKey, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import Cause, CellKey, Evidence, Parameter, RejectedBy, Request, Response, Role, Verdict
 
 READ, UNREAD, UNKNOWN = Channel(True, "read."), Channel(False, "unread"), Channel(None, "unknown")
 KEY = CellKey("m", RESPONSES, WHOLE, "store:false")
@@ -110,7 +110,7 @@ def test_controls(bogus: Response | str | None, wrong: Response | str, read: boo
 def outcome(verdict: Verdict, deployment: str = "a") -> Outcome:
     """What was found on one deployment."""
     by = RejectedBy.BACKEND if verdict is Verdict.REJECTED else None
-    return Outcome(verdict, f"{verdict}.", by, (deployment * 16,), deployment)
+    return Outcome(verdict, f"{verdict}.", by, (Evidence(Role.PROBE, deployment * 16),), deployment)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_lanes_are_combined(verdicts: list[Verdict], deployments: int, combinati
 
 
 def test_evidence_is_each_exchange_once() -> None:
-    """Given an outcome, when exchanges are named as its evidence, then each stands there once, with who answered."""
+    """Given an outcome, when exchanges are named as its evidence, then each stands there once, in its first role."""
     one = exchanged(request(), said({}, headers={"x-litellm-model-id": "d"}))
-    shown = not_recorded().shown_by(one, None, one)
-    assert shown.evidence == (one.request.digest,)
+    shown = not_recorded().shown_by((Role.PROBE, one), (Role.BASELINE, one))
+    assert shown.evidence == (Evidence(Role.PROBE, one.request.digest),)
     assert shown.deployment == "d"

@@ -32,7 +32,19 @@ from conformance.tests.helpers.policies import (
     random_policy,
     refusal,
 )
-from conformance.types import Cause, Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import (
+    Cause,
+    Endpoint,
+    Evidence,
+    Mode,
+    Model,
+    Parameter,
+    RejectedBy,
+    Request,
+    Response,
+    Role,
+    Verdict,
+)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +310,8 @@ def test_a_parameter_is_held_against_the_one_it_names() -> None:
     found = held(policy, group([PARAMETERS[0], against]))
     unasked, asked = ([r for r in policy.asked if name in r.body] for name in ("alpha", "beta"))
 
-    assert found["beta"].evidence[:2] == (asked[0].digest, unasked[0].digest)
+    shown = (Evidence(Role.PROBE, asked[0].digest), Evidence(Role.BASELINE, unasked[0].digest))
+    assert found["beta"].evidence[:2] == shown
 
 
 def test_a_key_that_may_not_ask_for_a_deployment_asks_for_the_model() -> None:
@@ -310,6 +323,30 @@ def test_a_key_that_may_not_ask_for_a_deployment_asks_for_the_model() -> None:
 
     assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED}
     assert {request.repeat // 10 for request in policy.asked if request.body["model"] == "m"} == {2}
+
+
+def roles_of(outcome: Outcome) -> list[str]:
+    """What the exchanges behind an outcome are to it, in their order."""
+    return [str(each.role) for each in outcome.evidence]
+
+
+def test_evidence_of_each_kind_has_its_role() -> None:
+    """Given refusals and successes, when cells are settled, then each exchange says what it is to its cell."""
+    policy = Policy(
+        refused=frozenset({"tools", "beta", "effort"}), voice=lambda names: f"Unknown parameter: '{names[0]}'."
+    )
+    found = held(policy, group(), litellm=True)
+
+    assert roles_of(found["alpha"]) == ["probe", "baseline", "unknown_key"]
+    assert roles_of(found["beta"]) == ["probe", "dropped", "baseline"]
+    assert roles_of(found["effort:high"]) == ["same_field", "same_field", "baseline"]
+    assert roles_of(found["choice"]) == ["prerequisite", "prerequisite", "baseline"]
+
+
+def test_repeated_refusals_are_probes_and_baselines() -> None:
+    """Given a refusal that names nothing, when it repeats, then its evidence is probes, and baselines beside them."""
+    found = held(Policy(refused=frozenset({"beta"}), voice=VOICES[4]), group())
+    assert roles_of(found["beta"]) == ["probe", "probe", "baseline", "baseline"]
 
 
 SWALLOWS = (lambda r: "bogus_key" in r.body, ok)
