@@ -17,8 +17,9 @@ from conformance.cassettes.format import GATEWAY_VERSION, PART
 from conformance.discover.listing import Discovered
 from conformance.errors import CassetteError
 from conformance.judge.dialogue import Ask
+from conformance.judge.findings import Found
 from conformance.judge.reasons import Outcome, concluded, not_recorded
-from conformance.judge.settling import Found, settle
+from conformance.judge.settling import settle
 from conformance.judge.verdicts import combined
 from conformance.matrix.document import (
     Matrix,

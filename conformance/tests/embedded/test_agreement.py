@@ -12,8 +12,9 @@ import pytest
 from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway, Received
 from conformance.exchange.sender import Sender
+from conformance.judge.findings import Found
 from conformance.judge.reasons import UNMET, Outcome
-from conformance.judge.settling import Found, settle
+from conformance.judge.settling import settle
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.target import Target

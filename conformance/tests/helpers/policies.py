@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.judge.settling import Found, settle
+from conformance.judge.findings import Found
+from conformance.judge.settling import settle
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
 from conformance.plan.cells import Group, Lane
 from conformance.tests.helpers.building import CHAT, RESPONSES, said, sse, succeeded

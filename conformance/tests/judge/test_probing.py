@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.judge import settling as probing
-from conformance.judge import verdicts as judge
+from conformance.judge import findings, verdicts
 from conformance.judge.reasons import Outcome
 from conformance.judge.settling import fewest_requests, settle
 from conformance.judge.verdicts import Channel, Passed
@@ -226,14 +225,14 @@ def test_what_was_never_recorded_is_not_judged() -> None:
 
 def test_a_fault_costs_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a fault of ours that one mode's answers bring out, when both are settled, then the other's stand."""
-    accepted = judge.accepted
+    accepted = verdicts.accepted
 
     def faulty(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
         if passed.probe.request.mode is Mode.STREAM:
             raise KeyError("nobody thought of it")
         return accepted(parameter, endpoint, passed, channel)
 
-    monkeypatch.setattr(probing, "accepted", faulty)
+    monkeypatch.setattr(findings, "accepted", faulty)
     for outcome in conversed(Policy(), group(mode=Mode.STREAM)).values():
         assert outcome.verdict is Verdict.INCONCLUSIVE
         assert outcome.cause is Cause.SUITE_FAULT
