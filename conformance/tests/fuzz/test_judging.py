@@ -14,7 +14,7 @@ from conformance.judge.settling import settle
 from conformance.judge.verdicts import combined
 from conformance.matrix.document import cell_row, dump_matrix, make_matrix, parse_matrix
 from conformance.matrix.packing import Block, Packed
-from conformance.measure.replay import answered
+from conformance.measure.judging import hold_again
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, make_plan
 from conformance.report.page import render_page
@@ -139,7 +139,7 @@ def test_any_gateway_is_judged(
     for group in (group for group in plan.groups if group.mode is mode):
         found = held(group, exchanges, exhaustive=exhaustive, litellm=litellm)
         assert list(found) == [parameter.id for parameter in group.parameters]
-        assert answered(settle(group, exhaustive=exhaustive, litellm=litellm), exchanges) == found
+        assert hold_again(settle(group, exhaustive=exhaustive, litellm=litellm), exchanges) == found
         for parameter in group.parameters:
             outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
     judged = [combined(key, ("x",), each, model.deployments) for key, each in outcomes.items()]
