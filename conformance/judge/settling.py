@@ -3,6 +3,7 @@
 `settle` yields requests and is sent the exchanges that answer them, so that one piece of code
 decides live, where a recorder sends them, and offline, where a recording is looked up. What can
 travel together is asked together; what is refused is taken out, or halved until it is found.
+`docs/verdicts.md` shows one such dialogue, request by request.
 """
 
 from __future__ import annotations
