@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Endpoint(StrEnum):
@@ -36,6 +36,52 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+class Cause(StrEnum):
+    """Why a cell has its verdict, where the effect of a success does not say it.
+
+    What reads a matrix decides by this, never by the reason: the reason is the sentence that a cause makes.
+    """
+
+    # The parameter is rejected.
+    REFUSAL_NAMED = "refusal_named"
+    REFUSAL_REPEATED = "refusal_repeated"
+
+    # An answer says nothing about the parameter.
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    REFUSAL_UNCLEAR = "refusal_unclear"
+    TIMED_OUT = "timed_out"
+    NO_ANSWER = "no_answer"
+    CUT_OFF = "cut_off"
+    UNREADABLE = "unreadable"
+
+    # The answers are worth nothing, or there are none.
+    BASELINE_FAILED = "baseline_failed"
+    BASELINE_LOST = "baseline_lost"
+    DEPLOYMENTS_SILENT = "deployments_silent"
+    NOT_RECORDED = "not_recorded"
+    OTHER_VERSION = "other_version"
+    SUITE_FAULT = "suite_fault"
+
+    # There is nothing to ask.
+    NOTHING_TO_SEND = "nothing_to_send"
+    PREREQUISITE_REJECTED = "prerequisite_rejected"
+    PREREQUISITE_NOT_APPLICABLE = "prerequisite_not_applicable"
+
+
+class Role(StrEnum):
+    """What an exchange is to the cell that names it as evidence."""
+
+    PROBE = "probe"  # the request with the parameter
+    DROPPED = "dropped"  # the probe, with the gateway told to drop what it does not support
+    BASELINE = "baseline"  # what the probe is held against
+    UNKNOWN_KEY = "unknown_key"  # a control: a key that no standard defines
+    WRONG_TYPE = "wrong_type"  # a control: a known field with a value of a wrong type
+    FETCHED = "fetched"  # a stored answer, fetched by its id
+    PREREQUISITE = "prerequisite"  # the probe of the parameter that this one builds on
+    SAME_FIELD = "same_field"  # the probe of a parameter with the same field, which is refused whatever its value
+
+
 class RejectedBy(StrEnum):
     """Who refused a parameter."""
 
@@ -51,6 +97,15 @@ def told_of(verdict: str, rejected_by: str | None) -> str:
     if rejected_by == RejectedBy.UNKNOWN:
         return f"{verdict} (who refused is not known)"
     return f"{verdict} by the {rejected_by}"
+
+
+#: How the message of a test begins whose cell is not what the table says.
+DEVIATION = "measured: "
+
+
+def opening_of(verdict: str, rejected_by: str | None) -> str:
+    """How the message of a test begins that says a cell's verdict; the reason follows."""
+    return f"{told_of(verdict, rejected_by)}: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +221,7 @@ class Response:
 
     `headers` have lower-case names; times are in milliseconds since the request was sent.
     `chunks` are (time, length in bytes) of the pieces in which a streamed body arrived.
+    `cause` is the kind of `error`. None says that the connection broke, unless an older suite recorded it.
     """
 
     status: int | None
@@ -174,6 +230,7 @@ class Response:
     elapsed_ms: int = 0
     chunks: tuple[tuple[int, int], ...] = ()
     error: str | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +240,16 @@ class Exchange:
     request: Request
     response: Response
     recorded_at: str = ""
+
+
+class Evidence(NamedTuple):
+    """An exchange that shows a verdict: what it is to the cell, and its digest.
+
+    `role` is None where an older suite wrote the matrix.
+    """
+
+    role: Role | None
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +277,9 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A cell's verdict, the reason in one sentence, and the digests of the exchanges that show it.
+    """A cell's verdict, the reason in one sentence, and the exchanges that show it.
 
+    `cause` is what the reason was made from, None where the verdict is a success.
     `split` holds the verdict of each deployment where those of one model disagree.
     """
 
@@ -219,8 +287,9 @@ class Judgement:
     fields: tuple[str, ...]
     verdict: Verdict
     reason: str
+    cause: Cause | None = None
     rejected_by: RejectedBy | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     split: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property

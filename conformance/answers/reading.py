@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from conformance.text.nesting import nests_too_deep
-from conformance.types import Endpoint, Mode, Request, Response
+from conformance.types import Cause, Endpoint, Mode, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,23 @@ class Answer:
     """What a response amounts to; exactly one of `ok`, `refusal`, `problem` is set.
 
     `refusal` is the text of an error that somebody answered with, `status` its HTTP status or
-    the one that the error event carries. `problem` says why there is no whole answer. `result`
-    is the answer's object: the completion, or the Responses object; of a chat stream, the
-    completion that its chunks add up to.
+    the one that the error event carries. `problem` says why there is no whole answer, and `cause`
+    is the kind of that problem. `result` is the answer's object: the completion, or the Responses
+    object; of a chat stream, the completion that its chunks add up to.
     """
 
     ok: bool = False
     status: int | None = None
     refusal: str | None = None
     problem: str | None = None
+    cause: Cause | None = None
     result: dict[str, Any] | None = None
 
 
 def read_answer(request: Request, response: Response) -> Answer:
     """Read one response, in the light of the request that it answers."""
     if response.error is not None:
-        return Answer(status=response.status, problem=response.error)
+        return Answer(status=response.status, problem=response.error, cause=response.cause or _missing(response))
     text = response.body.decode("utf-8", "replace")
     if response.status is None or not 200 <= response.status < 300:
         return Answer(status=response.status, refusal=text)
@@ -48,17 +49,26 @@ def read_answer(request: Request, response: Response) -> Answer:
     return _read_whole(request.endpoint, response.status, text)
 
 
+def _missing(response: Response) -> Cause:
+    """What kind of error a response has, where nobody noted it: did the answer begin?"""
+    return Cause.NO_ANSWER if response.status is None else Cause.CUT_OFF
+
+
+def _spoilt(status: int, cause: Cause, problem: str) -> Answer:
+    return Answer(status=status, problem=problem, cause=cause)
+
+
 def _read_whole(endpoint: Endpoint, status: int, text: str) -> Answer:
     result = _object(text) or _object_in_list(text)
     if result is None:
-        return Answer(status=status, problem="the answer is not a JSON object")
+        return _spoilt(status, Cause.UNREADABLE, "the answer is not a JSON object")
     if result.get("error") or result.get("object") == "error":
         return _refused(status, result.get("error") or result)
     expected = "choices" if endpoint is Endpoint.CHAT_COMPLETIONS else "output"
     if not isinstance(result.get(expected), list):
-        return Answer(status=status, problem=f"the answer has no `{expected}`")
+        return _spoilt(status, Cause.UNREADABLE, f"the answer has no `{expected}`")
     if result[expected] == [] and endpoint is Endpoint.CHAT_COMPLETIONS:
-        return Answer(status=status, problem="the answer is empty")
+        return _spoilt(status, Cause.UNREADABLE, "the answer is empty")
     return Answer(ok=True, status=status, result=result)
 
 
@@ -69,7 +79,7 @@ def _read_chat_stream(status: int, events: list[str]) -> Answer:
             continue  # sent after failures too, so it proves nothing
         chunk = _object(data)
         if chunk is None:
-            return Answer(status=status, problem="the stream holds an event that is not a JSON object")
+            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
         if chunk.get("error"):
             return _refused(status, chunk["error"])
         choices = chunk.get("choices")
@@ -77,7 +87,7 @@ def _read_chat_stream(status: int, events: list[str]) -> Answer:
             finished |= any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
         chunks.append(chunk)
     if not finished:
-        return Answer(status=status, problem="the stream ended before the answer did")
+        return _spoilt(status, Cause.CUT_OFF, "the stream ended before the answer did")
     return Answer(ok=True, status=status, result=_completion(chunks))
 
 
@@ -165,7 +175,7 @@ def _read_responses_stream(status: int, events: list[str]) -> Answer:
         if event is None:
             if data == "[DONE]":
                 continue
-            return Answer(status=status, problem="the stream holds an event that is not a JSON object")
+            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
         kind, result = event.get("type"), event.get("response")
         if kind in ("response.completed", "response.incomplete") and isinstance(result, dict):
             return Answer(ok=True, status=status, result=result)
@@ -173,7 +183,7 @@ def _read_responses_stream(status: int, events: list[str]) -> Answer:
             return _refused(status, result.get("error") if isinstance(result, dict) else event)
         if kind == "error" or (kind is None and event.get("error")):
             return _refused(status, event.get("error") or event)
-    return Answer(status=status, problem="the stream ended before the answer did")
+    return _spoilt(status, Cause.CUT_OFF, "the stream ended before the answer did")
 
 
 #: The HTTP status that an error inside a 200 stands for, by the words that vendors have for it.

@@ -31,8 +31,9 @@ from conformance.cassettes.folder import Folder
 from conformance.discover.listing import Discovered, discover
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests, settle
+from conformance.measure.gateway_document import gateway_document
 from conformance.measure.recorder import Progress, record
-from conformance.measure.replay import Replay, gateway_document
+from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.rate_limits import named_wait

@@ -224,6 +224,7 @@ class Folder:
                 "elapsed_ms": response.elapsed_ms,
                 "chunks": [list(chunk) for chunk in response.chunks],
                 "error": self._scrubber.text(response.error) if response.error else None,
+                **({"cause": response.cause.value} if response.cause else {}),
             },
         }
 

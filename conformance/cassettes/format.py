@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance.schemas import first_error
 from conformance.text.nesting import nests_too_deep
-from conformance.types import Endpoint, Exchange, Mode, Request, Response
+from conformance.types import Cause, Endpoint, Exchange, Mode, Request, Response
 
 #: The file beside the cassettes that holds the gateway, its models and the run.
 GATEWAY_FILE = "gateway.json"
@@ -128,6 +128,7 @@ def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
             elapsed_ms=told["elapsed_ms"],
             chunks=tuple((time, length) for time, length in told["chunks"]),
             error=told["error"],
+            cause=next((cause for cause in Cause if cause == told.get("cause")), None),
         ),
         told["recorded_at"],
     )

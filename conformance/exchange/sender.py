@@ -26,7 +26,7 @@ from conformance.exchange.waiting import PUSH_BACK, is_nobody, wait_before_again
 from conformance.exchange.window import Window
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
-from conformance.types import Endpoint, Exchange, Request, Response
+from conformance.types import Cause, Endpoint, Exchange, Request, Response
 
 #: Bounds of one exchange: seconds, bytes and attempts. Answers are capped at 256 tokens: models that
 #: think for two minutes exist, honest answers of 8 MiB do not.
@@ -161,11 +161,12 @@ class Sender:
                 async with client.stream(method, url, content=request.content) as answer:
                     await received.read(answer)
         except TimeoutError:
-            received.error = f"no whole answer within {TOTAL_TIMEOUT:g} s"
+            received.fail(Cause.TIMED_OUT, f"no whole answer within {TOTAL_TIMEOUT:g} s")
         except UnbearableError as error:
-            received.error = str(error)
+            received.fail(Cause.UNREADABLE, str(error))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            received.error, broken = _described(error), isinstance(error, _BROKEN)
+            received.fail(Cause.TIMED_OUT if isinstance(error, httpx.TimeoutException) else None, _described(error))
+            broken = isinstance(error, _BROKEN)
         return received.response(), broken
 
     def _learn(self, request: Request, response: Response, answer: Answer, broken: bool, number: int) -> None:
@@ -195,7 +196,8 @@ class _Received:
     def __init__(self) -> None:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
-        self.error: str | None = None
+        self._error: str | None = None
+        self._cause: Cause | None = None
         self._started = time.monotonic()
         self._body = bytearray()
         self._chunks: list[tuple[int, int]] = []
@@ -211,6 +213,9 @@ class _Received:
             del self._body[_EVIDENCE:], self._chunks[_EVIDENCE // 64 :]
             raise
 
+    def fail(self, cause: Cause | None, error: str) -> None:
+        self._cause, self._error = cause, error
+
     def response(self) -> Response:
         streamed = self.headers.get("content-type", "").startswith("text/event-stream")
         return Response(
@@ -219,7 +224,8 @@ class _Received:
             body=bytes(self._body),
             elapsed_ms=self._elapsed(),
             chunks=tuple(self._chunks) if streamed else (),
-            error=self.error,
+            error=self._error,
+            cause=self._cause,
         )
 
     def _elapsed(self) -> int:

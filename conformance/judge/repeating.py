@@ -12,19 +12,9 @@ from itertools import chain, islice
 
 from conformance.judge.asking import IN_VAIN, Asker
 from conformance.judge.dialogue import PATIENCE, Ask
-from conformance.judge.verdicts import (
-    Outcome,
-    Words,
-    answer_of,
-    blamed,
-    inconclusive,
-    is_refusal,
-    rejected,
-    says_no,
-    trouble,
-    words_of,
-)
-from conformance.types import Exchange, Parameter, Request, Verdict
+from conformance.judge.reasons import Outcome, rejected, unclear, without_baseline
+from conformance.judge.verdicts import Words, answer_of, blamed, is_refusal, says_no, words_of
+from conformance.types import Cause, Exchange, Parameter, Request, Role, Verdict
 
 #: How often a parameter has to be refused with a 4xx.
 FIRM = 2
@@ -100,23 +90,28 @@ class Suspect:
         """What it comes to; None where it has to be asked about again."""
         if self.refusals and not self.wanted(known):
             last = (self._firm() or self.refusals)[-1]
-            return rejected(answer_of(last), last.response).shown_by(*self._shown())
+            return self._with_evidence(rejected(Cause.REFUSAL_REPEATED, answer_of(last), last.response))
         lately = self.besides[-IN_VAIN:]
         if len(lately) == IN_VAIN and not any(answer_of(exchange).ok for exchange in lately):
-            return self.unclear(f"the baseline fails too: {trouble(answer_of(lately[-1]))}")
+            return self.without_baseline(lately[-1])
         if len(self.besides) >= (ROUNDS if self.refusals else ROUNDS_WITHOUT_REFUSAL):
-            return self.unclear(trouble(answer_of(self.probes[-1])))
+            return self.unclear()
         return None
 
-    def unclear(self, cause: str) -> Outcome:
-        """The outcome where nothing can be concluded."""
-        return inconclusive(cause).shown_by(*self._shown())
+    def unclear(self) -> Outcome:
+        """The outcome where nothing can be concluded from its last failure."""
+        return self._with_evidence(unclear(answer_of(self.probes[-1])))
+
+    def without_baseline(self, beside: Exchange) -> Outcome:
+        """The outcome where this baseline fails too."""
+        return self._with_evidence(without_baseline(Cause.BASELINE_LOST, answer_of(beside)))
 
     def _firm(self) -> list[Exchange]:
         return [exchange for exchange in self.refusals if is_refusal(answer_of(exchange))]
 
-    def _shown(self) -> Iterable[Exchange]:
-        return (*self.probes, self.baseline, *self.besides)
+    def _with_evidence(self, outcome: Outcome) -> Outcome:
+        probes = [(Role.PROBE, probe) for probe in self.probes]
+        return outcome.shown_by(*probes, *((Role.BASELINE, each) for each in (self.baseline, *self.besides)))
 
 
 @dataclass
@@ -177,7 +172,7 @@ class Suspects:
             if says_no(answer) and blamed([suspect.parameter], self.asker.group.endpoint, answer):
                 return exchange
         if beside is None or len(probes) < len(came):
-            return suspect.unclear(trouble(answer_of(suspect.probes[-1])))
+            return suspect.unclear()
         suspect.note(probes, beside)
         return None
 
@@ -193,7 +188,7 @@ class Suspects:
 
     def _given_up(self, suspect: Suspect) -> Outcome | None:
         gone = self.asker.gone
-        return suspect.unclear(f"the baseline fails too: {trouble(answer_of(gone))}") if gone else None
+        return suspect.without_baseline(gone) if gone else None
 
     def _known(self, suspect: Suspect) -> Known:
         name, path = suspect.parameter.id, suspect.parameter.path

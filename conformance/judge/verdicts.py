@@ -1,29 +1,31 @@
-"""What exchanges show: pure functions from answers to outcomes. `probing` decides what to ask.
+"""What exchanges show: pure functions from answers to outcomes. `settling` decides what to ask.
 
 An outcome says only what the exchanges show. A failure that may pass, a refusal that names
-something else, a baseline that fails as well: each is `inconclusive`, with its cause.
+something else, a baseline that fails as well: each is `inconclusive`, with its cause (`reasons`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from conformance.answers import dialects
 from conformance.answers.reading import Answer, read_answer
+from conformance.judge.reasons import UNMET, Outcome, Shown, concluded
 from conformance.parameters import EndpointEntry
 from conformance.parameters.effects import FETCHED, OBSERVERS, Echoed, Observation
 from conformance.types import (
     WORST_FIRST,
+    Cause,
     CellKey,
     Endpoint,
     Exchange,
     Judgement,
     Parameter,
     RejectedBy,
-    Response,
+    Role,
     Verdict,
 )
 
@@ -35,30 +37,6 @@ Words: TypeAlias = tuple[int | None, str]
 
 #: Answers of so many bytes are remembered; a large one is read anew, and takes no memory.
 _REMEMBERED_BODY = 65_536
-
-_DEPLOYMENT_HEADERS = ("x-litellm-model-name", "x-litellm-model-id")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was found of one parameter in one lane, and the digests of the exchanges that show it.
-
-    `unmet` says that what the parameter builds on is refused there.
-    """
-
-    verdict: Verdict
-    reason: str
-    rejected_by: RejectedBy | None = None
-    evidence: tuple[str, ...] = ()
-    deployment: str = ""
-    recorded: bool = True
-    unmet: bool = False
-
-    def shown_by(self, *exchanges: Exchange | None) -> Outcome:
-        """The same outcome with these exchanges as its evidence."""
-        digests = dict.fromkeys(e.request.digest for e in exchanges if e is not None)
-        first = next((e for e in exchanges if e is not None), None)
-        return replace(self, evidence=tuple(digests), deployment=deployment_of(first.response) if first else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +50,7 @@ class Channel:
 
     read: bool | None
     worth: str
-    shown_by: tuple[Exchange, ...] = ()
+    shown_by: tuple[Shown, ...] = ()
     swallows: bool = False
     recorded: bool = False
 
@@ -91,15 +69,13 @@ class Passed:
     wrong: Exchange | None = None
     wrong_passes: bool | None = None
 
-
-def not_recorded() -> Outcome:
-    """The outcome of what was never asked."""
-    return Outcome(Verdict.INCONCLUSIVE, "not recorded; measure it with --live.", recorded=False)
-
-
-def inconclusive(cause: str) -> Outcome:
-    """An outcome that says nothing, and why."""
-    return Outcome(Verdict.INCONCLUSIVE, cause if cause.endswith((".", "…")) else f"{cause}.")
+    def shown(self) -> Iterator[Shown]:
+        """What shows it, in the order of the asking."""
+        yield Role.PROBE, self.probe
+        yield Role.BASELINE, self.baseline
+        yield from ((Role.FETCHED, exchange) for exchange in self.fetched or ())
+        if self.wrong is not None:
+            yield Role.WRONG_TYPE, self.wrong
 
 
 def answer_of(exchange: Exchange) -> Answer:
@@ -160,27 +136,19 @@ def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) 
     return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
 
 
-def rejected(answer: Answer, response: Response) -> Outcome:
-    """The outcome of a refusal that is known to be about the parameter."""
-    text = answer.refusal or ""
-    by = dialects.spoken_by(text, response.headers)
-    return Outcome(Verdict.REJECTED, f"refused with {answer.status}: {dialects.summary(text)}", by)
-
-
 def accepted(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
     """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
 
     An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.
     """
     seen = _seen(parameter, endpoint, passed)
-    shown = [passed.probe, passed.baseline, *(passed.fetched or ()), passed.wrong, *channel.shown_by]
     if seen.seen is False:
         outcome = Outcome(Verdict.IGNORED, f"{seen.what}.")
     elif seen.seen and (channel.read or not isinstance(seen, Echoed)):
         outcome = Outcome(Verdict.HONOURED, f"{seen.what}.")
     else:
         outcome = Outcome(Verdict.ACCEPTED, f"{seen.what}; {_WORTH.get(passed.wrong_passes, channel.worth)}.")
-    return outcome.shown_by(*shown)
+    return outcome.shown_by(*passed.shown(), *channel.shown_by)
 
 
 _WORTH: Mapping[bool | None, str] = {
@@ -208,7 +176,8 @@ def invisible(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
 
 def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEntry) -> Channel:
     """What the controls of a group say: the bogus key, and a known field with a value of a wrong type."""
-    shown = tuple(exchange for exchange in (wrong, bogus) if exchange is not None)
+    controls = ((Role.WRONG_TYPE, wrong), (Role.UNKNOWN_KEY, bogus))
+    shown = tuple((role, exchange) for role, exchange in controls if exchange is not None)
     read = _read(answer_of(wrong), wrong, entry.channel) if wrong is not None else None
     answer = answer_of(bogus) if bogus is not None else Answer()
     if read is False:
@@ -245,12 +214,14 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
         chosen = replace(chosen, reason=f"{chosen.reason} Split between deployments: {told}.")
     elif len({outcome.deployment for outcome in outcomes}) < deployments and chosen.verdict is not Verdict.INCONCLUSIVE:
         seen = ", ".join(sorted({outcome.deployment or "?" for outcome in outcomes}))
-        chosen = replace(inconclusive(f"of {deployments} deployments only {seen} answered"), evidence=chosen.evidence)
+        silent = concluded(Cause.DEPLOYMENTS_SILENT, deployments=deployments, seen=seen)
+        chosen = replace(silent, evidence=chosen.evidence)
     return Judgement(
         key=key,
         fields=fields,
         verdict=chosen.verdict,
         reason=chosen.reason,
+        cause=chosen.cause,
         rejected_by=chosen.rejected_by,
         evidence=chosen.evidence,
         split=split,
@@ -259,22 +230,4 @@ def combined(key: CellKey, fields: tuple[str, ...], outcomes: Sequence[Outcome],
 
 def _badness(outcome: Outcome) -> int:
     """Where an outcome stands, the worst first; what builds on something refused works no better than that does."""
-    return WORST_FIRST.index(Verdict.INCONCLUSIVE if outcome.unmet else outcome.verdict)
-
-
-def deployment_of(response: Response) -> str:
-    """Which deployment of a load-balanced model answered, as far as the headers tell."""
-    names = (response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name))
-    return dialects.one_line(next(names, ""))
-
-
-def trouble(answer: Answer) -> str:
-    """Why an answer is no success, in a clause."""
-    if answer.problem is not None:
-        return dialects.one_line(answer.problem)
-    words = dialects.summary(answer.refusal or "")
-    if answer.status == 429:
-        return f"rate limited (429): {words}"
-    if answer.status is not None and answer.status >= 500:
-        return f"server error {answer.status}: {words}"
-    return f"refused with {answer.status}: {words}"
+    return WORST_FIRST.index(Verdict.INCONCLUSIVE if outcome.cause in UNMET else outcome.verdict)

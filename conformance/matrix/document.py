@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 from conformance.errors import TableError
 from conformance.schemas import first_error
-from conformance.schemas.documents import Cell, GatewayRow, MatrixRun, RecordedModel
+from conformance.schemas.documents import Cell, GatewayRow, MatrixRun, RecordedModel, RoleName
 from conformance.schemas.documents import Matrix as Matrix
-from conformance.types import STATEMENTS, CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
+from conformance.types import (
+    STATEMENTS,
+    Cause,
+    CellKey,
+    Endpoint,
+    Evidence,
+    Gateway,
+    Judgement,
+    Mode,
+    Model,
+    RejectedBy,
+    Role,
+    Verdict,
+)
 
 SCHEMA_VERSION = 1
 
@@ -87,25 +102,46 @@ def cell_row(judgement: Judgement, declared: Sequence[str] | None, file: str) ->
         "rejected_by": judgement.rejected_by.value if judgement.rejected_by else None,
         "reason": judgement.reason,
         "declared": declares(declared, key.endpoint, judgement.fields),
-        "evidence": [f"{file}#{digest}" for digest in judgement.evidence],
+        # One baseline stands in many cells. Interned, it is packed once, and unpacked once.
+        "evidence": [sys.intern(f"{file}#{each.digest}") for each in judgement.evidence],
+        "roles": _roles(tuple(each.role.value for each in judgement.evidence if each.role)),
     }
+    if judgement.cause:
+        cell["cause"] = judgement.cause.value
     if judgement.split:
         cell["split"] = {name: verdict.value for name, verdict in sorted(judgement.split.items())}
     return cell
 
 
+@functools.lru_cache(1024)  # one list for all cells with these roles: it is packed once, and unpacked once
+def _roles(names: tuple[RoleName, ...]) -> list[RoleName]:
+    return list(names)
+
+
 def judgement_from(row: Mapping[str, Any]) -> Judgement:
     """The judgement that `cell_row` wrote."""
-    by = row["rejected_by"]
+    by, cause = row["rejected_by"], row.get("cause")
     return Judgement(
         key=cell_key(row),
         fields=tuple(row["fields"]),
         verdict=Verdict(row["verdict"]),
         reason=row["reason"],
+        cause=Cause(cause) if cause else None,
         rejected_by=RejectedBy(by) if by else None,
-        evidence=tuple(ref.rpartition("#")[2] for ref in row["evidence"]),
+        evidence=tuple(itertools.starmap(_evidence, evidence_of(row))),
         split={name: Verdict(verdict) for name, verdict in row.get("split", {}).items()},
     )
+
+
+@functools.lru_cache(1024)  # cells of a model share baselines and controls
+def _evidence(role: RoleName | None, ref: str) -> Evidence:
+    return Evidence(role and Role(role), ref.rpartition("#")[2])
+
+
+def evidence_of(cell: Mapping[str, Any]) -> Iterator[tuple[RoleName | None, str]]:
+    """The exchanges behind a cell, each after what it is to that; None where the matrix does not say."""
+    refs = cell["evidence"]
+    return zip(itertools.chain(cell.get("roles", ()), itertools.repeat(None)), refs, strict=False)
 
 
 def declares(declared: Sequence[str] | None, endpoint: Endpoint, fields: Sequence[str]) -> bool | None:

@@ -20,10 +20,10 @@ from conformance.exchange.budget import Budget, estimate
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests
 from conformance.matrix.document import gateway_row, model_row
+from conformance.measure.gateway_document import gateway_document
 from conformance.measure.interruption import Interruption
 from conformance.measure.progress import Display
 from conformance.measure.recorder import Progress, record
-from conformance.measure.replay import gateway_document
 from conformance.measure.runs import (
     kept_numbers,
     measured_by,

@@ -21,6 +21,7 @@ from conformance.measure.replay import Replay
 from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import select_models
 from conformance.schemas.documents import GatewayDocument, RecordedRun
+from conformance.types import Cause
 
 #: What must be the same in all recordings, by its path in `gateway.json`, and what to call it.
 _SAME = (
@@ -171,7 +172,7 @@ def _judged(folder: Folder, document: GatewayDocument, registry: Registry, *, pa
     except DiscoveryError as error:
         raise CassetteError(f"the recordings hold none of the models they list ({error})") from None
     if not partial and not matrix["run"]["complete"]:
-        gaps = [cell for cell in matrix["cells"] if "not recorded" in cell["reason"]]
+        gaps = [cell for cell in matrix["cells"] if cell.get("cause") == Cause.NOT_RECORDED.value]
         raise CassetteError(
             f"{len(gaps)} of {len(matrix['cells'])} cells are not in the recordings, as of {gaps[0]['model']!r}: were "
             "they made by another version of this suite? Record them again, or accept the gap with --partial"

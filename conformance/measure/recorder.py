@@ -15,8 +15,9 @@ from conformance.cassettes.folder import Folder, Part
 from conformance.errors import CassetteError, ConformanceError, StoppedError
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.exchange.waiting import is_settled
-from conformance.judge.settling import Found, settle
-from conformance.judge.verdicts import Outcome
+from conformance.judge.findings import Found
+from conformance.judge.reasons import Outcome
+from conformance.judge.settling import settle
 from conformance.plan.cells import RUN_STRIDE, Group, Plan
 from conformance.types import Exchange, Request, Response, Verdict
 

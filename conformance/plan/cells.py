@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant
-from conformance.parameters import Context, EndpointEntry, Registry
+from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
 from conformance.text.globs import fits
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
@@ -51,6 +51,19 @@ class Group:
     def context(self, name: str) -> Context:
         """A context as it is on the group's endpoint; the empty name is the plain one's."""
         return self.registry.contexts[name][self.endpoint] if name else Context()
+
+    def prerequisite_of(self, parameter: Parameter) -> Parameter | None:
+        """The parameter that has to be accepted before this one can be asked for; None where there is none."""
+        after = "" if parameter.after == BASELINE else parameter.after
+        return self.registry.by_id.get(after or self.context(parameter.context).parameter)
+
+    def parameters_and_their_sources(self) -> list[Parameter]:
+        """The group's parameters, and those that they build on, or are held against."""
+        asked = list(self.parameters)
+        for parameter in asked:  # which grows: what one builds on may build on another
+            named = (self.prerequisite_of(parameter), self.registry.by_id.get(parameter.against))
+            asked += [source for source in named if source and source not in asked]
+        return asked
 
     def by_name(self) -> Group | None:
         """The same group, asked for by the model's name; None where it is already."""

@@ -15,10 +15,10 @@ from typing import Any
 
 from conformance.answers.reading import read_answer
 from conformance.matrix.comparison import Change
-from conformance.parameters import Registry
+from conformance.matrix.document import evidence_of
 from conformance.report.grid import Axes
 from conformance.report.verdicts import letter_of
-from conformance.types import Exchange, Verdict
+from conformance.types import Exchange, Role, Verdict
 
 #: What is kept of each answer's body, in characters; the middle of longer ones is left out.
 FULL_BODY, SHORT_BODY = 2400, 500
@@ -27,12 +27,18 @@ MAX_REQUEST = 50_000
 #: What all packets of a page may take, in characters of base64.
 ALLOWANCE = 4_000_000
 
-#: What an exchange is to a cell, as letters in its evidence.
-PROBE, BASELINE, WRONG_TYPE, BOGUS, DROPPED, FETCHED = "p", "b", "w", "k", "d", "f"
-
-#: Values of wrong types, as the controls send them; and what stands in a probe for a part of an earlier answer.
-_WRONG = ("wrong type", {"wrong": "type"})
-_LATER = "{answer."
+#: The letter of each role in a packet; `evidence.js` has its words.
+LETTERS: Mapping[str | None, str] = {
+    Role.PROBE: "p",
+    Role.DROPPED: "d",
+    Role.BASELINE: "b",
+    Role.UNKNOWN_KEY: "k",
+    Role.WRONG_TYPE: "w",
+    Role.FETCHED: "f",
+    Role.PREREQUISITE: "q",
+    Role.SAME_FIELD: "s",
+    None: "-",
+}
 
 #: Verdicts whose exchanges are kept longest.
 _TELLING = frozenset({Verdict.REJECTED, Verdict.IGNORED, Verdict.INCONCLUSIVE})
@@ -60,18 +66,11 @@ _DEPTHS = (
 class Packer:
     """Packs the evidence of one model after another, within the page's allowance."""
 
-    def __init__(self, axes: Axes, registry: Registry, recorded: Recorded, allowance: int = ALLOWANCE) -> None:
+    def __init__(self, axes: Axes, recorded: Recorded, allowance: int = ALLOWANCE) -> None:
         """`recorded` gives a model's exchanges; nothing is read before a model is packed."""
         self._axes = axes
         self._columns = {parameter["id"]: number for number, parameter in enumerate(axes.parameters)}
         self._planes = {plane: number for number, plane in enumerate(axes.planes)}
-        self._asked = {
-            (parameter.id, endpoint.value): body
-            for parameter in registry.parameters
-            for endpoint, body in parameter.bodies.items()
-            if _LATER not in json.dumps(body)
-        }
-        self._registry = registry
         self._recorded = recorded
         self._left = allowance
         self._models_left = max(1, len(axes.models))
@@ -100,11 +99,8 @@ class Packer:
         reasons, sets, refs = _Numbered(), _Numbered(), _Numbered()
         rows: list[list[Any]] = [[0] * len(self._columns) for _ in self._planes]
         wanted: dict[str, None] = {}
-        known = {
-            ref: self._known(recorded.get(_digest(ref))) for ref in {r for cell in cells for r in cell["evidence"]}
-        }
         for cell in cells:
-            roles = "".join(self._role(cell, number, *known[ref]) for number, ref in enumerate(cell["evidence"]))
+            roles = "".join(LETTERS[role] for role, _ in evidence_of(cell))
             row: list[Any] = [
                 reasons.number(cell["reason"]),
                 sets.number((roles, *(refs.number(ref) for ref in cell["evidence"]))),
@@ -128,29 +124,6 @@ class Packer:
             "short": not depth.all_cells,
         }
 
-    def _known(self, exchange: Exchange | None) -> tuple[Mapping[str, Any] | None, str]:
-        """The body of an exchange, and what it is to every cell that it says no more to."""
-        if exchange is None:
-            return None, BASELINE
-        body = exchange.request.body
-        if not body:
-            return body, FETCHED
-        if _holds(body, self._registry.endpoints[exchange.request.endpoint].bogus):
-            return body, BOGUS
-        return body, WRONG_TYPE if any(value in _WRONG for value in body.values()) else BASELINE
-
-    def _role(self, cell: Mapping[str, Any], number: int, body: Mapping[str, Any] | None, otherwise: str) -> str:
-        """What one exchange of a cell's evidence is to it, as far as its body tells."""
-        if body is None:
-            return PROBE if number == 0 else otherwise
-        if otherwise in (FETCHED, BOGUS):
-            return otherwise
-        asked = self._asked.get((cell["parameter"], cell["endpoint"]))
-        first = number == 0 and len(cell["evidence"]) > 1
-        if first if asked is None else _holds(body, asked):
-            return DROPPED if body.get("drop_params") is True else PROBE
-        return otherwise
-
 
 class _Numbered:
     """Values with the number under which each is first met."""
@@ -168,10 +141,6 @@ class _Numbered:
 
 def _digest(ref: str) -> str:
     return ref.rpartition("#")[2]
-
-
-def _holds(body: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
-    return all(name in body and body[name] == value for name, value in part.items())
 
 
 def _told(exchange: Exchange, limit: int) -> dict[str, Any]:

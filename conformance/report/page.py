@@ -63,7 +63,7 @@ def render_page(
     axes = axes_of(matrix, registry)
     comparison = compare_matrices(baseline, matrix) if baseline else None
     data = _data(matrix, axes, registry, comparison)
-    data["evidence"] = _packets(matrix, axes, registry, recorded or _nothing, comparison, allowance)
+    data["evidence"] = _packets(matrix, axes, recorded or _nothing, comparison, allowance)
     style, script = _asset("page.css"), _script()
     return template().render(
         matrix=matrix,
@@ -134,7 +134,6 @@ def _mends(matrix: Matrix, axes: Axes) -> dict[str, dict[str, Any]]:
 def _packets(
     matrix: Matrix,
     axes: Axes,
-    registry: Registry,
     recorded: evidence.Recorded,
     comparison: Comparison | None,
     allowance: int,
@@ -142,7 +141,7 @@ def _packets(
     changes: dict[str, list[Change]] = defaultdict(list)
     for change in comparison.changes if comparison else ():
         changes[change.key.model].append(change)
-    packer = evidence.Packer(axes, registry, recorded, allowance)
+    packer = evidence.Packer(axes, recorded, allowance)
     packets = {model: packer.packet(model, cells, changes[model]) for model, cells in by_model(matrix)}
     return [packets.get(m["id"]) or packer.packet(m["id"], []) for m in axes.models]
 

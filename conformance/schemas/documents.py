@@ -13,6 +13,36 @@ EndpointName = Literal["chat_completions", "responses"]
 ModeName = Literal["whole", "stream"]
 VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
 RejectedByName = Literal["gateway", "backend", "unknown"]
+RoleName = Literal[
+    "probe",
+    "dropped",
+    "baseline",
+    "unknown_key",
+    "wrong_type",
+    "fetched",
+    "prerequisite",
+    "same_field",
+]
+CauseName = Literal[
+    "refusal_named",
+    "refusal_repeated",
+    "rate_limited",
+    "server_error",
+    "refusal_unclear",
+    "timed_out",
+    "no_answer",
+    "cut_off",
+    "unreadable",
+    "baseline_failed",
+    "baseline_lost",
+    "deployments_silent",
+    "not_recorded",
+    "other_version",
+    "suite_fault",
+    "nothing_to_send",
+    "prerequisite_rejected",
+    "prerequisite_not_applicable",
+]
 
 
 class GatewayRow(TypedDict):
@@ -38,7 +68,11 @@ class ModelRow(TypedDict):
 
 
 class Cell(TypedDict):
-    """One cell of a matrix. `evidence` names exchanges as `cassette.json#digest`."""
+    """One cell of a matrix. `evidence` names exchanges as `cassette.json#digest`.
+
+    `roles` says what each of them is to the cell, in their order. It is absent where an older suite wrote the matrix.
+    `cause` is what the reason was made from. It is absent where the verdict is a success.
+    """
 
     model: str
     endpoint: EndpointName
@@ -49,8 +83,10 @@ class Cell(TypedDict):
     rejected_by: RejectedByName | None
     reason: str
     declared: bool | None
+    cause: NotRequired[CauseName]
     split: NotRequired[dict[str, VerdictName]]
     evidence: list[str]
+    roles: NotRequired[list[RoleName]]
 
 
 class MatrixRun(TypedDict):

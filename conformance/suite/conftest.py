@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.measure.run import Run
 from conformance.plugin import RUN
+from conformance.suite.cases import CellCase, ModelCase
 from conformance.text.names import cassette_name
 from conformance.types import PlannedCell
 
@@ -20,12 +22,22 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[py
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each planned cell, or for each model."""
-    plan = metafunc.config.stash[RUN].replay.plan
-    if "cell" in metafunc.fixturenames:
-        metafunc.parametrize("cell", plan.cells, ids=[_test_id(cell) for cell in plan.cells])
-    if "model" in metafunc.fixturenames:
-        ids = [model.id for model in plan.models]
-        metafunc.parametrize("model", ids, ids=list(map(_file_stem, ids)))
+    if "case" not in metafunc.fixturenames:
+        return
+    run = metafunc.config.stash[RUN]
+    plan = run.replay.plan
+    if run.a_test_per_model:
+        models = [ModelCase(run, model.id) for model in plan.models]
+        metafunc.parametrize("case", models, ids=[_file_stem(case.model) for case in models])
+    else:
+        cells = [CellCase(run, cell) for cell in plan.cells]
+        metafunc.parametrize("case", cells, ids=[_test_id(case.cell) for case in cells])
+
+
+@pytest.fixture(scope="session")
+def run(pytestconfig: pytest.Config) -> Run:
+    """The recording and the table, for the tests that judge all of it."""
+    return pytestconfig.stash[RUN]
 
 
 def _test_id(cell: PlannedCell) -> str:
@@ -39,10 +51,10 @@ def _file_stem(model: str) -> str:
 
 
 class SuiteModule(pytest.Module):
-    """The suite's tests, which find the run in their module: a fixture would cost each a tenth of what a test costs."""
+    """The suite's tests."""
 
     def setup(self) -> None:
-        """Hand over the recording and the table, with the network shut: verdicts come from recordings alone."""
+        """Shut the network: verdicts come from recordings alone."""
 
         def refuse(*_: object) -> None:
             raise AssertionError("a conformance test tried to reach the network; verdicts come from recordings")
@@ -50,12 +62,11 @@ class SuiteModule(pytest.Module):
         super().setup()
         patch = pytest.MonkeyPatch()
         self.addfinalizer(patch.undo)
-        patch.setattr(self.obj, "run", self.config.stash[RUN], raising=False)
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket.socket, "connect_ex", refuse)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
-    """Collect the suite's tests with what they need."""
+    """Collect the suite's tests with the network shut."""
     module: pytest.Module = SuiteModule.from_parent(parent, path=module_path)
     return module

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
 from conformance.measure.run import Run
+from conformance.suite.cases import CellCase, ModelCase
 from conformance.support.outcomes import Standing
-from conformance.types import PlannedCell
 
 #: Deviations that a model's test tells in full.
 SHOWN = 10
 
-#: The recording and the table: `SuiteModule` in conftest.py puts it here before the first test.
-run = cast("Run", None)
 
-
-def test_cell(cell: PlannedCell) -> None:
+def test_cell(case: CellCase) -> None:
     """Given a cell's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
+    run, cell = case.run, case.cell
     outcome = run.outcome(cell.key)
     run.label(cell, outcome)
     if outcome.standing is Standing.UNKNOWN:
@@ -28,8 +24,9 @@ def test_cell(cell: PlannedCell) -> None:
         pytest.fail(f"{outcome.message}\nthe evidence, shortened:\n{run.evidence(cell)}", pytrace=False)
 
 
-def test_model(model: str) -> None:
+def test_model(case: ModelCase) -> None:
     """Given a model's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
+    run, model = case.run, case.model
     outcomes = run.outcomes(model)
     run.label_model(model, outcomes)
     if all(outcome.standing is Standing.UNKNOWN for outcome in outcomes):
@@ -40,13 +37,13 @@ def test_model(model: str) -> None:
         pytest.fail("\n".join(deviating[:SHOWN] + more), pytrace=False)
 
 
-def test_table_is_what_the_recording_gives() -> None:
+def test_table_is_what_the_recording_gives(run: Run) -> None:
     """Given a recording of a gateway that the table knows, when the table is derived anew, then its rules are these."""
     if message := run.table_differs():
         pytest.fail(message, pytrace=False)
 
 
-def test_recording_shows_something() -> None:
+def test_recording_shows_something(run: Run) -> None:
     """Given the recording, when all of it is judged, then at least one cell has a verdict."""
     if message := run.nothing_shown():
         pytest.fail(message, pytrace=False)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from conformance.provider.table import SupportTable
 from conformance.support.deriving import told
 from conformance.support.overrides import Overrides, beats_measurement
-from conformance.types import Judgement, told_of
+from conformance.types import DEVIATION, Judgement, opening_of, told_of
 
 
 class Standing(StrEnum):
@@ -60,7 +60,7 @@ def compare(
     """
     key, measured = judgement.key, judgement.supported
     if measured is None:
-        return Compared(Standing.UNKNOWN, f"{judgement.verdict}: {judgement.reason}")
+        return Compared(Standing.UNKNOWN, f"{opening_of(judgement.verdict, None)}{judgement.reason}")
     statement = told(table, key, gateway, route, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
@@ -69,7 +69,7 @@ def compare(
     source = statement.source if statement else "no rule: unknown parameters are sent"
     where = f"{key.model!r} on {key.endpoint} ({key.mode})"
     verdict = told_of(judgement.verdict, judgement.rejected_by)
-    shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
+    shown = f"{DEVIATION}{key.parameter} is {verdict} for {where}\n  {judgement.reason}"
     if deliberate and said != measured:
         return Compared(Standing.SAME, f"{shown}\n{source} contradicts it on purpose")
     if deliberate:

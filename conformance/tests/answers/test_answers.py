@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.answers.reading import Answer, read_answer
 from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE, said, sse
-from conformance.types import Endpoint, Mode, Request, Response
+from conformance.types import Cause, Endpoint, Mode, Request, Response
 
 FINISHED = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 PIECE = {"choices": [{"index": 0, "delta": {"content": "O"}, "finish_reason": None}]}
@@ -179,33 +179,35 @@ def test_refusal(endpoint: Endpoint, mode: Mode, response: Response, status: int
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "mode", "response", "problem"),
+    ("endpoint", "mode", "response", "problem", "cause"),
     [
-        (CHAT, WHOLE, Response(status=None, error="broken"), "broken"),
-        (CHAT, WHOLE, Response(status=200, body=b'{"choices":[]}', error="cut"), "cut"),
-        (CHAT, WHOLE, said(b"<html>"), "not a JSON object"),
-        (CHAT, WHOLE, said([1]), "not a JSON object"),
-        (CHAT, WHOLE, said(b""), "not a JSON object"),
-        (CHAT, WHOLE, said({"output": []}), "no `choices`"),
-        (CHAT, WHOLE, said({"choices": None}), "no `choices`"),
-        (RESPONSES, WHOLE, said({"choices": []}), "no `output`"),
-        (CHAT, STREAM, said(b""), "ended before"),
-        (CHAT, STREAM, said(sse("[DONE]")), "ended before"),
-        (CHAT, STREAM, said(sse(PIECE, "[DONE]")), "ended before"),
-        (CHAT, STREAM, said(sse(PIECE) + b'data: {"choi'), "not a JSON object"),
-        (CHAT, STREAM, said(sse({"choices": "x"}, {"choices": [1]})), "ended before"),
-        (RESPONSES, STREAM, said(sse({"type": "response.created"})), "ended before"),
-        (RESPONSES, STREAM, said(sse("[DONE]")), "ended before"),
-        (RESPONSES, STREAM, said(sse("nonsense")), "not a JSON object"),
-        (RESPONSES, STREAM, said(sse({"type": "response.completed", "response": None})), "ended before"),
+        (CHAT, WHOLE, Response(status=None, error="broken"), "broken", Cause.NO_ANSWER),
+        (CHAT, WHOLE, Response(status=None, error="late", cause=Cause.TIMED_OUT), "late", Cause.TIMED_OUT),
+        (CHAT, WHOLE, Response(status=200, body=b'{"choices":[]}', error="cut"), "cut", Cause.CUT_OFF),
+        (CHAT, WHOLE, said(b"<html>"), "not a JSON object", Cause.UNREADABLE),
+        (CHAT, WHOLE, said([1]), "not a JSON object", Cause.UNREADABLE),
+        (CHAT, WHOLE, said(b""), "not a JSON object", Cause.UNREADABLE),
+        (CHAT, WHOLE, said({"output": []}), "no `choices`", Cause.UNREADABLE),
+        (CHAT, WHOLE, said({"choices": None}), "no `choices`", Cause.UNREADABLE),
+        (RESPONSES, WHOLE, said({"choices": []}), "no `output`", Cause.UNREADABLE),
+        (CHAT, STREAM, said(b""), "ended before", Cause.CUT_OFF),
+        (CHAT, STREAM, said(sse("[DONE]")), "ended before", Cause.CUT_OFF),
+        (CHAT, STREAM, said(sse(PIECE, "[DONE]")), "ended before", Cause.CUT_OFF),
+        (CHAT, STREAM, said(sse(PIECE) + b'data: {"choi'), "not a JSON object", Cause.UNREADABLE),
+        (CHAT, STREAM, said(sse({"choices": "x"}, {"choices": [1]})), "ended before", Cause.CUT_OFF),
+        (RESPONSES, STREAM, said(sse({"type": "response.created"})), "ended before", Cause.CUT_OFF),
+        (RESPONSES, STREAM, said(sse("[DONE]")), "ended before", Cause.CUT_OFF),
+        (RESPONSES, STREAM, said(sse("nonsense")), "not a JSON object", Cause.UNREADABLE),
+        (RESPONSES, STREAM, said(sse({"type": "response.completed", "response": None})), "ended before", Cause.CUT_OFF),
     ],
 )
-def test_no_answer(endpoint: Endpoint, mode: Mode, response: Response, problem: str) -> None:
-    """Given an answer that is cut, broken or of another shape, when it is read, then the problem is told."""
+def test_no_answer(endpoint: Endpoint, mode: Mode, response: Response, problem: str, cause: Cause) -> None:
+    """Given an answer that is cut, broken or of another shape, when it is read, then problem and kind are told."""
     answer = read(endpoint, mode, response)
 
     assert (answer.ok, answer.refusal, answer.result) == (False, None, None)
     assert problem in (answer.problem or "")
+    assert answer.cause is cause
 
 
 def _one_is_set(answer: Answer) -> bool:

@@ -12,8 +12,9 @@ import pytest
 from conformance.discover.listing import discover
 from conformance.embedded import EmbeddedGateway, Received
 from conformance.exchange.sender import Sender
-from conformance.judge.settling import Found, settle
-from conformance.judge.verdicts import Outcome
+from conformance.judge.findings import Found
+from conformance.judge.reasons import UNMET, Outcome
+from conformance.judge.settling import settle
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, Plan, make_plan
 from conformance.provider.target import Target
@@ -84,10 +85,10 @@ BY_THE_GATEWAY = {
 
 def contradictions(measured: Measured, group: Group, parameter: Parameter, outcome: Outcome) -> list[str]:
     """How an outcome contradicts what its probe made reach an upstream."""
-    if outcome.verdict is Verdict.INCONCLUSIVE or outcome.unmet:
+    if outcome.verdict is Verdict.INCONCLUSIVE or outcome.cause in UNMET:
         return []
     probe, *others = outcome.evidence
-    received = measured.upstream(group, probe)
+    received = measured.upstream(group, probe.digest)
     refused = [request for request in received if request.status >= 400]
     match outcome.verdict, outcome.rejected_by:
         case Verdict.REJECTED, RejectedBy.GATEWAY:
@@ -99,7 +100,7 @@ def contradictions(measured: Measured, group: Group, parameter: Parameter, outco
         case _ if refused or not received:
             return ["a success that no upstream answered with one"]
         case Verdict.HONOURED, _ if parameter.id not in BY_THE_GATEWAY:
-            [baseline] = measured.upstream(group, others[0])
+            [baseline] = measured.upstream(group, others[0].digest)
             heard: Any = received[0].body
             return [] if heard != baseline.body else ["honoured, but the upstream heard the same as without it"]
     return []

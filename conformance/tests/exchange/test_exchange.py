@@ -13,6 +13,7 @@ import pytest
 from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response as HttpResponse
 
+from conformance.answers.reading import read_answer
 from conformance.errors import StoppedError
 from conformance.exchange import sender as exchange_module
 from conformance.exchange.sender import Sender, Traffic, user_agent
@@ -31,7 +32,7 @@ from conformance.tests.helpers.gateways import (
     scripted_gateway,
     success,
 )
-from conformance.types import Endpoint, Exchange, Mode, Request, Response
+from conformance.types import Cause, Endpoint, Exchange, Mode, Request, Response
 
 PATHS = load_registry().paths
 
@@ -280,6 +281,7 @@ def test_cut_stream_is_kept(answering: Answering) -> None:
     response = sent.response
     assert response.status == 200
     assert response.error == "the connection broke off before the answer was whole (RemoteProtocolError)"
+    assert read_answer(sent.exchanges[-1].request, response).cause is Cause.CUT_OFF
     assert response.body == b'data: {"choices": []}\n\n'
     assert sum(length for _, length in response.chunks) == len(response.body)
     assert len(gateway.seen) == 3
@@ -291,6 +293,7 @@ def test_refused_connection_is_kept() -> None:
 
     assert (sent.response.status, sent.response.body) == (None, b"")
     assert sent.response.error == "no connection (ConnectError)"
+    assert read_answer(sent.exchanges[-1].request, sent.response).cause is Cause.NO_ANSWER
     assert sent.traffic.requests == 3
 
 
@@ -321,6 +324,7 @@ def test_oversize_answers_are_cut(monkeypatch: pytest.MonkeyPatch, answering: An
     sent = send(gateway.base_url)
 
     assert sent.response.error == "the answer is larger than 1 MiB"
+    assert sent.response.cause is Cause.UNREADABLE
     assert sent.response.body == b"x" * 65_536
     assert sent.response.status == 200
 
@@ -370,6 +374,7 @@ def test_time_outs_are_kept(bound: str, error: str, monkeypatch: pytest.MonkeyPa
     sent = send(gateway.base_url)
 
     assert (sent.response.status, sent.response.error) == (None, error)
+    assert sent.response.cause is Cause.TIMED_OUT
 
 
 def test_waiting_for_a_connection_is_no_time_out(monkeypatch: pytest.MonkeyPatch, answering: Answering) -> None:

@@ -23,16 +23,16 @@ from conformance.errors import DiscoveryError
 from conformance.exchange import receiving
 from conformance.exchange import sender as exchange_module
 from conformance.exchange.sender import Sender, Traffic
-from conformance.judge.settling import FAULT, settle
+from conformance.judge.settling import settle
+from conformance.measure.judging import hold_again
 from conformance.measure.recorder import Progress, record
-from conformance.measure.replay import answered
 from conformance.parameters import load_registry
 from conformance.plan.cells import make_plan
 from conformance.provider.target import Target
 from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE
 from conformance.tests.helpers.gateways import KEY, http, raw_server, scripted_gateway
 from conformance.tests.helpers.running import Workplace, run_pytest
-from conformance.types import Endpoint, Exchange, Mode, Model, Request, Verdict
+from conformance.types import Cause, Endpoint, Exchange, Mode, Model, Request, Verdict
 
 REGISTRY = load_registry()
 MIB = 2**20
@@ -214,9 +214,9 @@ def test_malformed_answers(wire: bytes, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
     recorded = folder.read_model("m")
     for group in plan.groups:
-        found = answered(settle(group), recorded)
+        found = hold_again(settle(group), recorded)
         assert all(outcome.recorded for outcome in found.values())
-        assert not any(outcome.reason.startswith(FAULT) for outcome in found.values())
+        assert not any(outcome.cause is Cause.SUITE_FAULT for outcome in found.values())
         assert {outcome.verdict for outcome in found.values()} <= {Verdict.INCONCLUSIVE, Verdict.ACCEPTED}
 
 

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conformance.judge.settling import FAULT, settle
-from conformance.judge.verdicts import Outcome, combined
+from conformance.judge.reasons import Outcome
+from conformance.judge.settling import settle
+from conformance.judge.verdicts import combined
 from conformance.matrix.document import cell_row, dump_matrix, make_matrix, parse_matrix
 from conformance.matrix.packing import Block, Packed
-from conformance.measure.replay import answered
+from conformance.measure.judging import hold_again
 from conformance.parameters import load_registry
 from conformance.plan.cells import Group, make_plan
 from conformance.report.page import render_page
 from conformance.schemas.documents import MatrixRun
 from conformance.tests.fuzz.strategies import HEADERS, STATUSES, answers, bodies, content_of, mutated
-from conformance.types import CellKey, Endpoint, Exchange, Gateway, Mode, Model, Request, Response, Verdict
+from conformance.types import Cause, CellKey, Endpoint, Exchange, Gateway, Mode, Model, Request, Response, Verdict
 
 REGISTRY = load_registry()
 IDS = sorted(parameter.id for parameter in REGISTRY.parameters)
@@ -103,7 +104,7 @@ def held(group: Group, exchanges: Answering, *, exhaustive: bool, litellm: bool)
             asked = dialogue.send(tuple(exchanges.ask(request) for request in asked))
     except StopIteration as end:
         found: dict[str, Outcome] = end.value
-        assert not any(outcome.reason.startswith(FAULT) for outcome in found.values()), found
+        assert not any(outcome.cause is Cause.SUITE_FAULT for outcome in found.values()), found
         return found
 
 
@@ -138,7 +139,7 @@ def test_any_gateway_is_judged(
     for group in (group for group in plan.groups if group.mode is mode):
         found = held(group, exchanges, exhaustive=exhaustive, litellm=litellm)
         assert list(found) == [parameter.id for parameter in group.parameters]
-        assert answered(settle(group, exhaustive=exhaustive, litellm=litellm), exchanges) == found
+        assert hold_again(settle(group, exhaustive=exhaustive, litellm=litellm), exchanges) == found
         for parameter in group.parameters:
             outcomes.setdefault(group.key(parameter), []).append(found[parameter.id])
     judged = [combined(key, ("x",), each, model.deployments) for key, each in outcomes.items()]
@@ -148,7 +149,7 @@ def test_any_gateway_is_judged(
         assert judgement.reason.isprintable()
         assert len(judgement.reason) < 2000
         assert all(name.isprintable() for name in judgement.split)
-        assert set(judgement.evidence) <= set(exchanges)
+        assert {each.digest for each in judgement.evidence} <= set(exchanges)
     run = MatrixRun(mode="live", started_at="s", finished_at="f", complete=True, requests=1, selection=None)
     block = Block([cell_row(judgement, model.declared, "m.json") for judgement in judged])
     matrix = make_matrix(Gateway(name="g", url="http://g"), run, [model], Packed([block]))

@@ -22,7 +22,7 @@ from conformance.errors import ConformanceError, DiscoveryError
 from conformance.exchange.budget import estimate
 from conformance.judge.settling import fewest_requests
 from conformance.matrix.document import model_from, model_row
-from conformance.measure.replay import gateway_document
+from conformance.measure.gateway_document import gateway_document
 from conformance.parameters import load_registry
 from conformance.plan.cells import make_plan
 from conformance.provider.errors import GatewayError

@@ -83,7 +83,11 @@ def counted(bodies: list[dict[str, Any]]) -> Counter[str]:
 
 def cells(place: Workplace) -> list[dict[str, Any]]:
     """The matrix's cells without the order of their evidence."""
-    return [{**cell, "evidence": sorted(cell["evidence"])} for cell in place.matrix["cells"]]
+    pairs = [sorted(zip(cell["evidence"], cell["roles"], strict=True)) for cell in place.matrix["cells"]]
+    return [
+        {**cell, "evidence": [ref for ref, _ in shown], "roles": [role for _, role in shown]}
+        for cell, shown in zip(place.matrix["cells"], pairs, strict=True)
+    ]
 
 
 def is_complete(place: Workplace) -> bool:

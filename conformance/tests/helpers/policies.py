@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.judge.settling import FAULT, Found, settle
+from conformance.judge.findings import Found
+from conformance.judge.settling import settle
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
 from conformance.plan.cells import Group, Lane
 from conformance.tests.helpers.building import CHAT, RESPONSES, said, sse, succeeded
-from conformance.types import Exchange, Mode, Model, Parameter, Request, Response, Verdict
+from conformance.types import Cause, Exchange, Mode, Model, Parameter, Request, Response, Verdict
 
 ENTRY = EndpointEntry(
     path="/chat/completions",
@@ -140,7 +141,7 @@ class Policy:
 def held(policy: Policy, of: Group, *, exhaustive: bool = False, litellm: bool = False) -> Found:
     """What a group's dialogue with a policy finds; that shows no fault of the suite's."""
     found = conversed(policy, of, exhaustive=exhaustive, litellm=litellm)
-    assert not any(outcome.reason.startswith(FAULT) for outcome in found.values()), found
+    assert not any(outcome.cause is Cause.SUITE_FAULT for outcome in found.values()), found
     return found
 
 

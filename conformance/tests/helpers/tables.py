@@ -14,7 +14,7 @@ from conformance.schemas.documents import MatrixRun
 from conformance.support.deriving import GENERAL_GATEWAY, derive, told
 from conformance.support.overrides import Overrides, overrides_from
 from conformance.text.names import cassette_name
-from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
+from conformance.types import CellKey, Endpoint, Evidence, Gateway, Judgement, Mode, Model, RejectedBy, Role, Verdict
 
 VALUES = {"store": ("store:true", "store:false"), "prompt_cache_key": ("prompt_cache_key",)}
 IDS = tuple(name for names in VALUES.values() for name in names)
@@ -42,7 +42,7 @@ def matrix_of(
             verdict=verdict,
             reason="because.",
             rejected_by=RejectedBy.BACKEND if verdict is Verdict.REJECTED else None,
-            evidence=("0123456789abcdef",),
+            evidence=(Evidence(Role.PROBE, "0123456789abcdef"),),
         )
         for key, verdict in verdicts.items()
     ]

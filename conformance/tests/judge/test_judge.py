@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conformance.answers.reading import Answer
-from conformance.judge.verdicts import Channel, Outcome, Passed, accepted, channel_of, combined, inconclusive, rejected
+from conformance.judge.reasons import Outcome, not_recorded, rejected
+from conformance.judge.verdicts import Channel, Passed, accepted, channel_of, combined
 from conformance.parameters import EndpointEntry, load_registry
 from conformance.tests.helpers.building import CHAT, RESPONSES, WHOLE, exchanged, refused, said, succeeded
-from conformance.types import CellKey, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import Cause, CellKey, Evidence, Parameter, RejectedBy, Request, Response, Role, Verdict
 
 READ, UNREAD, UNKNOWN = Channel(True, "read."), Channel(False, "unread"), Channel(None, "unknown")
 KEY = CellKey("m", RESPONSES, WHOLE, "store:false")
@@ -65,7 +66,7 @@ def test_acceptance_says_what_it_is_worth(store: Parameter) -> None:
 )
 def test_who_refused(message: str, headers: dict[str, str], by: RejectedBy) -> None:
     """Given a refusal, when its words and headers are read, then they tell who refused, as far as they can."""
-    outcome = rejected(Answer(status=400, refusal=message), Response(status=400, headers=headers))
+    outcome = rejected(Cause.REFUSAL_NAMED, Answer(status=400, refusal=message), Response(status=400, headers=headers))
     assert outcome.rejected_by is by
     assert "refused with 400" in outcome.reason
 
@@ -109,7 +110,7 @@ def test_controls(bogus: Response | str | None, wrong: Response | str, read: boo
 def outcome(verdict: Verdict, deployment: str = "a") -> Outcome:
     """What was found on one deployment."""
     by = RejectedBy.BACKEND if verdict is Verdict.REJECTED else None
-    return Outcome(verdict, f"{verdict}.", by, (deployment * 16,), deployment)
+    return Outcome(verdict, f"{verdict}.", by, (Evidence(Role.PROBE, deployment * 16),), deployment)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +136,8 @@ def test_lanes_are_combined(verdicts: list[Verdict], deployments: int, combinati
 
 
 def test_evidence_is_each_exchange_once() -> None:
-    """Given an outcome, when exchanges are named as its evidence, then each stands there once, with who answered."""
+    """Given an outcome, when exchanges are named as its evidence, then each stands there once, in its first role."""
     one = exchanged(request(), said({}, headers={"x-litellm-model-id": "d"}))
-    shown = inconclusive("why").shown_by(one, None, one)
-    assert shown.evidence == (one.request.digest,)
+    shown = not_recorded().shown_by((Role.PROBE, one), (Role.BASELINE, one))
+    assert shown.evidence == (Evidence(Role.PROBE, one.request.digest),)
     assert shown.deployment == "d"

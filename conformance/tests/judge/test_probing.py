@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from conformance.judge import settling as probing
-from conformance.judge import verdicts as judge
-from conformance.judge.settling import FAULT, fewest_requests, settle
-from conformance.judge.verdicts import Channel, Outcome, Passed
+from conformance.judge import findings, verdicts
+from conformance.judge.reasons import Outcome
+from conformance.judge.settling import fewest_requests, settle
+from conformance.judge.verdicts import Channel, Passed
 from conformance.parameters import BASELINE
 from conformance.plan.cells import lanes
 from conformance.tests.helpers.building import CHAT, RESPONSES
@@ -31,7 +31,19 @@ from conformance.tests.helpers.policies import (
     random_policy,
     refusal,
 )
-from conformance.types import Endpoint, Mode, Model, Parameter, RejectedBy, Request, Response, Verdict
+from conformance.types import (
+    Cause,
+    Endpoint,
+    Evidence,
+    Mode,
+    Model,
+    Parameter,
+    RejectedBy,
+    Request,
+    Response,
+    Role,
+    Verdict,
+)
 
 
 @pytest.mark.parametrize(
@@ -213,17 +225,18 @@ def test_what_was_never_recorded_is_not_judged() -> None:
 
 def test_a_fault_costs_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a fault of ours that one mode's answers bring out, when both are settled, then the other's stand."""
-    accepted = judge.accepted
+    accepted = verdicts.accepted
 
     def faulty(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
         if passed.probe.request.mode is Mode.STREAM:
             raise KeyError("nobody thought of it")
         return accepted(parameter, endpoint, passed, channel)
 
-    monkeypatch.setattr(probing, "accepted", faulty)
+    monkeypatch.setattr(findings, "accepted", faulty)
     for outcome in conversed(Policy(), group(mode=Mode.STREAM)).values():
         assert outcome.verdict is Verdict.INCONCLUSIVE
-        assert outcome.reason.startswith(f"{FAULT}: KeyError in faulty, line ")
+        assert outcome.cause is Cause.SUITE_FAULT
+        assert outcome.reason.startswith("the suite failed to judge the answers: KeyError in faulty, line ")
     assert {outcome.verdict for outcome in held(Policy(), group()).values()} == {Verdict.ACCEPTED}
 
 
@@ -296,7 +309,8 @@ def test_a_parameter_is_held_against_the_one_it_names() -> None:
     found = held(policy, group([PARAMETERS[0], against]))
     unasked, asked = ([r for r in policy.asked if name in r.body] for name in ("alpha", "beta"))
 
-    assert found["beta"].evidence[:2] == (asked[0].digest, unasked[0].digest)
+    shown = (Evidence(Role.PROBE, asked[0].digest), Evidence(Role.BASELINE, unasked[0].digest))
+    assert found["beta"].evidence[:2] == shown
 
 
 def test_a_key_that_may_not_ask_for_a_deployment_asks_for_the_model() -> None:
@@ -308,6 +322,30 @@ def test_a_key_that_may_not_ask_for_a_deployment_asks_for_the_model() -> None:
 
     assert {outcome.verdict for outcome in found.values()} == {Verdict.ACCEPTED}
     assert {request.repeat // 10 for request in policy.asked if request.body["model"] == "m"} == {2}
+
+
+def roles_of(outcome: Outcome) -> list[str]:
+    """What the exchanges behind an outcome are to it, in their order."""
+    return [str(each.role) for each in outcome.evidence]
+
+
+def test_evidence_of_each_kind_has_its_role() -> None:
+    """Given refusals and successes, when cells are settled, then each exchange says what it is to its cell."""
+    policy = Policy(
+        refused=frozenset({"tools", "beta", "effort"}), voice=lambda names: f"Unknown parameter: '{names[0]}'."
+    )
+    found = held(policy, group(), litellm=True)
+
+    assert roles_of(found["alpha"]) == ["probe", "baseline", "unknown_key"]
+    assert roles_of(found["beta"]) == ["probe", "dropped", "baseline"]
+    assert roles_of(found["effort:high"]) == ["same_field", "same_field", "baseline"]
+    assert roles_of(found["choice"]) == ["prerequisite", "prerequisite", "baseline"]
+
+
+def test_repeated_refusals_are_probes_and_baselines() -> None:
+    """Given a refusal that names nothing, when it repeats, then its evidence is probes, and baselines beside them."""
+    found = held(Policy(refused=frozenset({"beta"}), voice=VOICES[4]), group())
+    assert roles_of(found["beta"]) == ["probe", "probe", "baseline", "baseline"]
 
 
 SWALLOWS = (lambda r: "bogus_key" in r.body, ok)

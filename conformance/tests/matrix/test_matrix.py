@@ -20,6 +20,7 @@ from conformance.matrix.document import (
     declares,
     disagreements,
     dump_matrix,
+    evidence_of,
     gateway_from,
     gateway_row,
     judgement_from,
@@ -31,7 +32,19 @@ from conformance.matrix.document import (
 from conformance.schemas import first_error
 from conformance.schemas.documents import MatrixRun
 from conformance.text.names import cassette_name
-from conformance.types import CellKey, Endpoint, Gateway, Judgement, Mode, Model, RejectedBy, Verdict
+from conformance.types import (
+    Cause,
+    CellKey,
+    Endpoint,
+    Evidence,
+    Gateway,
+    Judgement,
+    Mode,
+    Model,
+    RejectedBy,
+    Role,
+    Verdict,
+)
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
 MODEL = Model(
@@ -55,7 +68,7 @@ def judged(verdict: Verdict, model: str = "openai/Gpt", parameter: str = "store:
         verdict=verdict,
         reason="because.",
         rejected_by=RejectedBy.BACKEND if verdict is Verdict.REJECTED else None,
-        evidence=("0123456789abcdef", "fedcba9876543210"),
+        evidence=(Evidence(Role.PROBE, "0123456789abcdef"), Evidence(Role.BASELINE, "fedcba9876543210")),
     )
 
 
@@ -83,6 +96,7 @@ def test_cells(verdict: Verdict) -> None:
             "reason": "because.",
             "declared": None,
             "evidence": [f"{file}#0123456789abcdef", f"{file}#fedcba9876543210"],
+            "roles": ["probe", "baseline"],
         }
     ]
     assert first_error("matrix", matrix) is None
@@ -164,8 +178,31 @@ def test_cells_of_one_model_stand_together() -> None:
 
 def test_reading_a_judgement_back() -> None:
     """Given a judgement, when it is written as a row and read back, then it is the same."""
-    judgement = replace(judged(Verdict.REJECTED), split={"d": Verdict.ACCEPTED, "e": Verdict.REJECTED})
+    split = {"d": Verdict.ACCEPTED, "e": Verdict.REJECTED}
+    judgement = replace(judged(Verdict.REJECTED), split=split, cause=Cause.REFUSAL_NAMED)
     assert judgement_from(cell_row(judgement, None, "f.json")) == judgement
+
+
+def test_matrix_of_an_older_suite() -> None:
+    """Given a cell without cause and roles, when it is read, then its evidence is there, in no role."""
+    row: dict[str, Any] = {**cell_row(judged(Verdict.REJECTED), None, "f.json")}
+    del row["roles"]
+    matrix = parse_matrix(json.dumps({**matrix_of(), "cells": [row]}), "m.json")
+
+    judgement = judgement_from(matrix["cells"][0])
+    assert judgement.evidence == (Evidence(None, "0123456789abcdef"), Evidence(None, "fedcba9876543210"))
+    assert judgement.cause is None
+
+
+@pytest.mark.parametrize("roles", [["probe"], ["probe", "baseline", "dropped"]])
+def test_roles_of_another_number(roles: list[str]) -> None:
+    """Given a matrix with more roles than exchanges, or fewer, when it is read, then each exchange is there once."""
+    refs = [f"f.json#{digit * 16}" for digit in "ab"]
+    found = list(evidence_of({"evidence": refs, "roles": roles}))
+
+    assert [ref for _, ref in found] == refs
+    assert found[0][0] == "probe"
+    assert found[1][0] in ("baseline", None)
 
 
 def _broken(**parts: Any) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.cassettes.folder import Folder
 from conformance.discover.listing import Discovered
-from conformance.measure.replay import gateway_document
+from conformance.measure.gateway_document import gateway_document
 from conformance.parameters import load_registry
 from conformance.tests.helpers.gateways import refuses_cache_key, scripted_gateway
 from conformance.tests.helpers.running import Workplace, run_pytest

@@ -13,14 +13,17 @@ from allure_commons import model2
 
 from conformance.errors import ReportError
 from conformance.parameters import load_registry
+from conformance.provider.table import SupportTable
 from conformance.report.allure import results as allure_results
 from conformance.report.allure.command import make_report, without_analytics
 from conformance.report.page import cell_fragment
+from conformance.support.outcomes import Standing, compare
+from conformance.support.overrides import Overrides
 from conformance.tests.helpers.building import CHAT, WHOLE
 from conformance.tests.helpers.gateways import scripted_gateway
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
 from conformance.tests.helpers.running import Workplace, run_command, run_pytest
-from conformance.types import CellKey, Gateway, Judgement, PlannedCell, RejectedBy, Verdict
+from conformance.types import Cause, CellKey, Gateway, Judgement, PlannedCell, RejectedBy, Verdict
 
 GATEWAY = Gateway(name="embedded", url="http://127.0.0.1", software="litellm", version="1.109.1", simulated=True)
 
@@ -54,13 +57,13 @@ def labels(result: Any) -> dict[str, str]:
 
 def test_result_says_what_was_measured() -> None:
     """Given a judged cell, when its result is finished, then it has suites, parameters, severity, reason and a link."""
-    result = finished(planned(), route="databricks")
+    result = finished(planned(), route="databricks", cause=Cause.REFUSAL_NAMED)
     told = labels(result)
     assert result.name == "prompt_cache_key (whole)"
     assert [told[name] for name in ("parentSuite", "suite", "subSuite")] == ["embedded", "claude-x", "chat_completions"]
     assert (told["epic"], told["feature"], told["severity"]) == ("caching", "prompt_cache_key", "critical")
-    assert (told["verdict"], told["rejected_by"], told["tag"], told["route"]) == (
-        "rejected", "backend", "rejected", "databricks",
+    assert (told["verdict"], told["rejected_by"], told["tag"], told["route"], told["cause"]) == (
+        "rejected", "backend", "rejected", "databricks", "refusal_named",
     )  # fmt: skip
     assert [p.name for p in result.parameters] == ["gateway", "model", "endpoint", "mode", "parameter"]
     assert result.statusDetails.message == "rejected by the backend: refused with 400."
@@ -115,12 +118,60 @@ def test_hostile_texts(hostile: str) -> None:
 )
 def test_categories(status: str, message: str, name: str | None) -> None:
     """Given a result's status and message, when it is sorted as Allure does, then it lands in one category."""
-    found = [
-        category["name"]
+    assert sorted_into(status, message) == ((name,) if name else ())
+
+
+def sorted_into(status: str, message: str) -> tuple[str, ...]:
+    """The categories that Allure sorts a result into."""
+    return tuple(
+        str(category["name"])
         for category in allure_results.CATEGORIES
         if status in category["matchedStatuses"] and re.fullmatch(str(category["messageRegex"]), message)
-    ]
-    assert found == ([name] if name else [])
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "by", "name"),
+    [
+        (Verdict.REJECTED, RejectedBy.GATEWAY, "Rejected by the gateway"),
+        (Verdict.REJECTED, RejectedBy.BACKEND, "Rejected by the backend"),
+        (Verdict.REJECTED, RejectedBy.UNKNOWN, "Rejected, nobody knows by whom"),
+        (Verdict.IGNORED, None, "Silently ignored"),
+        (Verdict.INCONCLUSIVE, None, "Inconclusive"),
+        (Verdict.NOT_APPLICABLE, None, "Not applicable"),
+        (Verdict.ACCEPTED, None, None),
+        (Verdict.HONOURED, None, None),
+    ],
+)
+def test_categories_follow_the_messages(verdict: Verdict, by: RejectedBy | None, name: str | None) -> None:
+    """Given a verdict, when a test passes with it, differs from the table, or is skipped, then its category is there.
+
+    The messages are the suite's own, so neither they nor the categories can change alone.
+    """
+    cell = planned()
+    judged = Judgement(key=cell.key, fields=("x",), verdict=verdict, reason="measured: inconclusive.", rejected_by=by)
+    outcome = compare(judged, SupportTable(()), Overrides((), (), {}), GATEWAY.name, "pytest")
+    if outcome.standing is Standing.UNKNOWN:
+        status, messages = "skipped", [outcome.message, f"Skipped: {outcome.message}"]
+    else:
+        status = "passed"
+        messages = [finished(cell, judged.reason, verdict=verdict, rejected_by=by).statusDetails.message]
+    assert {sorted_into(status, message) for message in messages} == {(name,) if name else ()}
+
+
+def test_deviations_have_their_category() -> None:
+    """Given a cell that is not what the table says, when its test fails, then it lands where deviations do."""
+    judged = Judgement(
+        key=planned().key,
+        fields=("x",),
+        verdict=Verdict.REJECTED,
+        reason="so.",
+        rejected_by=RejectedBy.GATEWAY,
+    )
+    outcome = compare(judged, SupportTable(()), Overrides((), (), {}), GATEWAY.name, "pytest")
+    assert outcome.standing is Standing.DEVIATES
+    for message in (outcome.message, f"Failed: {outcome.message}"):
+        assert sorted_into("failed", message) == ("The table says otherwise",)
 
 
 def test_environment_is_properties(tmp_path: Path) -> None:

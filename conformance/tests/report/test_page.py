@@ -22,6 +22,7 @@ from conformance.matrix.document import Matrix, counts, disagreements, dump_matr
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.plan.cells import select_endpoints
+from conformance.report.evidence import LETTERS
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
@@ -30,7 +31,7 @@ from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 from conformance.tests.helpers.running import CHECKOUT, run_pytest
-from conformance.types import WORST_FIRST, CellKey, Endpoint, Mode, Verdict
+from conformance.types import WORST_FIRST, CellKey, Endpoint, Mode, Role, Verdict
 
 SHIPPED = Folder(CHECKOUT / "cassettes" / "embedded")
 
@@ -121,6 +122,7 @@ def test_evidence_has_its_roles(shipped: Matrix, page: str) -> None:
             assert unpacked["reasons"][reason] == each["reason"]
             assert declared == each["declared"]
             assert [unpacked["refs"][n] for n in numbers] == each["evidence"]
+            assert roles == "".join(LETTERS[role] for role in each["roles"])
             added = registry[each["parameter"]].bodies[Endpoint(each["endpoint"])]
             for role, number in zip(roles, numbers, strict=True):
                 sent = json.loads(unpacked["exchanges"][number]["sent"] or "{}")
@@ -129,6 +131,22 @@ def test_evidence_has_its_roles(shipped: Matrix, page: str) -> None:
                 assert (role == "k") == ("conformance_bogus_key" in sent)
                 assert (role == "w") == ('"wrong' in json.dumps(sent))
                 assert (role == "f") == (sent == {})
+
+
+def test_each_role_has_words() -> None:
+    """Given the roles of evidence, when the page's script is read, then it has words for the letter of each."""
+    script = (CHECKOUT / "conformance/report/templates/page/evidence.js").read_text("utf-8")
+    words = re.findall(r'^  (\w): "', script[script.index("ROLES") :], re.MULTILINE)
+    assert set(LETTERS) == {*Role, None}
+    assert sorted(words) == sorted(set(LETTERS.values()) - {LETTERS[None]})
+
+
+def test_matrix_without_roles() -> None:
+    """Given a matrix of an older suite, when its page is made, then its exchanges are there, and nobody guesses."""
+    refs = [f"claude-x.json#{digit * 16}" for digit in "ab"]
+    unpacked = packet(Parsed(render_page(matrix_with([cell(evidence=refs)]))), "claude-x")
+    assert unpacked["refs"] == refs
+    assert unpacked["sets"] == [["--", 0, 1]]
 
 
 def test_evidence_is_exact_and_says_what_it_leaves_out(page: str) -> None:

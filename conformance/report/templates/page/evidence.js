@@ -35,6 +35,8 @@ export const ROLES = {
   k: "control: a key that nobody knows",
   f: "the stored answer, fetched once more",
   d: "the gateway told to drop what it does not support",
+  q: "with the parameter that this one builds on",
+  s: "with the same field, asked for another parameter",
 };
 
 /** An answer's body, spread over lines where it is whole JSON. */

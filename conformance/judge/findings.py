@@ -1,0 +1,63 @@
+"""What was found of a group's parameters so far, and what each is held against. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from conformance.answers import dialects
+from conformance.answers.reading import Answer
+from conformance.judge.reasons import Outcome
+from conformance.judge.verdicts import Channel, Passed, accepted
+from conformance.plan.cells import Group
+from conformance.types import Exchange, Parameter
+
+#: Outcomes by parameter id.
+Found = dict[str, Outcome]
+
+
+@dataclass
+class Findings:
+    """What was found of each parameter: an outcome, or a success, whose outcome needs what is asked later.
+
+    `baseline` is the plain one. `refused_fields` holds outcomes by the path of a field that is refused
+    whatever its value.
+    """
+
+    group: Group
+    baseline: Exchange
+    outcomes: Found = field(default_factory=dict)
+    passed: dict[str, Passed] = field(default_factory=dict)
+    refused_fields: Found = field(default_factory=dict)
+
+    def is_settled(self, parameter: Parameter) -> bool:
+        """True where nobody has to ask for the parameter any more."""
+        return parameter.id in self.outcomes or parameter.id in self.passed
+
+    def settle(self, parameters: Iterable[Parameter], outcome: Outcome) -> None:
+        """Give parameters this outcome."""
+        self.outcomes |= dict.fromkeys((parameter.id for parameter in parameters), outcome)
+
+    def settle_by_refusal(self, parameters: Iterable[Parameter], answer: Answer, outcome: Outcome) -> None:
+        """Give parameters the outcome of a refusal, and remember the fields that it refuses whatever their value."""
+        self.settle(parameters, outcome)
+        text = answer.refusal or ""
+        if dialects.refuses_field(text):
+            self.refused_fields |= dict.fromkeys(dialects.whole_fields(text), outcome)
+
+    def note_success(self, parameters: Iterable[Parameter], probe: Exchange) -> None:
+        """Note that parameters passed, all of them in this probe."""
+        self.passed |= {parameter.id: Passed(probe, self.baseline_of(parameter)) for parameter in parameters}
+
+    def baseline_of(self, parameter: Parameter) -> Exchange:
+        """What a parameter's answer is held against: the plain baseline, or a success of another parameter."""
+        names = (parameter.against, self.group.context(parameter.context).parameter)
+        return next((self.passed[name].probe for name in names if name in self.passed), self.baseline)
+
+    def judge(self, channel: Channel) -> Found:
+        """The outcome of each of the group's parameters, in the light of what successes are worth there."""
+        for parameter in self.group.parameters:
+            if passed := self.passed.get(parameter.id):
+                outcome = accepted(parameter, self.group.endpoint, passed, channel)
+                self.outcomes[parameter.id] = replace(outcome, recorded=channel.recorded)
+        return {parameter.id: self.outcomes[parameter.id] for parameter in self.group.parameters}

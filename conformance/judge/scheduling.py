@@ -1,0 +1,96 @@
+"""Which parameters are asked for next, and which of them in one request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from conformance.judge.batching import batches
+from conformance.judge.findings import Findings
+from conformance.judge.reasons import Outcome, concluded, unmet
+from conformance.judge.verdicts import answer_of
+from conformance.parameters.filling import filled
+from conformance.types import Cause, Parameter, Role
+
+
+class Schedule:
+    """The order in which a group's parameters are asked for, and those that they build on."""
+
+    def __init__(self, findings: Findings, exhaustive: bool) -> None:
+        """`exhaustive` asks for each parameter alone, and for each value of a field that is refused."""
+        self.parameters = findings.group.parameters_and_their_sources()
+        self._findings = findings
+        self._group = findings.group
+        self._exhaustive = exhaustive
+        sources = [self._group.prerequisite_of(parameter) for parameter in self.parameters]
+        self._built_on = {source.id for source in sources if source} | {each.against for each in self.parameters}
+
+    def next_batches(self, silent: Collection[str]) -> list[list[Parameter]]:
+        """What is asked for next, each batch in one request; nothing where all is settled.
+
+        `silent` are the paths of fields that are refused in words that name nothing: such a refusal costs its
+        company a search, so other values of these fields go alone.
+        """
+        due = self._due()
+        alone = [[parameter] for parameter in due if self._exhaustive or parameter.path in silent]
+        if self._exhaustive:
+            return alone
+        due = [parameter for parameter in due if parameter.path not in silent]
+        # A field's second value waits until it is known whether the field is taken at all.
+        known = {parameter.path for parameter in self.parameters if self._findings.is_settled(parameter)}
+        firsts = {parameter.path: parameter for parameter in reversed(due) if parameter.path not in known}
+        leads = [parameter for parameter in due if firsts.get(parameter.path) is parameter]
+        leads.sort(key=lambda parameter: parameter.id not in self._built_on)  # what others build on comes first
+        company = batches([*leads, *(parameter for parameter in due if parameter.path in known)], self._group)
+        return [*alone, *islice(company, 1 if leads else None)]
+
+    def _due(self) -> list[Parameter]:
+        """What can be asked for now, filled from earlier answers; what never can be is settled."""
+        due: list[Parameter] = []
+        settled = -1
+        while not due and settled != len(
+            self._findings.outcomes
+        ):  # what was settled just now settles what builds on it
+            settled = len(self._findings.outcomes)
+            due = [each for parameter in self.parameters for each in self._askable(parameter)]
+        return due
+
+    def _askable(self, parameter: Parameter) -> Sequence[Parameter]:
+        """The parameter as it can be asked for now, if it can; one that never can be is settled."""
+        if self._findings.is_settled(parameter):
+            return ()
+        source = self._group.prerequisite_of(parameter)
+        if outcome := self._outcome_unasked(parameter, source):
+            self._findings.settle([parameter], outcome)
+        elif self._may_follow(parameter, source):
+            return self._fill(parameter, source) if parameter.after else [parameter]
+        return ()
+
+    def _outcome_unasked(self, parameter: Parameter, source: Parameter | None) -> Outcome | None:
+        """The outcome of what needs not be asked: its field is refused whatever its value, or what it builds on is."""
+        if source and (outcome := self._findings.outcomes.get(source.id)):
+            return unmet(source.id, outcome)
+        refused = self._findings.refused_fields
+        named = (parameter.path, *parameter.bodies[self._group.endpoint])
+        refusals = [refused[name] for name in named if name in refused]
+        if not refusals or self._exhaustive:
+            return None
+        return refusals[0].for_another(Role.SAME_FIELD)
+
+    def _may_follow(self, parameter: Parameter, source: Parameter | None) -> bool:
+        """True where what the parameter builds on passed, and what it is held against is settled."""
+        against = self._group.registry.by_id.get(parameter.against)
+        passed = source is None or source.id in self._findings.passed
+        return passed and (against is None or self._findings.is_settled(against))
+
+    def _fill(self, parameter: Parameter, source: Parameter | None) -> Sequence[Parameter]:
+        """Put into the parameter what it sends back of an answer; where that has nothing of it, it is settled."""
+        role, answered = Role.BASELINE, self._findings.baseline
+        if source:
+            role, answered = Role.PREREQUISITE, self._findings.passed[source.id].probe
+        body = filled(parameter.bodies[self._group.endpoint], answer_of(answered))
+        if body is None:
+            self._findings.settle([parameter], concluded(Cause.NOTHING_TO_SEND).shown_by((role, answered)))
+            return ()
+        return [replace(parameter, bodies={self._group.endpoint: body})]
