@@ -99,7 +99,7 @@ def test_headers_go_to_no_stranger() -> None:
 @pytest.mark.parametrize(
     ("env", "options", "says"),
     [
-        ({}, ["--header", f"{CONFIG}"], "--header: header 1 has no valid name; write 'Name: value'"),
+        ({}, ["--header", f"{CONFIG}"], "--header: header 1 has no valid name; write one 'Name: value' on each line"),
         (
             {},
             ["--header=x-ok: fine", f"--header=x-a: {CONFIG}é"],
