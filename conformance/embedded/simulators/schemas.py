@@ -58,6 +58,9 @@ def _openapi(protocol: str, provider: str) -> dict[str, Any]:
         if row["document"] == f"{protocol}/{provider}":
             required = schemas[row["schema"]]["required"]
             schemas[row["schema"]]["required"] = [name for name in required if name not in row["fields"]]
+    for row in fields()["taken"]:
+        if row["document"] == f"{protocol}/{provider}":
+            schemas[row["schema"]]["properties"] |= row["properties"]
     return schemas
 
 
