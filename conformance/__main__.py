@@ -14,7 +14,7 @@ from rich.table import Table
 from conformance import __version__, pi_extension
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.embedded.serve import serve as run_gateway
-from conformance.errors import CassetteError, ConformanceError, ReportError
+from conformance.errors import CassetteError, ClientError, ConformanceError, ReportError
 from conformance.matrix.comparison import compare_matrices
 from conformance.matrix.document import Matrix, parse_matrix
 from conformance.measure import merging
@@ -172,6 +172,29 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
     click.echo(act(folder, dry_run=dry_run))
     if not uninstall and not dry_run:
         click.echo("set LITELLM_BASE_URL and LITELLM_API_KEY, then check it with: pi --list-models litellm")
+
+
+@commands.group()
+def clients() -> None:
+    """Real clients, and what each puts on the wire."""
+
+
+@clients.command()
+@click.option("--only", metavar="NAME", multiple=True, help="Only this client. Repeat it for several.")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Where the profiles go (the package's).")
+def capture(only: tuple[str, ...], out: Path | None) -> None:
+    """Run real clients against a gateway that records them, and renew their profiles.
+
+    Each client is installed once, in an environment of its own in the user's cache folder. A client
+    that cannot be installed or run keeps the profile that it had, and is named. Exit code 4 then.
+    """
+    # Imported here: it needs the extra `embedded`.
+    from conformance.clients.capture import FILE
+    from conformance.clients.capture import capture as run_clients
+
+    missed = run_clients(out or FILE, only, click.echo)
+    if missed:
+        raise ClientError(f"not captured: {', '.join(missed)}; the lines above say why")
 
 
 @commands.group()

@@ -13,6 +13,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `LeakError`              a file held the API key in spite of scrubbing, and was removed
 `ReportError`            a report cannot be written, or its matrix is missing
 `PiExtensionError`       the Pi extension cannot be installed or removed
+`ClientError`            a client cannot be installed, run or captured
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -30,6 +31,7 @@ from conformance.provider.errors import ConformanceError, NewerTableError, Table
 __all__ = [
     "BudgetError",
     "CassetteError",
+    "ClientError",
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
@@ -93,3 +95,7 @@ class BudgetError(StoppedError):
 
 class PiExtensionError(ConformanceError):
     """The Pi extension cannot be installed or removed."""
+
+
+class ClientError(ConformanceError):
+    """A client cannot be installed, run or captured, or no client has that name."""

@@ -15,7 +15,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,25 +168,26 @@ def _install(version: str, place: Path) -> None:
     log.unlink(missing_ok=True)
     try:
         for arguments in _steps(version, building):
-            _run_uv([find_uv_bin(), *arguments], version, log)
+            status = run_uv([find_uv_bin(), *arguments], log)
+            if status != 0:
+                raise EmbeddedGatewayError(
+                    f"LiteLLM {version} could not be installed: {process.last_line(log)} "
+                    f"(uv ended with status {status}). Check the version and the network; "
+                    f"the whole output is in {log}."
+                )
         building.rename(place)
     finally:
         shutil.rmtree(building, ignore_errors=True)  # there only where the installation failed
     log.unlink(missing_ok=True)
 
 
-def _run_uv(command: list[str], version: str, log: Path) -> None:
-    """Run one step, a second time with the machine's certificates where uv's own do not do."""
+def run_uv(command: Sequence[str], log: Path) -> int:
+    """Run uv and return its status: a second time with the machine's certificates where uv's own do not do."""
     known = _from_pip(os.environ)
     status = process.run(command, log, known)
     if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
         status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES})
-    if status != 0:
-        raise EmbeddedGatewayError(
-            f"LiteLLM {version} could not be installed: {process.last_line(log)} "
-            f"(uv ended with status {status}). Check the version and the network; "
-            f"the whole output is in {log}."
-        )
+    return status
 
 
 def _from_pip(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,16 @@
 """The JSON contracts as types. Each stands beside its JSON Schema in this folder, and a test holds them together.
 
 `Matrix` is `matrix.schema.json`, `GatewayDocument` is `gateway.schema.json`, `TableDocument` is
-`parameter_support.schema.json`.
+`parameter_support.schema.json`, `ProfilesDocument` is `profiles.schema.json`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 EndpointName = Literal["chat_completions", "responses"]
+ClientEndpointName = Literal["chat_completions", "responses", "messages"]
 ModeName = Literal["whole", "stream"]
 VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
 RejectedByName = Literal["gateway", "backend", "unknown"]
@@ -223,3 +224,35 @@ class TableDocument(TypedDict):
     schema_version: int
     sources: dict[str, MeasuredSource | OverrideSource | DefaultSource | LearntSource]
     rules: list[RuleRow]
+
+
+class ClientRequest(TypedDict):
+    """One request that a client sent in the same form for these families of models. `body` lacks the model."""
+
+    way: str
+    turn: int
+    families: list[str]
+    endpoint: ClientEndpointName
+    mode: ModeName
+    method: Literal["POST"]
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class ClientProfile(TypedDict):
+    """What one version of a client was seen to send. `captured_at` is a day, UTC."""
+
+    client: str
+    title: str
+    version: str
+    captured_at: str
+    requests: list[ClientRequest]
+
+
+class ProfilesDocument(TypedDict):
+    """What real clients put on the wire, and the model that stood for each family."""
+
+    schema_version: int
+    families: dict[str, str]
+    profiles: list[ClientProfile]

@@ -178,6 +178,7 @@ ACCEPTED = {
     "gemini snake case": base(GEMINI, generation_config={"max_output_tokens": "5"}),
     "bedrock documented": base(NOVA, additionalModelRequestFields={"any": "thing"}),
     "compatible anything": base(COMPATIBLE, bogus=1, stream_options={"x": 1}),
+    "a message with its id": base(AZURE_RESPONSES, input=[{"role": "user", "content": "Hi", "id": "msg_1"}]),
     "a tool without strict": base(OPENAI_RESPONSES, tools=[{"type": "function", "name": "f"}]),
 }
 
@@ -213,6 +214,7 @@ def test_every_row_of_data_names_its_source() -> None:
         *data["databricks"]["responses_without"],
         *data["azure"]["addition"],
         *data["optional"],
+        *data["taken"],
         *data["effort"],
     ]
     assert all(row["source"] for row in listed)

@@ -17,6 +17,7 @@ DOCUMENTS = {
     "matrix": documents.Matrix,
     "gateway": documents.GatewayDocument,
     "parameter_support": documents.TableDocument,
+    "profiles": documents.ProfilesDocument,
 }
 NAMES = {str: "string", bool: "boolean", int: "integer", type(None): "null"}
 

@@ -1,0 +1,91 @@
+"""`profiles.json`: what each client was seen to send, as a document. Pure but for reading and writing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from conformance.errors import ClientError
+from conformance.files import write_atomically
+from conformance.schemas import first_error
+from conformance.schemas.documents import ClientProfile, ClientRequest, ProfilesDocument
+
+SCHEMA_VERSION = 1
+#: Where the captured profiles lie in a checkout.
+FILE = Path(str(resources.files("conformance.clients"))) / "profiles.json"
+
+
+def load_profiles(path: Path = FILE) -> ProfilesDocument:
+    """The captured profiles. Raises `ClientError` where the file cannot be read or is no such document."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ClientError(f"cannot read the profiles {path}: {error}") from None
+    wrong = first_error("profiles", document)
+    if wrong:
+        raise ClientError(f"{path} is no file of profiles: {wrong}")
+    found: ProfilesDocument = document
+    return found
+
+
+def write_profiles(path: Path, document: ProfilesDocument) -> None:
+    """Write the profiles, a request on each line, so that a difference between two captures can be read."""
+    wrong = first_error("profiles", document)
+    if wrong:
+        raise ClientError(f"the capture makes no valid profiles: {wrong}")
+    write_atomically(path, as_text(document))
+
+
+def as_text(document: ProfilesDocument) -> str:
+    """The document as it is written."""
+    profiles = ",\n".join(map(_profile_text, document["profiles"]))
+    head = {name: document[name] for name in ("schema_version", "families")}
+    return f'{json.dumps(head)[:-1]}, "profiles": [\n{profiles}\n]}}\n'
+
+
+def _profile_text(profile: ClientProfile) -> str:
+    head = {name: value for name, value in profile.items() if name != "requests"}
+    requests = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in profile["requests"])
+    return f' {json.dumps(head, ensure_ascii=False)[:-1]}, "requests": [\n  {requests}\n ]}}'
+
+
+def joined(requests: Iterable[ClientRequest]) -> list[ClientRequest]:
+    """Requests that differ in nothing but the family, as one that names all of their families."""
+    found: dict[str, ClientRequest] = {}
+    for each in requests:
+        same = json.dumps({name: value for name, value in each.items() if name not in ("families", "turn")})
+        if same in found:
+            families = found[same]["families"]
+            families += [family for family in each["families"] if family not in families]
+        else:
+            found[same] = each
+    return list(found.values())
+
+
+def renewed(
+    old: ProfilesDocument | None, new: Sequence[ClientProfile], *, order: Sequence[str], families: Mapping[str, str]
+) -> ProfilesDocument:
+    """The document with these profiles in place of older ones of the same clients, in the order of the recipes."""
+    profiles = {each["client"]: each for each in (*(old["profiles"] if old else ()), *new)}
+    kept = [profiles[name] for name in order if name in profiles]
+    return {"schema_version": SCHEMA_VERSION, "families": dict(families), "profiles": kept}
+
+
+def family_of(document: ProfilesDocument, model: str) -> str:
+    """The family that a model's name belongs to, or `unknown`."""
+    return next((family for family in document["families"] if family in model), "unknown")
+
+
+def bodies(document: ProfilesDocument, endpoints: Iterable[str], family: str) -> list[tuple[str, dict[str, Any]]]:
+    """What clients send to these endpoints for a model of this family: each endpoint and body once."""
+    wanted = frozenset(endpoints)
+    found = {
+        json.dumps([request["endpoint"], request["body"]], sort_keys=True): (request["endpoint"], request["body"])
+        for profile in document["profiles"]
+        for request in profile["requests"]
+        if request["endpoint"] in wanted and family in request["families"]
+    }
+    return list(found.values())
