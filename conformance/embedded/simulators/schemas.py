@@ -117,8 +117,9 @@ def _databricks(operation: str, family_name: str) -> Schema:
         return Schema(_object(properties, ["input"]), openai.definitions)
     properties = {**_pick(openai, row["openai_fields"]), **row.get("own_fields", {})}
     definitions = dict(openai.definitions)
-    for name, own in row.get("own_definitions", {}).items():
-        definitions[name] = {**definitions[name], "properties": {**definitions[name]["properties"], **own}}
+    for owner in (fields()["databricks"], row):
+        for name, own in owner.get("own_definitions", {}).items():
+            definitions[name] = {**definitions[name], "properties": {**definitions[name]["properties"], **own}}
     return Schema(_object(properties, ["messages"]), definitions)
 
 

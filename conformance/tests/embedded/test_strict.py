@@ -154,6 +154,7 @@ def _nullable(node: Any) -> Any:
 
 CODEX = {"type": "message", "role": "user", "id": "msg_1", "content": [{"type": "input_text", "text": "hi"}]}
 CACHED = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+CALL = {"id": "call_1", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
 
 
@@ -164,6 +165,7 @@ CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
         ("azure", "responses", "", {"input": [CODEX]}, None),
         ("azure", "responses", "", {"input": [{**CODEX, "metadata": {}}]}, ("input", 0, "metadata")),
         ("databricks", "chat_completions", CLAUDE, {"messages": [{"role": "user", "content": [CACHED]}]}, None),
+        ("databricks", "chat_completions", GPT, {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, None),
         (
             "databricks",
             "chat_completions",
@@ -183,6 +185,6 @@ CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
 def test_takes_what_real_clients_are_known_to_send(
     vendor: str, operation: str, model: str, body: dict[str, Any], path: Any
 ) -> None:
-    """Given what Codex and opencode send, when vendors read it, then those take it of whom that is known."""
+    """Given what Codex, opencode and LiteLLM's bridge send, when it is read, then vendors known to take it do."""
     found = request_schema(vendor, operation, model).problems({"model": "m", **body})
     assert [problem.path for problem in found] == ([] if path is None else [path])
