@@ -1,4 +1,4 @@
-"""The command line: what is no pytest run. `python -m conformance --help` lists it."""
+"""The command line, for everything that is not a pytest run. `python -m conformance --help` lists it."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
 def report(
     matrix: str, cassettes: str | None, baseline: str | None, out: str | None, allure: bool, allure_command: str
 ) -> None:
-    """Make the compatibility page from a matrix and its recordings, and the matrix's other shapes."""
+    """Make the compatibility page from a matrix and its recordings, and all other reports."""
     found = _read_matrix(matrix)
     older = _read_matrix(baseline) if baseline else None
     target = Path(out) if out else _matrix_path(matrix).parent / PAGE
     folder = Folder(Path(cassettes) / found["gateway"]["name"]) if cassettes else _recording_of(found, matrix)
     if not folder.path.is_dir():
         click.echo(
-            f"no recordings in {folder.path}: the page holds no evidence; name their place with --cassettes", err=True
+            f"no recordings in {folder.path}, so the page has no evidence; name their folder with --cassettes", err=True
         )
     write_page(target, found, folder, baseline=older)
     write_all(found, target.parent)
@@ -176,7 +176,7 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
 
 @commands.group()
 def learned() -> None:
-    """What refusals have taught the provider on this machine; it is forgotten after 30 days."""
+    """What refusals have taught the provider on this machine. The provider forgets it after 30 days."""
 
 
 _GATEWAY = click.option("--gateway", default="*", metavar="GLOB", help="Only gateways whose address or name matches.")
@@ -187,13 +187,13 @@ _MODELS = click.option("--models", default="*", metavar="GLOB", help="Only model
 @_GATEWAY
 @_MODELS
 def list_learned(gateway: str, models: str) -> None:
-    """List what was learnt, a line each."""
+    """List what was learnt, one line for each parameter."""
     memory = Memory()
     found = learning.selected(memory.entries(), gateway, models)
     for line in learning.lines(found):
         click.echo(line)
     if not found:
-        click.echo(f"nothing was learnt that matches; it would be in {memory.file}", err=True)
+        click.echo(f"nothing that was learnt matches; the file is {memory.file}", err=True)
 
 
 @learned.command()

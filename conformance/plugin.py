@@ -49,34 +49,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--models", metavar="GLOB", help="only models whose id matches; separate several patterns with commas")
     add("--shard", metavar="I/N", help="only the I-th of N parts of the models, to share the work among machines")
-    add("--concurrency", metavar="N", type=int, default=8, help="requests in flight at the same time (8)")
+    add("--concurrency", metavar="N", type=int, default=8, help="how many requests are sent at the same time (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses (both; in replays, what was recorded)")
-    add("--exhaustive", action="store_true", help="ask for each parameter in a request of its own")
+    add("--exhaustive", action="store_true", help="test each parameter in a request of its own")
     add(
         "--resume",
         action="store_true",
         help="continue a recording that was cut short; what was answered is not asked again",
     )
     add("--fresh", action="store_true", help="replace the recording; without this, a run adds to it")
-    add("--budget-requests", metavar="N", type=int, help="stop before request N + 1; --resume goes on")
+    add("--budget-requests", metavar="N", type=int, help="send at most N requests; --resume continues")
     add(
         "--budget-usd",
         metavar="X",
         type=float,
         help="stop before the run costs more than X dollars, at the prices that the gateway declares",
     )
-    add("--max-age", metavar="DAYS", type=float, help="name evidence that is older than this")
-    add("--test-per", choices=("cell", "model"), help="what a test judges (cell; of more than 20,000 cells, model)")
+    add("--max-age", metavar="DAYS", type=float, help="warn of evidence that is older than this")
+    add("--test-per", choices=("cell", "model"), help="what one test judges (cell; model for more than 20,000 cells)")
     add("--cassettes", metavar="DIR", help="folder of the recordings (cassettes)")
     add("--reports", metavar="DIR", help="folder for the reports (reports)")
     add("--table", metavar="FILE", help="support table to compare with (the shipped one)")
     add(
         "--strict-table",
         action="store_true",
-        help="fail also where a table that does not know this gateway expects something else (exit code 1)",
+        help="also fail a test if a table that does not know this gateway expects another verdict (exit code 1)",
     )
-    add("--update-table", action="store_true", help="write the table anew from this run")
+    add("--update-table", action="store_true", help="write what this run measured into the table")
     add("--litellm-version", metavar="X", help="run this LiteLLM version in the embedded gateway")
 
 
@@ -161,7 +161,7 @@ def _measure(run: Run, config: pytest.Config) -> None:
             elif isinstance(stop, KeyboardInterrupt):
                 console.print("interrupted before anything was sent; nothing was written")
             if isinstance(stop, StoppedError):
-                pytest.exit(f"{stop}; then --resume goes on from here", returncode=stop.exit_code)
+                pytest.exit(f"{stop}; continue with --resume", returncode=stop.exit_code)
             if isinstance(stop, KeyboardInterrupt):
                 pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
             raise
@@ -170,7 +170,7 @@ def _measure(run: Run, config: pytest.Config) -> None:
 def _tell_what_is_kept(run: Run, console: Console) -> None:
     """Judge what a recording held when it stopped."""
     try:
-        told = f"{run.write_matrix()} (complete: false); --resume goes on from here"
+        told = f"{run.write_matrix()} (complete: false); continue with --resume"
         run.write_page()
         run.write_shapes()
     except ConformanceError as error:
@@ -277,5 +277,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if run.table_kept:
         kept = shown(run.table_kept, config)
         terminalreporter.line(
-            f"NOTE the old table could not be read; it was kept as {kept}, with what it said of other gateways"
+            f"NOTE the old table could not be read; it was kept as {kept}, with its rules for other gateways"
         )

@@ -156,7 +156,7 @@ class Folder:
             raise CassetteError(f"the cassette {path} is damaged ({what}); record it again with --live") from None
         if recorded != model:
             raise CassetteError(
-                f"the cassette {path} is of another model, {recorded[:60]!r}; record it again with --live"
+                f"the cassette {path} belongs to another model, {recorded[:60]!r}; record it again with --live"
             )
         return {exchange.request.digest: exchange for exchange in exchanges}
 
@@ -182,7 +182,7 @@ class Folder:
             raise CassetteError(f"cannot read {path} ({error}); record it again with --live") from None
         version = document.get("schema_version") if isinstance(document, dict) else None
         if isinstance(version, int) and version > cassette_format.GATEWAY_VERSION:
-            raise CassetteError(f"{path} has schema_version {version}, of a later suite than this; update the suite")
+            raise CassetteError(f"{path} has schema_version {version}, which a later suite wrote; update the suite")
         if problem := first_error("gateway", document):
             raise CassetteError(f"{path}: {problem}; record it again with --live")
         return document

@@ -94,7 +94,7 @@ def parse_part(text: str) -> dict[str, Any]:
 def _check(document: Any) -> None:
     version = document.get("version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > VERSION:
-        raise NewerError(f"it has format {version}, and this suite reads none above {VERSION}")
+        raise NewerError(f"it has format {version}, but this suite reads formats up to {VERSION}")
     if problem := first_error("cassette", document):
         raise ValueError(problem)
 

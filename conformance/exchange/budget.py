@@ -47,7 +47,7 @@ class Estimate:
         tokens = f"about {_rounded(self.input)} tokens in, at most {_rounded(self.output)} out"
         if not self.priced:
             return f"{tokens}; the gateway declares no prices"
-        of = f", {len(self.unpriced)} models without a price left out" if self.unpriced else ""
+        of = f", {len(self.unpriced)} models have no price and are not counted" if self.unpriced else ""
         return f"{tokens}: at most ${self.usd:.2f} at the prices that the gateway declares{of}"
 
 
@@ -87,7 +87,7 @@ class Budget:
         if self.usd is not None and unpriced:
             named = first_of([*map(repr, unpriced)])
             raise DiscoveryError(
-                f"--budget-usd: the gateway declares no price of {len(unpriced)} models ({named}); "
+                f"--budget-usd: the gateway declares no price for {len(unpriced)} models ({named}); "
                 "choose others with --models, or use --budget-requests"
             )
 

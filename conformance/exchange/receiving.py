@@ -82,4 +82,4 @@ def _unpacker(encoding: str) -> _Unpacker | None:
         return _Unpacker(zlib.MAX_WBITS | 16)
     if names == ["deflate"]:
         return _Unpacker()
-    raise UnbearableError(f"the answer's compression is none that was asked for: {encoding[:60]!r}")
+    raise UnbearableError(f"the answer's compression was not requested: {encoding[:60]!r}")

@@ -191,5 +191,5 @@ def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:
     if unknown or not wanted:
         choices = " and ".join(Endpoint)
         name = (unknown or [""])[0]
-        raise RegistryError(f"--endpoints: {name!r} is no endpoint; there are {choices}{meant(name, Endpoint)}")
+        raise RegistryError(f"--endpoints: {name!r} is not an endpoint; choose from {choices}{meant(name, Endpoint)}")
     return tuple(endpoint for endpoint in Endpoint if endpoint in wanted)

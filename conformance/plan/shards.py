@@ -49,4 +49,4 @@ def shard_from(text: str | None) -> Shard | None:
     written = _WRITTEN.fullmatch(text)
     if written and 1 <= int(written[1]) <= int(written[2]):
         return Shard(int(written[1]), int(written[2]))
-    raise ConformanceError(f"--shard {text!r} is no part of a whole; write I/N with I from 1 to N, such as 2/3")
+    raise ConformanceError(f"--shard {text!r} is not a part; write I/N with I from 1 to N, such as 2/3")

@@ -141,7 +141,7 @@ class LiteLLMProvider:
         Raises `ValueError` for an id that is empty or no text.
         """
         if not isinstance(model_id, str) or not model_id.strip():
-            raise ValueError("a model's id must be a text that is not empty")
+            raise ValueError("a model's id must be a string that is not empty")
         cached = self._known()
         listed = {each.id: each for each in cached.models} if cached else {}
         return self._model(listed.get(model_id, Listed(model_id)))

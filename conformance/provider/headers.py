@@ -58,12 +58,12 @@ def parse_headers(text: str, where: str = VARIABLE) -> dict[str, str]:
     try:
         found: Any = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise TargetError(f"{where} begins like a JSON object and is none; write one, or {_FORM}") from None
+        raise TargetError(f"{where} begins like a JSON object, but is not valid JSON; write one, or {_FORM}") from None
     return checked_headers(found.items(), where)
 
 
 _BLANK = " \t\r\n"
-_FORM = "'Name: value', one a line"
+_FORM = "one 'Name: value' on each line"
 
 
 def _no_constant(name: str) -> None:

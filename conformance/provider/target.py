@@ -78,7 +78,7 @@ def target_from_env(
         if environ.get(url_name, "").strip():
             text = environ.get(VARIABLE, "")
             if text.strip() and url_name != own:
-                raise TargetError(f"{VARIABLE} is set, and {own} is not; name the gateway of these headers in {own}")
+                raise TargetError(f"{VARIABLE} is set, and {own} is not; set {own} to the gateway of these headers")
             every = parse_headers(text) | dict(headers or {})
             return make_target(environ[url_name], environ.get(key_name, ""), url_name, key_name, headers=every)
     return None
@@ -110,5 +110,5 @@ def make_target(
     if not key and not checked:
         raise TargetError(f"{key_name} is not set; it must hold the key for {url_name}")
     if key and (not key.isascii() or not key.isprintable() or " " in key):
-        raise TargetError(f"{key_name} holds a character that no HTTP header can carry; check it for stray bytes")
+        raise TargetError(f"{key_name} holds a character that an HTTP header cannot carry; check it for stray bytes")
     return Target(url.removesuffix("/v1").rstrip("/"), key, checked)

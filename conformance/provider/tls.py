@@ -34,5 +34,5 @@ def _trusting(name: str, path: str) -> ssl.SSLContext:
     except ssl.SSLError:
         raise TargetError(f"{name} names {path}, which holds no certificate; give a PEM file") from None
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is not a path"
         raise TargetError(f"{name} names {path}, which cannot be read ({why}); give a PEM file") from None

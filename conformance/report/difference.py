@@ -93,7 +93,7 @@ def _reason_key(kind: Kind, row: Row) -> tuple[Kind, str, str]:
 def _became(row: Row) -> str:
     """Both verdicts, or the only one."""
     if row.before == row.after:
-        return f"{row.after}, in other words" if row.after else ""
+        return f"{row.after}, for another reason" if row.after else ""
     return " → ".join(verdict for verdict in (row.before, row.after) if verdict)
 
 
@@ -122,11 +122,11 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
     old, new = comparison.old, comparison.new
     for side, matrix in (("older", old), ("newer", new)):
         if not matrix["run"]["complete"]:
-            yield f"The {side} matrix is incomplete: cells may be missing because nobody asked for them."
+            yield f"The {side} matrix is incomplete: cells may be missing because they were not measured."
     if old["gateway"]["simulated"] and new["gateway"]["simulated"]:
         yield "The upstreams were simulators that follow the vendors' published schemas, not the vendors."
     elif old["gateway"]["simulated"] != new["gateway"]["simulated"]:
         side = "older" if old["gateway"]["simulated"] else "newer"
         yield f"The upstreams of the {side} one were simulators that follow the vendors' published schemas."
     if old["gateway"]["name"] != new["gateway"]["name"]:
-        yield "These are two gateways: what differs need not have changed."
+        yield "These are two different gateways, so a difference need not be a change."

@@ -40,7 +40,7 @@ def lines(entries: Entries) -> Iterator[str]:
 
 def as_rules(entries: Entries) -> dict[str, Any]:
     """The entries as a support table, which `LITELLM_SUPPORT_TABLE` can name."""
-    sources: dict[str, Any] = {"default": {"kind": "default", "reason": "what is not known is sent"}}
+    sources: dict[str, Any] = {"default": {"kind": "default", "reason": "parameters without a rule are sent"}}
     rules: list[dict[str, Any]] = []
     # A pattern would speak for other models, too.
     for kind, entry in sorted((kind, entry) for kind, entry in entries.items() if "*" not in kind.model):
@@ -70,7 +70,7 @@ def as_report(entries: Entries) -> str:
     """The entries as Markdown that one can send to a gateway's operator."""
     text = ["# What models behind this gateway refuse", ""]
     text += [
-        "Found by requests of clients that were refused, and answered without the field that the refusal named.",
+        "These requests were refused, and succeeded without the field that the refusal named.",
         "",
     ]
     for gateway in sorted({kind.gateway for kind in entries}):

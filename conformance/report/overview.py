@@ -46,7 +46,7 @@ def facts(matrix: Matrix, axes: Axes) -> list[tuple[str, str]]:
     """What was measured, where, when, how completely: label and value, in the order of the page's head."""
     gateway, run = matrix["gateway"], matrix["run"]
     software = gateway_from(gateway).release or "unknown software"
-    selection = f", of those that fit {run['selection']}" if run["selection"] else ""
+    selection = f", selected by {run['selection']}" if run["selection"] else ""
     return [
         ("Gateway", f"{gateway['name']}: {software}"),
         ("Measured", _period(run["started_at"], run["finished_at"])),

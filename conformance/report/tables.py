@@ -128,7 +128,7 @@ def _not_supported(model: str, cells: Iterable[Mapping[str, Any]]) -> Iterator[s
         names = list(dict.fromkeys(cell["parameter"] for cell in cells if cell["verdict"] == verdict))
         if names:
             shown = first_of([code(name, 60) for name in names], _NAMED)
-            yield f"- {code(model)} {OF_VERDICT[verdict].sign} {_words(verdict)}, somewhere: {shown}"
+            yield f"- {code(model)} {OF_VERDICT[verdict].sign} {_words(verdict)} on some endpoint or mode: {shown}"
 
 
 def _percent(tally: Mapping[Verdict, int]) -> str:

@@ -104,10 +104,10 @@ def _of(models: Collection[str]) -> str:
 
 
 def news(count: int, keep: str) -> Iterator[str]:
-    """What to say of cells that a table without this gateway expected to be otherwise; `keep` is the command for it."""
+    """What to say of cells that differ from a table without this gateway; `keep` is the command that keeps them."""
     if count:
-        cells = "1 cell is" if count == 1 else f"{count} cells are"
-        yield f"NEWS {cells} other than the shipped table expects of a gateway it does not know; no test fails for it"
+        cells = "1 cell differs" if count == 1 else f"{count} cells differ"
+        yield f"NEWS {cells} from the shipped table, which does not know this gateway; no test fails because of that"
         yield f"  to keep what was measured: {keep}"
 
 

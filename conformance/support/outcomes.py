@@ -71,17 +71,17 @@ def compare(
     verdict = told_of(judgement.verdict, judgement.rejected_by)
     shown = f"measured: {key.parameter} is {verdict} for {where}\n  {judgement.reason}"
     if deliberate and said != measured:
-        return Compared(Standing.SAME, f"{shown}\n{source} is meant to contradict it")
+        return Compared(Standing.SAME, f"{shown}\n{source} contradicts it on purpose")
     if deliberate:
         return Compared(
             Standing.STALE,
-            f"{shown}\nthe table: {source} is no longer needed: the measurement agrees with it now\n"
-            f"to mend: take {source.partition(':')[2]!r} out of the overrides, then {accept}",
+            f"{shown}\nthe table: {source} is no longer needed, because the measurement agrees with it now\n"
+            f"to mend: remove {source.partition(':')[2]!r} from the overrides, then {accept}",
         )
     says = f"{key.parameter} is {'safe to send' if said else 'rejected'} ({source})"
     if strict:
         return Compared(Standing.DEVIATES, f"{shown}\nthe table: {says}\nto accept the measurement: {accept}")
     return Compared(
         Standing.NEWS,
-        f"{shown}\nthe table, which does not know this gateway: {says}\nto keep the measurement: {accept}",
+        f"{shown}\nthe table does not know this gateway, and says: {says}\nto keep the measurement: {accept}",
     )

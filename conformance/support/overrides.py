@@ -47,7 +47,7 @@ def overrides_from(text: str, where: str) -> Overrides:
     for row in data["overrides"]:
         source = f"{_OVERRIDE}{row['id']}"
         if source in sources:
-            raise TableError(f"{where}: the override {row['id']!r} is there twice")
+            raise TableError(f"{where}: two overrides have the id {row['id']!r}")
         sources[source] = {"kind": "override", "reason": row["reason"], "seen": row["seen"]}
         selectors = {
             name: tuple(row.get(name, ()))

@@ -155,4 +155,4 @@ def test_caveats(tmp_path: Path) -> None:
     ended = diffed(tmp_path, OLD, new)
     assert "The newer matrix is incomplete" in ended.out
     assert "The upstreams of the older one were simulators" in ended.out
-    assert "These are two gateways" in ended.out
+    assert "These are two different gateways" in ended.out

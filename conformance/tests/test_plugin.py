@@ -78,7 +78,7 @@ def test_table_without_its_default_is_mended_by_the_command_it_prints(place: Wor
     kept = place.table.with_name("table.json.damaged")
     assert json.loads(kept.read_text(encoding="utf-8"))["rules"] == whole[:-1]
     assert "NOTE the old table could not be read; it was kept as" in ended.out
-    assert "table.json.damaged, with what it said of other gateways" in ended.out
+    assert "table.json.damaged, with its rules for other gateways" in ended.out
 
     place.table.write_text("also damaged", encoding="utf-8")
     assert run_pytest(*place.options, "--update-table").code == 0
@@ -174,7 +174,7 @@ def test_discovery_error_is_one_line_and_exit_code_4(
         ({}, ["--gateway=unheard-of"], "no recording in"),
         ({}, ["--gateway=../x"], "is no folder name"),
         ({}, ["--parameters=storm"], "'storm' is not in the registry"),
-        ({}, ["--endpoints=chat"], "'chat' is no endpoint"),
+        ({}, ["--endpoints=chat"], "'chat' is not an endpoint"),
         ({}, ["--parameters=promt_cache_key"], "; did you mean 'prompt_cache_key'?"),
         ({}, ["--endpoints=chat_completion"], "; did you mean 'chat_completions'?"),
         ({}, ["--models=claud-x"], "; did you mean 'claude-x'?"),

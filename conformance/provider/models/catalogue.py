@@ -52,7 +52,7 @@ class Listed:
 _STATUS_HELP: Mapping[int, str] = {
     401: "refuses the key (401); check the API key",
     403: "does not let this key list models (403); use a key with that right",
-    404: "has no /v1/models (404); give the address up to, but without, /v1",
+    404: "has no /v1/models (404); give the address without /v1",
     429: "limits the rate of requests (429); try again later",
 }
 
@@ -71,13 +71,13 @@ def listed_rows(status: int, content: bytes, base: str) -> list[dict[str, Any]]:
             f"{base} refuses the key (without a database it takes only its master key); check the API key"
         )
     if 300 <= status < 400:
-        raise GatewayError(f"{base} redirects ({status}), which is not followed with a key; give the final address")
+        raise GatewayError(f"{base} redirects ({status}), and the key is not sent elsewhere; give the final address")
     if not 200 <= status < 300:
         raise GatewayError(f"{base}/v1/models answers {status}; check the address and the gateway's log")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        what = "HTML" if content[:200].lstrip()[:1] == b"<" else "no JSON"
+        what = "HTML" if content[:200].lstrip()[:1] == b"<" else "something that is not JSON"
         raise GatewayError(
             f"{base}/v1/models answers with {what}; is this the API's address, not a web page's?"
         ) from None
@@ -91,7 +91,7 @@ def listed_rows(status: int, content: bytes, base: str) -> list[dict[str, Any]]:
     valid = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]]
     if not valid:
         raise GatewayError(
-            f"{base}/v1/models lists {len(rows)} rows, none with a text `id`; is this an OpenAI-compatible gateway?"
+            f"{base}/v1/models lists {len(rows)} rows, but no `id` is a string; is this an OpenAI-compatible gateway?"
         )
     return valid
 
@@ -197,9 +197,9 @@ def catalogue(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iter
 
 
 def none_chats(base: str, count: int) -> GatewayError:
-    """The error for a list of models with none that chats."""
+    """The error for a list of models with no chat model."""
     return GatewayError(
-        f"{base} lists {count} models, but none that chats; give the key access to a chat model, or try another key"
+        f"{base} lists {count} models, but no chat model; give the key access to one, or try another key"
     )
 
 

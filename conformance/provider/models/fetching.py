@@ -135,7 +135,7 @@ class Reading:
         """Take note of status and headers. Raises `GatewayError` if one chunk could unpack to gigabytes."""
         self.status, self.headers = status, headers
         if headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            self.give_up("answers in a compression that nobody asked for; check the address, or a proxy before it")
+            self.give_up("answers in a compression that was not requested; check the address, and any proxy in between")
 
     def add(self, chunk: bytes) -> None:
         """Take in what came. Raises `GatewayError` if it is too much, or too late."""

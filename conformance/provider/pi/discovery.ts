@@ -14,7 +14,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const STATUS_HELP: Readonly<Record<number, string>> = {
   401: "refuses the key (401); check the API key",
   403: "does not let this key list models (403); use a key with that right",
-  404: "has no /v1/models (404); give the address up to, but without, /v1",
+  404: "has no /v1/models (404); give the address without /v1",
   429: "limits the rate of requests (429); try again later",
 };
 
@@ -33,8 +33,8 @@ export async function discover(target: Target, timeout: number): Promise<Listed[
   const models = catalogue(rows, groups, deployments);
   if (!models.length) {
     throw new DiscoveryError(
-      `${target.baseUrl} lists ${rows.length} models, but none that chats; ` +
-        "give the key access to a chat model, or try another key",
+      `${target.baseUrl} lists ${rows.length} models, but no chat model; ` +
+        "give the key access to one, or try another key",
     );
   }
   return models;
@@ -91,7 +91,7 @@ async function readText(response: Response): Promise<string> {
 }
 
 function whyUnread(error: unknown): string {
-  if (error instanceof SyntaxError) return "answers GET /v1/models with no JSON; check the address";
+  if (error instanceof SyntaxError) return "answers GET /v1/models with something that is not JSON; check the address";
   if (error instanceof RangeError) return "answers GET /v1/models with more than 64 MiB; check the address";
   if (error instanceof Error && error.name === "TimeoutError") return "did not answer in time; is the gateway up?";
   const cause = error instanceof Error && isObject(error.cause) ? error.cause.code : undefined;

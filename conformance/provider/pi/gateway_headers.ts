@@ -20,7 +20,7 @@ const CLIENTS_OWN: readonly string[] = [
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\x20-\x7e]+$/;
 const TELLING = /key|token|secret|passw|auth|credential|session|cookie/i;
-const FORM = "'Name: value', one a line";
+const FORM = "one 'Name: value' on each line";
 
 /**
  * The headers in a text (a JSON object, or one `Name: value` a line), by lower-case name.
@@ -37,7 +37,7 @@ export function parseHeaders(text: string, where: string = VARIABLE): Record<str
   try {
     found = JSON.parse(stripped);
   } catch {
-    throw new HeaderError(`${where} begins like a JSON object and is none; write one, or ${FORM}`);
+    throw new HeaderError(`${where} begins like a JSON object, but is not valid JSON; write one, or ${FORM}`);
   }
   return checked(isObject(found) ? Object.entries(found) : [], where);
 }

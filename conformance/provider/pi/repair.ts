@@ -166,13 +166,13 @@ export class Repair {
   /** Why the refusal that remains could not be mended, what was tried, and what the user can do. */
   get explanation(): string | undefined {
     const lines = this.kept.map(
-      ({ parameter, reason, advice }) => `${parameter} is refused and was sent all the same, for ${reason}: ${advice}`,
+      ({ parameter, reason, advice }) => `${parameter} was refused, but is not left out, because ${reason}: ${advice}`,
     );
     const tried = [...this.said].filter(([, can]) => !can).map(([name]) => name);
-    if (tried.length && this.#attempts) lines.push(`it was tried without ${tried.slice(0, 10).join(", ")}`);
+    if (tried.length && this.#attempts) lines.push(`leaving these out did not help: ${tried.slice(0, 10).join(", ")}`);
     if (!lines.length) return undefined;
     if (this.unfinished.size) {
-      lines.push("that is enough for one request: send it again, and the next repairs go on from here");
+      lines.push("this is enough for one request: send it again, and the repairs continue from here");
     } else if (!this.kept.length) lines.push("leave out what the error names, or use another model");
     return [...new Set(lines)].join("; ");
   }

@@ -75,7 +75,7 @@ function makeTarget(
   const key = apiKey.trim();
   if (!key && !Object.keys(headers).length) throw new TargetError(`${keyName} is not set; it must hold the key for ${urlName}`);
   if (!/^[\x21-\x7e]*$/.test(key)) {
-    throw new TargetError(`${keyName} holds a character that no HTTP header can carry; check it for stray bytes`);
+    throw new TargetError(`${keyName} holds a character that an HTTP header cannot carry; check it for stray bytes`);
   }
   const baseUrl = address.replace(/\/+$/, "").replace(/\/v1$/, "").replace(/\/+$/, "");
   return { baseUrl, apiKey: key, headers };

@@ -165,16 +165,16 @@ class Repair:
     def explanation(self) -> str | None:
         """Why the refusal that remains could not be mended, what was tried, and what the user can do."""
         lines = [
-            f"{each.parameter} is refused and was sent all the same, for {each.reason}: {each.advice}"
+            f"{each.parameter} was refused, but is not left out, because {each.reason}: {each.advice}"
             for each in self.kept
         ]
         tried = [name for name, can in self.said.items() if not can]
         if tried and self._attempts:
-            lines.append(f"it was tried without {', '.join(tried[:10])}")
+            lines.append(f"leaving these out did not help: {', '.join(tried[:10])}")
         if not lines:
             return None
         if self.unfinished:
-            lines.append("that is enough for one request: send it again, and the next repairs go on from here")
+            lines.append("this is enough for one request: send it again, and the repairs continue from here")
         elif not self.kept:
             lines.append("leave out what the error names, or use another model")
         return "; ".join(dict.fromkeys(lines))

@@ -167,7 +167,7 @@ def _last(draft: Draft, model: Model, headers: Mapping[str, str], secrets: Seque
     if draft.stop_reason is None:
         kind = headers.get("content-type", "nothing").partition(";")[0]
         streamed = kind == "text/event-stream"
-        why = "broke off before its end" if streamed else f"is {kind}, where a stream was asked for; check the address"
+        why = "broke off before its end" if streamed else f"is {kind}, but a stream was requested; check the address"
         return ended(draft, "incomplete" if streamed else "error", f"the answer {why}", secrets)
     cost = draft.cost if draft.cost is not None else cost_in(headers)
     if cost is None and draft.usage is not None and model.cost is not None:

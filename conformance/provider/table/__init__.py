@@ -218,7 +218,7 @@ def load_table(path: str | Path | None = None) -> SupportTable:
     except OSError as error:
         raise TableError(f"cannot read the support table {file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise TableError(f"the support table {file} is not JSON ({error}); restore it or write it anew") from None
+        raise TableError(f"the support table {file} is not JSON ({error}); restore it, or make it again") from None
     table = parse_table(data, str(file))
     return table if path is None else replace(table, own=len(table.rules) - 1)
 

@@ -91,7 +91,7 @@ class RequestFilter:
         try:
             return self._ready(request)
         except Exception:
-            logger.debug("a request was sent unfiltered, for it could not be read", exc_info=True)
+            logger.debug("a request was sent unfiltered, because it could not be read", exc_info=True)
             return Sent(request)
 
     def replaced(self, request: Any) -> Any:

@@ -316,7 +316,7 @@ WRONG: dict[str, tuple[Mapping[str, str], str]] = {
     ),
     "credentials": ({"LITELLM_BASE_URL": "http://a:b@127.0.0.1:9", "LITELLM_API_KEY": KEY}, "holds credentials"),
     "query": ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1?x=1", "OPENAI_API_KEY": KEY}, "OPENAI_BASE_URL holds a query"),
-    "key": ({"LITELLM_BASE_URL": "http://127.0.0.1:9", "LITELLM_API_KEY": "sk-\u00e9"}, "no HTTP header can carry"),
+    "key": ({"LITELLM_BASE_URL": "http://127.0.0.1:9", "LITELLM_API_KEY": "sk-\u00e9"}, "an HTTP header cannot carry"),
 }
 
 
@@ -332,10 +332,10 @@ def test_an_address_that_cannot_be_one_is_told_in_one_line(pi: Pi, name: str) ->
 
 
 LISTS: dict[str, tuple[bytes, str]] = {
-    "a page": (http(b"<html>"), "no JSON"),
+    "a page": (http(b"<html>"), "not JSON"),
     "no list": (http(b'{"object": "list"}'), "without a list of models"),
-    "no model": (http(b'{"data": [{"id": ""}, 7, {"id": "a*"}, {"id": "e", "mode": "embedding"}]}'), "none that chats"),
-    "no UTF-8": (http(b'{"data": [\xff\xfe]}'), "no JSON"),
+    "no model": (http(b'{"data": [{"id": ""}, 7, {"id": "a*"}, {"id": "e", "mode": "embedding"}]}'), "no chat model"),
+    "no UTF-8": (http(b'{"data": [\xff\xfe]}'), "not JSON"),
     "refused": (http(b"{}", "401 Unauthorized"), "refuses the key (401)"),
     "elsewhere": (http(b"", "302 Found", location="http://127.0.0.1:9/"), "answers 302"),
     "no HTTP": (b"\x00\x01\x02", "cannot be reached"),

@@ -58,7 +58,7 @@ def test_estimate() -> None:
     assert 40 * 256 * 1e-4 < known.usd < 40 * 256 * 1e-4 + 0.01
     assert (known.priced, known.unpriced) == (1, ("n",))
     assert str(known).endswith(
-        "at most $1.03 at the prices that the gateway declares, 1 models without a price left out"
+        "at most $1.03 at the prices that the gateway declares, 1 models have no price and are not counted"
     )
     assert str(Estimate(1, 20_000, 5, 0.0, 0, ("n",))) == (
         "about 20k tokens in, at most 5 out; the gateway declares no prices"
@@ -117,7 +117,9 @@ def test_dollars_need_prices() -> None:
     """Given models without a price, when dollars are to be counted, then one line says what to do."""
     models = [Model(id="m"), *(Model(id=f"n{i}") for i in range(7))]
     Budget(prices=PRICES).require_prices(models)
-    with pytest.raises(DiscoveryError, match=r"no price of 7 models \('n0', .*'n4' and 2 more\); choose others with --models"):
+    with pytest.raises(
+        DiscoveryError, match=r"no price for 7 models \('n0', .*'n4' and 2 more\); choose others with --models"
+    ):
         Budget(usd=1.0, prices=PRICES).require_prices(models)
 
 
@@ -141,7 +143,7 @@ def test_a_budget_of_requests(tmp_path: Path) -> None:
                 break
             assert ended.code == 2, ended.all
             assert len(gateway.seen) - before == 15
-            assert "the budget of 15 requests is used up; then --resume goes on from here" in ended.err
+            assert "the budget of 15 requests is used up; continue with --resume" in ended.err
             assert "Traceback" not in ended.all
             assert portions < 8
     assert portions > 2
@@ -172,4 +174,4 @@ def test_a_budget_of_dollars(tmp_path: Path) -> None:
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4
-    assert "the gateway declares no price of 1 models ('model-a')" in ended.err
+    assert "the gateway declares no price for 1 models ('model-a')" in ended.err

@@ -99,7 +99,7 @@ def test_headers_go_to_no_stranger() -> None:
 @pytest.mark.parametrize(
     ("env", "options", "says"),
     [
-        ({}, ["--header", f"{CONFIG}"], "--header: header 1 has no valid name; write 'Name: value'"),
+        ({}, ["--header", f"{CONFIG}"], "--header: header 1 has no valid name; write one 'Name: value' on each line"),
         (
             {},
             ["--header=x-ok: fine", f"--header=x-a: {CONFIG}é"],
@@ -107,7 +107,11 @@ def test_headers_go_to_no_stranger() -> None:
         ),
         ({}, [f"--header=x-a: {CONFIG}\nx-b: c"], "--header: header 1 (x-a) needs a value"),
         ({}, ["--header=content-length: 7"], "--header: header 1 (content-length) is one that the client sets itself"),
-        ({"LITELLM_HEADERS": f'{{"x-a": "{CONFIG}"'}, [], "LITELLM_HEADERS begins like a JSON object and is none"),
+        (
+            {"LITELLM_HEADERS": f'{{"x-a": "{CONFIG}"'},
+            [],
+            "LITELLM_HEADERS begins like a JSON object, but is not valid JSON",
+        ),
         ({"LITELLM_HEADERS": CONFIG}, [], "LITELLM_HEADERS: header 1 has no valid name"),
         ({"LITELLM_BASE_URL": ""}, [f"--header=x-a: {CONFIG}"], "--header is for a gateway of your own"),
     ],

@@ -116,7 +116,7 @@ def test_gateway_that_goes_away(place: Workplace, undisturbed: tuple[list[dict[s
         ended = signal_when(command(place), go, gateway.environment)
     assert ended.code == 2, ended.all
     assert "is gone: 24 attempts in a row brought no answer" in ended.err
-    assert "then --resume goes on from here" in ended.err
+    assert "continue with --resume" in ended.err
     assert "Traceback" not in ended.all
     assert not is_complete(place)
     with scripted_gateway(steady, MODELS) as again:

@@ -16,7 +16,7 @@ from conformance.tests.helpers.running import CHECKOUT, Workplace, run_pytest
 FEW = "--parameters=prompt_cache_key"
 
 #: The refusals that the shipped table does not expect: on one endpoint, for the overrides know the other.
-NEWS = "NEWS 2 cells are other than the shipped table expects of a gateway it does not know"
+NEWS = "NEWS 2 cells differ from the shipped table, which does not know this gateway"
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_run_that_is_ended_goes_on_where_it_was(
     else:
         assert ended.code == 2, ended.all
         assert "stopped; what was measured is kept" in ended.out
-        assert "--resume goes on from here" in ended.out
+        assert "continue with --resume" in ended.out
         assert not is_complete(place)
 
     replayed = run_pytest("--gateway=g", "--update-table", *place.options)

@@ -38,7 +38,7 @@ def test_shards_stay_what_they_are() -> None:
 @pytest.mark.parametrize("text", ["0/3", "4/3", "a/b", "1/0", "1/3/4", "1", "", "-1/3", "1/ 3", "٣/٣", "1/9999999"])
 def test_malformed_shards_are_refused(text: str) -> None:
     """Given what is no part of a whole, when it is read, then one line says what to write."""
-    with pytest.raises(ConformanceError, match=r"--shard .* is no part of a whole; write I/N"):
+    with pytest.raises(ConformanceError, match=r"--shard .* is not a part; write I/N"):
         shard_from(text)
 
 
@@ -46,7 +46,7 @@ def test_malformed_shard_is_one_line(tmp_path: Path) -> None:
     """Given a malformed shard, when pytest runs, then it ends with that line and exit code 4."""
     ended = run_pytest("--shard=4/3", *Workplace(tmp_path).options)
     assert ended.code == 4
-    assert ended.err.strip() == "ERROR: --shard '4/3' is no part of a whole; write I/N with I from 1 to N, such as 2/3"
+    assert ended.err.strip() == "ERROR: --shard '4/3' is not a part; write I/N with I from 1 to N, such as 2/3"
 
 
 def test_shards_of_a_replay_are_judged_apart(recorded: Path, tmp_path: Path) -> None:

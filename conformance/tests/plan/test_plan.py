@@ -128,7 +128,7 @@ def test_select_endpoints(names: str | None, endpoints: tuple[Endpoint, ...]) ->
 @pytest.mark.parametrize("names", ["chat", "responses,messages", " , "])
 def test_select_unknown_endpoints(names: str) -> None:
     """Given a name that is no endpoint, when they are chosen, then the error tells those there are."""
-    with pytest.raises(RegistryError, match="is no endpoint; there are chat_completions and responses"):
+    with pytest.raises(RegistryError, match="is not an endpoint; choose from chat_completions and responses"):
         select_endpoints(names)
 
 

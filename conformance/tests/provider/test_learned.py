@@ -271,7 +271,7 @@ class TestCommand:
         line = run("list", "--gateway", "proxy.example*", "--models", "m").splitlines()[0]
         assert line.startswith("http://proxy.example:4000  m  chat_completions (stream)  refuses store  (20")
         assert line.endswith(", by its gateway, version 1.0)")
-        assert "nothing was learnt that matches" in run("list", "--models", "x")
+        assert "nothing that was learnt matches" in run("list", "--models", "x")
 
     def test_forget(self, remembered: Path) -> None:
         """Given what was learnt, when a part is forgotten, then the rest stays."""

@@ -180,7 +180,7 @@ def test_what_remains_is_explained(caplog: pytest.LogCaptureFixture) -> None:
     assert (status, len(gateway.seen)) == (400, 2)
     assert message.startswith("tool_choice: Extra inputs are not permitted [litellm-conformance: ")
     assert "the answer must call a tool" in message
-    assert "tried without store" in message
+    assert "leaving these out did not help: store" in message
 
 
 def test_more_offenders_than_repairs_are_mended_by_the_next_request() -> None:
@@ -203,7 +203,7 @@ def test_a_refusal_in_a_stream_is_explained() -> None:
         _, content = post(filtering(), gateway, blocking, {**CHAT, "stream": True})
 
     lines = content.decode().split("\n\n")
-    assert "tried without store" in json.loads(lines[0].removeprefix("data: "))["error"]["message"]
+    assert "leaving these out did not help: store" in json.loads(lines[0].removeprefix("data: "))["error"]["message"]
     assert lines[1] == "data: [DONE]"
     assert len(gateway.seen) == 2
 

@@ -118,7 +118,7 @@ class TestProvider:
     @pytest.mark.parametrize("model_id", ["", " ", None, 7])
     def test_ids_that_are_none(self, tmp_path: Path, model_id: Any) -> None:
         """Given an id that is none, when its model is asked for, then that is a `ValueError`."""
-        with pytest.raises(ValueError, match="must be a text that is not empty"):
+        with pytest.raises(ValueError, match="must be a string that is not empty"):
             provider("http://a", tmp_path).model(model_id)
 
     def test_a_list_from_the_future_is_old(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,13 +22,13 @@ from conformance.tests.helpers.listings import each_way, listing, provider
 DOWN: dict[str, tuple[bytes, str]] = {
     "an error": (http(b"oops", "500 Internal Server Error"), "answers 500"),
     "a web page": (http(b"<html>login</html>"), "answers with HTML"),
-    "no JSON": (http(b"\xff\x00"), "answers with no JSON"),
+    "no JSON": (http(b"\xff\x00"), "answers with something that is not JSON"),
     "no list": (http(b'{"data": {}}'), "without a `data` list"),
     "nothing": (b"", "cannot be read"),
     "no HTTP": (b"SSH-2.0-OpenSSH\r\n", "cannot be read"),
     "too many requests": (http(b"", "429 Too Many Requests"), "limits the rate of requests"),
-    "an endless list of nothing": (http(b'{"data": [' + b"1," * 10_000 + b"1]}"), "none with a text `id`"),
-    "no model that chats": (http(b'{"data": [{"id": "e", "mode": "embedding"}]}'), "none that chats"),
+    "an endless list of nothing": (http(b'{"data": [' + b"1," * 10_000 + b"1]}"), "but no `id` is a string"),
+    "no model that chats": (http(b'{"data": [{"id": "e", "mode": "embedding"}]}'), "no chat model"),
 }
 
 

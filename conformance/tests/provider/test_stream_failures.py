@@ -132,7 +132,7 @@ class TestFailures:
         assert isinstance(error, Error)
         assert (error.stop_reason, error.rate_limit) == ("error", None)
         assert error.text.startswith(f"the gateway {words}")
-        assert ("it was tried without store" in error.text) is mended
+        assert ("leaving these out did not help: store" in error.text) is mended
         assert len(error.text) < 2100
         assert "\n" not in error.text
         assert KEY not in repr(error)
@@ -182,7 +182,7 @@ class TestFailures:
 
         assert (error.stop_reason, error.text) == (
             "error",
-            f"the answer is {kind}, where a stream was asked for; check the address",
+            f"the answer is {kind}, but a stream was requested; check the address",
         )
 
     def test_redirects_do_not_take_the_key_along(self) -> None:

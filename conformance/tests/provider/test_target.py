@@ -84,10 +84,10 @@ def test_no_mixed_pairs() -> None:
         ("http://h/#x", KEY, "holds a query or fragment"),
         ("http://h", "", "api_key is not set"),
         ("http://h", " \n", "api_key is not set"),
-        ("http://h", f"{KEY}\r\nx: y", "no HTTP header can carry"),
-        ("http://h", f"{KEY} x", "no HTTP header can carry"),
-        ("http://h", f"{KEY}é", "no HTTP header can carry"),
-        ("http://h", f"{KEY}\x00", "no HTTP header can carry"),
+        ("http://h", f"{KEY}\r\nx: y", "an HTTP header cannot carry"),
+        ("http://h", f"{KEY} x", "an HTTP header cannot carry"),
+        ("http://h", f"{KEY}é", "an HTTP header cannot carry"),
+        ("http://h", f"{KEY}\x00", "an HTTP header cannot carry"),
     ],
 )
 def test_malformed(url: str, key: str, words: str) -> None:

@@ -83,9 +83,9 @@ def newer_list(place: Workplace) -> None:
     [
         (edited, "model-a.json", "edited after it was recorded); record it again with --live"),
         (truncated, "model-a.json", "is damaged"),
-        (newer, "model-a.json", "format 2, and this suite reads none above 1; update the suite"),
-        (swapped, "model-a.json", "is of another model, 'model-b'; record it again with --live"),
-        (newer_list, "gateway.json", "schema_version 3, of a later suite than this; update the suite"),
+        (newer, "model-a.json", "format 2, but this suite reads formats up to 1; update the suite"),
+        (swapped, "model-a.json", "belongs to another model, 'model-b'; record it again with --live"),
+        (newer_list, "gateway.json", "schema_version 3, which a later suite wrote; update the suite"),
     ],
 )
 def test_what_cannot_be_trusted(place: Workplace, damage: object, file: str, says: str) -> None:

@@ -188,7 +188,7 @@ def test_incomplete_run_says_so() -> None:
     assert told["Complete"].startswith("no")
     assert told["Gateway"] == "embedded: unknown software"
     assert told["Measured"] == "yesterday – today"
-    assert told["Models"] == "1, of those that fit claude*"
+    assert told["Models"] == "1, selected by claude*"
     assert "<strong>Incomplete.</strong>" in page
     assert "<strong>Simulated upstreams.</strong>" not in page
 
@@ -317,7 +317,7 @@ def test_command(tmp_path: Path, shipped: Matrix) -> None:
     older.write_text("".join(dump_matrix(matrix_with([cell(verdict="rejected")]))), encoding="utf-8")
     result = CliRunner().invoke(commands, ["report", f"--matrix={matrix}", f"--cassettes={tmp_path}"])
     assert result.exit_code == 0
-    assert "the page holds no evidence" in result.stderr
+    assert "the page has no evidence" in result.stderr
     assert result.stdout == f"page: {tmp_path / 'index.html'}\n"
     options = [f"--matrix={matrix}", f"--baseline={older}", f"--out={tmp_path / 'new' / 'p.html'}"]
     assert CliRunner().invoke(commands, ["report", *options]).exit_code == 0

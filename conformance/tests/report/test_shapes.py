@@ -84,8 +84,8 @@ def test_markdown() -> None:
     assert "simulators" in text
     assert "| `a` |  | 33 % | 1 | 1 | 1 | 0 |" in text
     assert "| `b` |  | unknown | 0 | 0 | 0 | 1 |" in text
-    assert "- `a` ✘ rejected, somewhere: `n`" in text
-    assert "- `a` ~ ignored, somewhere: `seed`" in text
+    assert "- `a` ✘ rejected on some endpoint or mode: `n`" in text
+    assert "- `a` ~ ignored on some endpoint or mode: `seed`" in text
 
 
 def test_markdown_is_bounded() -> None:

@@ -63,8 +63,8 @@ def test_kinds(verdict: Verdict | str, said: bool | None, standing: Standing) ->
 @pytest.mark.parametrize(
     ("verdict", "standing", "words"),
     [
-        (Verdict.REJECTED, Standing.SAME, "override:mine is meant to contradict it"),
-        (Verdict.ACCEPTED, Standing.STALE, f"take 'mine' out of the overrides, then {ACCEPT}"),
+        (Verdict.REJECTED, Standing.SAME, "override:mine contradicts it on purpose"),
+        (Verdict.ACCEPTED, Standing.STALE, f"remove 'mine' from the overrides, then {ACCEPT}"),
         (Verdict.INCONCLUSIVE, Standing.UNKNOWN, "inconclusive: because."),
     ],
 )

@@ -86,7 +86,7 @@ def test_beating_overrides(verdicts: dict[CellKey, Verdict], gateway: str) -> No
     [
         ("a = = 1", "is not TOML"),
         ("schema_version = 1", "required"),
-        (OVERRIDES.replace('"yields"', '"beats"'), "the override 'beats' is there twice"),
+        (OVERRIDES.replace('"yields"', '"beats"'), "two overrides have the id 'beats'"),
         (OVERRIDES.replace('reason = "r2"', ""), "reason"),
         (OVERRIDES.replace('reason = "r2"', "reason = 2026-11-22"), "date"),
         (OVERRIDES.replace('models = ["b"]', "models = []"), r"overrides\[1\]\.models"),
