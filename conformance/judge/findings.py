@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from conformance.answers import dialects
 from conformance.answers.reading import Answer
 from conformance.judge.reasons import Outcome
-from conformance.judge.verdicts import Channel, Passed, accepted
+from conformance.judge.verdicts import Channel, Passed, outcome_of_success
 from conformance.plan.cells import Group
 from conformance.types import Exchange, Parameter
 
@@ -58,6 +58,6 @@ class Findings:
         """The outcome of each of the group's parameters, in the light of what successes are worth there."""
         for parameter in self.group.parameters:
             if passed := self.passed.get(parameter.id):
-                outcome = accepted(parameter, self.group.endpoint, passed, channel)
+                outcome = outcome_of_success(parameter, self.group.endpoint, passed, channel)
                 self.outcomes[parameter.id] = replace(outcome, recorded=channel.recorded)
         return {parameter.id: self.outcomes[parameter.id] for parameter in self.group.parameters}

@@ -29,7 +29,8 @@ from conformance.types import (
     Verdict,
 )
 
-#: The statuses of refusals that are about something else than what was asked: the key, a limit, an overload.
+#: The statuses of refusals that are about something else than what was asked: the key, a limit, an overload. The
+#: provider's list (`statuses_elsewhere`) has no 503 and 529: it asks again only where such an answer names a field.
 _ELSEWHERE = frozenset({401, 402, 407, 429, 503, 529})
 
 #: A refusal's status and words.
@@ -136,7 +137,7 @@ def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) 
     return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
 
 
-def accepted(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
+def outcome_of_success(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
     """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
 
     An echo is no proof: LiteLLM's bridge repeats settings in its answer, and drops them.

@@ -17,7 +17,7 @@ from conformance.answers.reading import read_answer
 from conformance.matrix.comparison import Change
 from conformance.matrix.document import evidence_of
 from conformance.report.grid import Axes
-from conformance.report.verdicts import letter_of
+from conformance.report.legend import letter_of
 from conformance.types import Exchange, Role, Verdict
 
 #: What is kept of each answer's body, in characters; the middle of longer ones is left out.

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.matrix.comparison import Change, Kind
 from conformance.matrix.document import Matrix, disagreements
 from conformance.parameters import Registry
-from conformance.report.verdicts import ABSENT, letter_of
+from conformance.report.legend import ABSENT, letter_of
 
 #: What a cell's mark is made of: two bits, and the number of its kind of change above them.
 DIFFERS, SPLIT, CHANGE = 1, 2, 4

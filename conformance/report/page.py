@@ -27,7 +27,7 @@ from conformance.files import write_atomically
 from conformance.matrix.comparison import TITLES, Change, Comparison, Kind, compare_matrices
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
 from conformance.parameters import Registry, load_registry
-from conformance.report import evidence, overview, verdicts
+from conformance.report import evidence, legend, overview
 from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.grid import Axes, axes_of, planes_of
@@ -77,7 +77,7 @@ def render_page(
         routes=overview.by_route(matrix, axes),
         models=overview.by_model(matrix, axes),
         counts=counts(matrix),
-        verdicts=verdicts.SHOWN,
+        verdicts=legend.SHOWN,
         signs=OF_VERDICT,
         no_route=overview.NO_ROUTE,
         differing=sum(1 for _ in disagreements(matrix)),
@@ -106,7 +106,7 @@ def _data(matrix: Matrix, axes: Axes, registry: Registry, comparison: Comparison
     """All that the page's script draws from, but for the evidence."""
     changes = comparison.changes if comparison else ()
     return {
-        "verdicts": verdicts.for_page(),
+        "verdicts": legend.for_page(),
         "models": [
             {"id": m["id"], "route": m["route"], "served_by": m["served_by"], "deployments": m.get("deployments", 1)}
             for m in axes.models

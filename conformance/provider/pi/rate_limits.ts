@@ -36,7 +36,7 @@ export interface RateLimitRules {
     readonly months: readonly string[];
   };
   readonly message: {
-    readonly default_wait: number;
+    readonly told_wait: number;
     readonly no_model: string;
     readonly detail: Readonly<Record<string, string>>;
     readonly details: string;
@@ -107,7 +107,7 @@ export function formatRateLimitError(limit: RateLimit, rules: RateLimitRules, mo
     const text = typeof value === "number" ? show(value) : value.replaceAll("_", " ");
     return [put(words.detail[key] ?? "", key, text)];
   });
-  const wait = limit.retry_after === null ? words.default_wait : Math.max(1, Math.ceil(limit.retry_after));
+  const wait = limit.retry_after === null ? words.told_wait : Math.max(1, Math.ceil(limit.retry_after));
   let said = put(limit.cooldown ? words.cooldown : words.limit, "model", name);
   if (details.length && !limit.cooldown) said += put(words.details, "details", details.join(", "));
   const advice = (limit.cooldown ? words.cooldown_advice : words.advice).join("; ");

@@ -110,7 +110,7 @@ def format_rate_limit_error(limit: RateLimit, *, model: str | None = None) -> st
         for key, value in figures.items()
         if value not in (None, "")
     ]
-    wait = words["default_wait"] if limit.retry_after is None else max(1, math.ceil(limit.retry_after))
+    wait = words["told_wait"] if limit.retry_after is None else max(1, math.ceil(limit.retry_after))
     said = words["cooldown" if limit.cooldown else "limit"].replace("{model}", name)
     if details and not limit.cooldown:
         said += words["details"].replace("{details}", ", ".join(details))

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.answers.reading import Answer
 from conformance.judge.reasons import Outcome, not_recorded, rejected
-from conformance.judge.verdicts import Channel, Passed, accepted, channel_of, combined
+from conformance.judge.verdicts import Channel, Passed, channel_of, combined, outcome_of_success
 from conformance.parameters import EndpointEntry, load_registry
 from conformance.tests.helpers.building import CHAT, RESPONSES, WHOLE, exchanged, refused, said, succeeded
 from conformance.types import Cause, CellKey, Evidence, Parameter, RejectedBy, Request, Response, Role, Verdict
@@ -47,12 +47,12 @@ def test_an_echo_counts_where_somebody_reads(
     store: Parameter, channel: Channel, shown: dict[str, object], verdict: Verdict
 ) -> None:
     """Given a success, when it shows the setting, then that is an effect only where somebody reads what is sent."""
-    assert accepted(store, RESPONSES, passed(shown, {"store": True}), channel).verdict is verdict
+    assert outcome_of_success(store, RESPONSES, passed(shown, {"store": True}), channel).verdict is verdict
 
 
 def test_acceptance_says_what_it_is_worth(store: Parameter) -> None:
     """Given a success that shows nothing, when it is accepted, then the reason says what the controls make of that."""
-    assert accepted(store, CHAT, passed({}, {}), UNREAD).reason.endswith("; unread.")
+    assert outcome_of_success(store, CHAT, passed({}, {}), UNREAD).reason.endswith("; unread.")
 
 
 @pytest.mark.parametrize(

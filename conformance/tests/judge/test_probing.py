@@ -225,14 +225,14 @@ def test_what_was_never_recorded_is_not_judged() -> None:
 
 def test_a_fault_costs_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a fault of ours that one mode's answers bring out, when both are settled, then the other's stand."""
-    accepted = verdicts.accepted
+    success = verdicts.outcome_of_success
 
     def faulty(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
         if passed.probe.request.mode is Mode.STREAM:
             raise KeyError("nobody thought of it")
-        return accepted(parameter, endpoint, passed, channel)
+        return success(parameter, endpoint, passed, channel)
 
-    monkeypatch.setattr(findings, "accepted", faulty)
+    monkeypatch.setattr(findings, "outcome_of_success", faulty)
     for outcome in conversed(Policy(), group(mode=Mode.STREAM)).values():
         assert outcome.verdict is Verdict.INCONCLUSIVE
         assert outcome.cause is Cause.SUITE_FAULT

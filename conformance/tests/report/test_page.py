@@ -24,10 +24,10 @@ from conformance.parameters import load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.report.evidence import LETTERS
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
+from conformance.report.legend import SHOWN, letter_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
 from conformance.report.signs import OF_VERDICT
-from conformance.report.verdicts import SHOWN, letter_of
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 from conformance.tests.helpers.running import CHECKOUT, run_pytest
