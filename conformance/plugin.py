@@ -20,6 +20,7 @@ from conformance.errors import ConformanceError, NewerTableError, StoppedError, 
 from conformance.measure.guard import guarded
 from conformance.measure.run import Run
 from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
+from conformance.measure.standings import accepting_command
 from conformance.report import PAGE
 from conformance.report import terminal as summary
 from conformance.report.allure import results as allure_results
@@ -137,13 +138,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if run.settings.update_table and not is_worker(config) and not config.option.collectonly:
             run.update_table()
         run.table  # noqa: B018
-        run.allure  # noqa: B018  from the first result on
+        run.labels  # noqa: B018  from the first result on
         if not is_worker(config) and not config.option.collectonly:
             run.matrix  # noqa: B018  it reads every cassette
     except NewerTableError as error:
         raise pytest.UsageError(str(error)) from None
     except TableError as error:
-        raise pytest.UsageError(f"{error}; to mend: {run.accept}") from None
+        raise pytest.UsageError(f"{error}; to mend: {accepting_command(config, run.settings)}") from None
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -170,9 +171,7 @@ def _measure(run: Run, config: pytest.Config) -> None:
 def _tell_what_is_kept(run: Run, console: Console) -> None:
     """Judge what a recording held when it stopped."""
     try:
-        told = f"{run.write_matrix()} (complete: false); continue with --resume"
-        run.write_page()
-        run.write_shapes()
+        told = f"{run.write_reports()} (complete: false); continue with --resume"
     except ConformanceError as error:
         told = f"{run.folder.path}; it has no matrix, because {error}"
     console.print(f"stopped; what was measured is kept: {told}", highlight=False, markup=False)
@@ -232,9 +231,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if run is not None and not is_worker(config) and not config.option.collectonly:
         run.interruption.ignore()
         try:
-            run.write_matrix()
-            run.write_page()
-            run.write_shapes()
+            run.write_reports()
         except ConformanceError as error:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             config.stash[_FAILED] = str(error)
@@ -264,7 +261,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if _FAILED in config.stash:
         terminalreporter.line(f"ERROR: {config.stash[_FAILED]}")
         return
-    for line in summary.news(run.news(), run.accept):
+    for line in summary.news(run.standings.news(run.matrix["cells"]), run.standings.accept):
         terminalreporter.line(line)
     for note in run.replay.notes(config.option.max_age):
         terminalreporter.line(f"NOTE {note}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests
 from conformance.matrix.document import gateway_row, model_row
 from conformance.measure.gateway_document import gateway_document
-from conformance.measure.interruption import Interruption
+from conformance.measure.job import Job
 from conformance.measure.progress import Display
 from conformance.measure.recorder import Progress, record
 from conformance.measure.runs import (
@@ -33,46 +32,12 @@ from conformance.measure.runs import (
     runs_of,
     with_its_models,
 )
-from conformance.parameters import Registry
 from conformance.plan.cells import Plan, make_plan, select_models
-from conformance.plan.shards import Shard
 from conformance.provider.target import Target
 from conformance.schemas.documents import GatewayDocument, RecordedRun
 from conformance.secrets.leaks import Watch
 from conformance.secrets.scrubbing import Scrubber
-from conformance.types import Endpoint, Mode, Model, Parameter
-
-#: The name of the embedded gateway's recordings.
-EMBEDDED = "embedded"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a live run is asked to measure, and where its recordings go.
-
-    `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
-    its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
-    either: this run replaces whatever lies in the folder, when it is done.
-    """
-
-    target: Target | None
-    gateway: str
-    cassettes: Path
-    registry: Registry
-    parameters: tuple[Parameter, ...]
-    endpoints: tuple[Endpoint, ...]
-    selection: str | None = None
-    shard: Shard | None = None
-    concurrency: int = 8
-    exhaustive: bool = False
-    litellm_version: str | None = None
-    send: bool = True
-    budget_requests: int | None = None
-    budget_usd: float | None = None
-    recorded: GatewayDocument | None = None
-    resume: bool = False
-    fresh: bool = False
-    interruption: Interruption = field(default_factory=Interruption)
+from conformance.types import Endpoint, Mode, Model
 
 
 def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> GatewayDocument:

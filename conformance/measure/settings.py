@@ -13,12 +13,14 @@ import pytest
 from conformance.cassettes.folder import OWN_RECORDINGS
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.errors import ConformanceError
-from conformance.measure.live import EMBEDDED
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.headers import checked_headers, split_header
 from conformance.provider.table import shipped_table_path
 from conformance.provider.target import Target, target_from_env
 from conformance.provider.tls import verification
+
+#: The name of the embedded gateway's recordings.
+EMBEDDED = "embedded"
 
 #: Days that evidence may be asked to be young; no calendar goes much further back.
 _OLDEST = 100_000

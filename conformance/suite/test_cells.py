@@ -15,20 +15,20 @@ SHOWN = 10
 def test_cell(case: CellCase) -> None:
     """Given a cell's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     run, cell = case.run, case.cell
-    outcome = run.outcome(cell.key)
-    run.label(cell, outcome)
+    outcome = run.standings.of(cell.key)
+    run.labels.label(cell, outcome)
     if outcome.standing is Standing.UNKNOWN:
         pytest.skip(outcome.message)
     if outcome.standing.fails:
-        run.attach_evidence(cell)
+        run.labels.attach_evidence(cell)
         pytest.fail(f"{outcome.message}\nthe evidence, shortened:\n{run.evidence(cell)}", pytrace=False)
 
 
 def test_model(case: ModelCase) -> None:
     """Given a model's recorded exchanges, when they are judged, then what is known of this gateway says the same."""
     run, model = case.run, case.model
-    outcomes = run.outcomes(model)
-    run.label_model(model, outcomes)
+    outcomes = run.standings.of_model(model)
+    run.labels.label_model(model, outcomes)
     if all(outcome.standing is Standing.UNKNOWN for outcome in outcomes):
         pytest.skip(outcomes[0].message)
     deviating = [outcome.message for outcome in outcomes if outcome.standing.fails]
@@ -39,7 +39,7 @@ def test_model(case: ModelCase) -> None:
 
 def test_table_is_what_the_recording_gives(run: Run) -> None:
     """Given a recording of a gateway that the table knows, when the table is derived anew, then its rules are these."""
-    if message := run.table_differs():
+    if message := run.standings.table_differs(run.derived_table(run.table)):
         pytest.fail(message, pytrace=False)
 
 

@@ -1,0 +1,103 @@
+"""What a live run is asked to measure: the options of pytest, and what an earlier run was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cassettes.folder import Folder
+from conformance.cassettes.format import GATEWAY_FILE
+from conformance.errors import CassetteError
+from conformance.measure.interruption import Interruption
+from conformance.measure.settings import Settings
+from conformance.parameters import Registry
+from conformance.plan.cells import select_endpoints
+from conformance.plan.shards import Shard, shard_from
+from conformance.provider.target import Target
+from conformance.schemas.documents import GatewayDocument
+from conformance.types import Endpoint, Parameter
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a live run is asked to measure, and where its recordings go.
+
+    `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
+    its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
+    either: this run replaces whatever lies in the folder, when it is done.
+    """
+
+    target: Target | None
+    gateway: str
+    cassettes: Path
+    registry: Registry
+    parameters: tuple[Parameter, ...]
+    endpoints: tuple[Endpoint, ...]
+    selection: str | None = None
+    shard: Shard | None = None
+    concurrency: int = 8
+    exhaustive: bool = False
+    litellm_version: str | None = None
+    send: bool = True
+    budget_requests: int | None = None
+    budget_usd: float | None = None
+    recorded: GatewayDocument | None = None
+    resume: bool = False
+    fresh: bool = False
+    interruption: Interruption = field(default_factory=Interruption)
+
+
+def job_from(
+    config: pytest.Config, settings: Settings, registry: Registry, folder: Folder, interruption: Interruption
+) -> Job:
+    """The job of a live run; with `--resume`, what the options leave open is as it was.
+
+    Raises `CassetteError` where the recording cannot be read, or is another shard's.
+    """
+    option = config.option
+    recorded = _recorded(folder, fresh=option.fresh, resume=option.resume)
+    resume = option.resume and recorded is not None
+    before: Mapping[str, Any] = recorded["run"] if resume and recorded else {}
+    shard, was = settings.shard, shard_from(before.get("shard"))
+    if resume and shard and shard != was:
+        raise CassetteError(
+            f"the recording in {folder.path} is {f'shard {was}' if was else 'of all models'}, and not shard "
+            f"{shard}; leave --shard out, or record into another folder with --cassettes"
+        )
+    chosen = option.parameters or ",".join(before.get("parameters", ())) or "core"
+    return Job(
+        target=settings.target,
+        gateway=settings.gateway,
+        cassettes=settings.cassettes,
+        registry=registry,
+        parameters=registry.select(chosen),
+        endpoints=select_endpoints(option.endpoints or ",".join(before.get("endpoints", ()))),
+        selection=settings.selection or before.get("selection"),
+        shard=shard or was,
+        concurrency=option.concurrency,
+        exhaustive=option.exhaustive or before.get("exhaustive", False),
+        litellm_version=option.litellm_version,
+        send=not option.collectonly,
+        budget_requests=option.budget_requests,
+        budget_usd=option.budget_usd,
+        recorded=recorded,
+        resume=resume,
+        fresh=option.fresh,
+        interruption=interruption,
+    )
+
+
+def _recorded(folder: Folder, *, fresh: bool, resume: bool) -> GatewayDocument | None:
+    """The recording that a run goes on with or adds to; None where there is none, or it is to be replaced."""
+    if fresh or not (folder.path / GATEWAY_FILE).exists():
+        return None
+    try:
+        return folder.read_gateway()
+    except CassetteError as error:
+        if resume:
+            raise
+        raise CassetteError(f"{error.args[0]}; or replace it with --fresh") from None
