@@ -260,8 +260,17 @@ def _measure(
 
 
 async def _unwrapped(recording: Coroutine[Any, Any, None]) -> None:
-    """Run the recording; a user's error inside its tasks comes out as itself, not as a group."""
+    """Run the recording; a user's error inside its tasks comes out as itself, not as a group.
+
+    `except*` cannot do it: Python 3.11.2 wraps what is raised in it in a group, and 3.11.7 does not.
+    """
     try:
         await recording
-    except* ConformanceError as group:
-        raise group.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        ours, others = group.split(ConformanceError)
+        if ours is None or others is not None:
+            raise
+        error: BaseException = ours
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
