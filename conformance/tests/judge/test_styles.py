@@ -28,7 +28,14 @@ POLICIES = 10
 MOST = {True: 0.5, False: 0.9}
 
 STYLE = pytest.mark.parametrize("style", STYLES)
-CAP = pytest.mark.parametrize("caps", [(), CAPS[:1], CAPS], ids=["any cap", "one cap is refused", "no cap is taken"])
+CAP = pytest.mark.parametrize(
+    "caps",
+    [
+        pytest.param((), id="any cap", marks=pytest.mark.slow),
+        pytest.param(CAPS[:1], id="one cap is refused"),
+        pytest.param(CAPS, id="no cap is taken", marks=pytest.mark.slow),
+    ],
+)
 
 
 @dataclass

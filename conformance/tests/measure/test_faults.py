@@ -156,6 +156,7 @@ def pytest_runtest_call(item):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies(place: Workplace) -> None:
     """Given a worker that is killed, when it judged a cell, then that fails the run, and the matrix is whole."""
     with scripted_gateway(steady, MODELS) as gateway:

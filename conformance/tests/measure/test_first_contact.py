@@ -43,7 +43,12 @@ def statuses(place: Workplace) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["-n", "2"], ["--test-per=model"]], ids=["test per cell", "xdist", "test per model"]
+    "options",
+    [
+        pytest.param([], id="test per cell"),
+        pytest.param(["-n", "2"], id="xdist", marks=pytest.mark.slow),
+        pytest.param(["--test-per=model"], id="test per model"),
+    ],
 )
 def test_what_a_stranger_answers_is_news(place: Workplace, gateway: ScriptedGateway, options: list[str]) -> None:
     """Given a gateway unknown to the shipped table, when it is measured, then all passes, and news is counted."""

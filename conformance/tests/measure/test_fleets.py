@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return place
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n2"], marks=pytest.mark.slow)])
 def test_a_test_for_each_model(place: Workplace, workers: list[str]) -> None:
     """Given a recording, when there is a test for each model, then those pass, and the matrix has every cell."""
     before = place.matrix["cells"]

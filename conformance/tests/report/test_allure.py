@@ -214,7 +214,7 @@ def test_hostile_models(hostile: str) -> None:
     assert labels(result)["suite"] == labels(result)["model"]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n2"], marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("per", "named"), [("cell", 8), ("model", 2)])
 def test_results_of_a_live_run(tmp_path: Path, per: str, named: int, workers: list[str]) -> None:
     """Given a live run, when it ends, then its results lie in the reports, of cells or of models, without the host."""
