@@ -216,7 +216,10 @@ def list_learned(gateway: str, models: str) -> None:
     for line in learning.lines(found):
         click.echo(line)
     if not found:
-        click.echo(f"nothing that was learnt matches; the file is {memory.file}", err=True)
+        known = (
+            "nothing that was learnt matches" if memory.entries() else "nothing was learnt yet, or it cannot be read"
+        )
+        click.echo(f"{known}; the file is {memory.file}", err=True)
 
 
 @learned.command()

@@ -21,6 +21,7 @@ from conformance.measure.guard import guarded
 from conformance.measure.run import Run
 from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
 from conformance.measure.standings import accepting_command
+from conformance.provider.table import load_table
 from conformance.report import PAGE
 from conformance.report import terminal as summary
 from conformance.report.allure import results as allure_results
@@ -131,6 +132,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[RUN] = run
         if run.settings.live and not is_worker(config):
             settings = run.settings
+            _refuse_useless_table(run)
             with guarded(run.watch, settings.cassettes / settings.gateway, settings.reports, _say(config)):
                 _measure(run, config)
                 allure_results.clear(config)
@@ -147,6 +149,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"{error}; to mend: {accepting_command(config, run.settings)}") from None
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _refuse_useless_table(run: Run) -> None:
+    """Raise where the table cannot be read, before anything is sent and paid for."""
+    if not run.settings.table.exists():
+        return
+    try:
+        load_table(run.settings.table)
+    except NewerTableError:
+        raise
+    except TableError as error:
+        if not run.settings.update_table:  # which makes it anew
+            raise ConformanceError(f"{error}; name another table, or make this one with --update-table") from None
 
 
 def _measure(run: Run, config: pytest.Config) -> None:

@@ -61,7 +61,8 @@ class RecordedPlan:
         measured = [measured_by(row, listed) for row in rows]
         wanted = select_models(listed, self.selection)
         _refuse_lost_cassettes(folder, rows, measured, wanted)
-        chosen = wanted if selection else _with_recorded(wanted, listed, folder)
+        # A live run tells of what it measured itself, and a replay of all that was recorded.
+        chosen = wanted if selection or mode == "live" else _with_recorded(wanted, listed, folder)
         self.models = {model.id: model for model in chosen}
         self.runs = [
             PastRun(row, ids, models_of(row, self.models), registry.known(row["parameters"]), _endpoints_of(row))

@@ -202,7 +202,7 @@ class _Recorder:
         try:
             return self._folder.read_all(name)
         except CassetteError as error:
-            way = "--resume asks that model alone" if self._since is not None else "what it held is not measured again"
+            way = "--resume asks that model alone" if self._since is not None else "lose what it held"
             raise CassetteError(f"{error}; or delete it, and {way}") from None
 
     def close(self) -> None:

@@ -95,6 +95,7 @@ def settings_of(config: pytest.Config) -> Settings:
                 f"a worker finds another recording in {cassettes / name}, or another table in {table}, than the "
                 "controller judges; let them share a file system, or copy both to the worker"
             )
+    _refuse_empty(config)
     return Settings(
         live=option.live,
         gateway=name,
@@ -152,6 +153,13 @@ def _refuse_moved_root(config: pytest.Config) -> None:
                 raise ConformanceError(
                     f"write {name}={value}, with the equals sign; pytest took the folder for its root"
                 )
+
+
+def _refuse_empty(config: pytest.Config) -> None:
+    """Refuse an option without a value: it is mostly a shell's variable that is not set, and would mean everything."""
+    for name in ("models", "parameters", "endpoints", "gateway", "shard"):
+        if getattr(config.option, name) == "":
+            raise ConformanceError(f"--{name} is empty; give it a value, or leave it out")
 
 
 def _default_gateway(config: pytest.Config, target: Target | None) -> str:

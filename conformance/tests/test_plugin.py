@@ -278,3 +278,28 @@ def test_space_separated_folder_that_moves_the_root_is_refused(place: Workplace)
     ended = run_pytest(*command, suite=False, env=clean_environment())
     assert ended.code == 4
     assert "with the equals sign" in ended.err
+
+
+@pytest.mark.parametrize("content", ["", "not JSON", '{"schema_version": 99}'], ids=["a folder", "damaged", "later"])
+def test_a_table_that_cannot_be_read_is_refused_before_anything_is_sent(place: Workplace, content: str) -> None:
+    """Given a table that is of no use, when a live run names it, then one line says so, and no request is sent."""
+    if content:
+        place.table.write_text(content, encoding="utf-8")
+    else:
+        place.table.mkdir()
+    with scripted_gateway(models=("claude-x",)) as gateway:
+        ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
+        assert gateway.seen == []
+    assert ended.code == 4, ended.all
+    assert "table.json" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["models", "parameters", "endpoints", "gateway", "shard"])
+def test_an_empty_value_is_not_everything(place: Workplace, name: str) -> None:
+    """Given an option whose variable is not set, when a run is started, then nothing is asked of anybody."""
+    with scripted_gateway(models=("claude-x",)) as gateway:
+        ended = run_pytest("--live", f"--{name}=", *place.options, env=gateway.environment)
+        assert gateway.seen == []
+    assert ended.code == 4, ended.all
+    assert f"--{name} is empty" in ended.err

@@ -147,6 +147,20 @@ def versioned(version: str) -> Any:
     return lambda _: JSONResponse({"object": "list", "data": rows}, headers={"x-litellm-version": version})
 
 
+def test_resuming_a_narrower_run_tells_of_that_run(place: Workplace) -> None:
+    """Given a recording and a narrower run, when it is resumed, then the matrix has its cells, and all are known."""
+    with scripted_gateway(Minded("store"), MODELS) as gateway:
+        live(place, gateway, FEW)
+        live(place, gateway, "--parameters=store", "--models=model-a")
+        narrow = verdicts(place)
+        gateway.seen.clear()
+        ended = live(place, gateway, "--resume")
+        assert gateway.seen == []
+    assert ended.code == 0, ended.all
+    assert verdicts(place) == narrow
+    assert place.matrix["run"]["complete"] is True
+
+
 def test_fresh_begins_anew(place: Workplace) -> None:
     """Given a recording of two models, when one is measured with `--fresh`, then nothing else is left."""
     with scripted_gateway(Minded(), MODELS) as gateway:
