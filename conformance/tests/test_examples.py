@@ -69,7 +69,16 @@ def strict(body: dict[str, Any]) -> Response:
     return complete(body)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+#: Examples that load large libraries, and show little more than the others.
+HEAVY = {"list_models", "openai_async_client", "pydantic_ai_agent"}
+
+
+def _parameter(example: Path) -> Any:
+    marks = [pytest.mark.slow] if example.stem in HEAVY else []
+    return pytest.param(example, id=example.stem, marks=marks)
+
+
+@pytest.mark.parametrize("example", [*map(_parameter, EXAMPLES)])
 def test_an_example(example: Path, tmp_path: Path) -> None:
     """Given a gateway that refuses fields, when an example runs, then it prints what it should, with few requests."""
     shown = SHOWN[example.stem]

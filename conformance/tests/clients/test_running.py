@@ -63,6 +63,7 @@ def test_a_client_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (tmp_path / "home" / "deep" / "file").read_text("utf-8") == "text"
 
 
+@pytest.mark.slow
 def test_nothing_is_left(tmp_path: Path) -> None:
     """Given a client that hangs, and a child in a session of its own, when its time is up, then both are gone."""
     ran = run(tmp_path, STRAY, seconds=3)

@@ -217,6 +217,7 @@ class _MadeUp:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow
 def test_both_languages_answer_alike(seed: int, tmp_path: Path) -> None:
     """Given any question, when both are asked, then both say the same."""
     modules = jiti_modules()

@@ -278,6 +278,7 @@ def test_discovery_of_bombs(wire: bytes, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_ten_thousand_models(tmp_path: Path) -> None:
     """Given a gateway of 10,000 models with case and Unicode twins, when it is planned, then each has its own cells."""
     ids = [f"model-{n:05}" for n in range(9_994)] + ["A", "a", "é", "e\u0301", "\uff46", "f"]

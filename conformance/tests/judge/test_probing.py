@@ -65,6 +65,7 @@ def test_no_wrong_verdict_among_faults(exhaustive: bool) -> None:
     assert unclear / cells < 0.01
 
 
+@pytest.mark.slow
 def test_together_and_alone_give_the_same_verdicts() -> None:
     """Given random policies without faults, when cells are settled together and alone, then verdicts are the same."""
     saved = 0

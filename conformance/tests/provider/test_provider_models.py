@@ -64,6 +64,7 @@ def test_declarations_are_welcome_and_not_needed(tmp_path: Path, ask: Any, answe
     assert (model.id, model.max_tokens) == ("m", 4096)
 
 
+@pytest.mark.slow
 def test_ten_thousand_models(tmp_path: Path) -> None:
     """Given 10,000 models with all they declare (20 MB), when asked, then all are listed, and kept."""
     rows = [{"id": f"m-{number}"} for number in range(10_000)]

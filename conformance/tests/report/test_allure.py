@@ -184,6 +184,7 @@ def test_environment_is_properties(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "categories.json").read_text("utf-8")) == allure_results.CATEGORIES
 
 
+@pytest.mark.slow
 def test_results_of_a_run(tmp_path: Path) -> None:
     """Given a replay in one process and one in two, then each cell has a result, with the same identity in both."""
     seen = []

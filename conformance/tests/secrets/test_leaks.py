@@ -70,6 +70,7 @@ def echoes(body: dict[str, Any]) -> Response | None:
     return success(body, note=said)
 
 
+@pytest.mark.slow
 def test_key_reaches_no_file_log_or_terminal(place: Workplace) -> None:
     """Given a gateway that echoes the key in every way, when all of pytest's telling is on, then nothing tells it."""
     shutil.copyfile(shipped_table_path(), place.table)

@@ -112,6 +112,7 @@ def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_verdict_has_its_drawer(opened: Open, shipped: Path, undecided: Path) -> None:
     """Given a cell of each verdict, when it is opened, then its sentence and its evidence are there, and no error."""
     page = opened(shipped)
