@@ -83,6 +83,10 @@ class ReportError(ConformanceError):
     """A report cannot be written, or its matrix cannot be read."""
 
 
+class NothingShownError(ConformanceError):
+    """A run decided no cell of any model, and what was recorded before stays."""
+
+
 class StoppedError(ConformanceError):
     """A recording stopped early, for example because the gateway went away. What was measured is kept."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance.errors import ConformanceError, NewerTableError, StoppedError, TableError
+from conformance.errors import ConformanceError, NewerTableError, NothingShownError, StoppedError, TableError
 from conformance.measure.guard import guarded
 from conformance.measure.run import Run
 from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
@@ -171,6 +171,8 @@ def _measure(run: Run, config: pytest.Config) -> None:
         console = Console(soft_wrap=True)
         try:
             run.measure(console)
+        except NothingShownError:
+            raise
         except (KeyboardInterrupt, ConformanceError) as stop:
             if run.traffic.requests:
                 _tell_what_is_kept(run, console)

@@ -131,6 +131,10 @@ class Folder:
         found = self._read(self.evidence_path(model), model)
         return found or self._read(self.cassette_path(model), model)  # a part may become it in between
 
+    def read_finished(self, model: str) -> dict[str, Exchange]:
+        """The exchanges of a model's cassette, whatever a part holds; empty where it has none."""
+        return self._read(self.cassette_path(model), model)
+
     def read_all(self, model: str) -> dict[str, Exchange]:
         """The exchanges of a model's cassette, and those of a part that was not finished after it."""
         return self._read(self.cassette_path(model), model) | self._read(self.part_path(model), model)
@@ -274,6 +278,12 @@ class Part:
     def finish(self) -> None:
         """Write the cassette, in place of the one that the model had and of the part."""
         self._folder._write_lines(self._model, [self._lines[key] for key in sorted(self._lines)])
+        self.close()
+        with contextlib.suppress(OSError):
+            self._folder.part_path(self._model).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove what was added, and leave the cassette that the model had."""
         self.close()
         with contextlib.suppress(OSError):
             self._folder.part_path(self._model).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from conformance.cassettes.folder import Folder
 from conformance.discover.listing import Discovered, discover
 from conformance.embedded import embedded_gateway, is_compromised
-from conformance.errors import CassetteError, ConformanceError, first_of
+from conformance.errors import CassetteError, ConformanceError, NothingShownError, first_of
 from conformance.exchange.budget import Budget, estimate
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.judge.settling import fewest_requests
@@ -237,10 +237,22 @@ def _measure(
         litellm=litellm,
         since=run["started_at"] if job.resume and job.recorded is not None else None,
         beside=kept_numbers(run, earlier),
+        fresh=job.fresh,
     )
+    unchanged: GatewayDocument | None = None
     try:
         with display.shown():
             job.interruption.run(_unwrapped(work))
+        if len(progress.undecided) == len(plan.models):
+            unchanged = job.recorded
+            raise NothingShownError(
+                f"no cell of any model could be decided, so the recording in {folder.path} stays as it was; "
+                "check the gateway, or replace the recording with --fresh"
+            )
+        if progress.undecided:
+            named = first_of(progress.undecided)
+            told = f"NOTE nothing could be decided of {named}; what was recorded of them before stays"
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
         run["complete"] = True
         earlier = needed_beside(run, earlier, discovered.models)
         if job.fresh:
@@ -252,7 +264,7 @@ def _measure(
             [(version, _)] = progress.versions.most_common(1)
             discovered = replace(discovered, gateway=replace(discovered.gateway, software="litellm", version=version))
         try:
-            folder.write_gateway(gateway_document(discovered, run, earlier))
+            folder.write_gateway(unchanged or gateway_document(discovered, run, earlier))
         except CassetteError:
             if run["complete"]:  # else what stopped the run says more
                 raise

@@ -27,11 +27,16 @@ GROUPS_PER_REQUEST = 8
 MOST_GROUPS = 2048
 
 
+#: Verdicts that say nothing of a model.
+_UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE})
+
+
 @dataclass
 class Progress:
     """How far a recording is; `traffic` counts what was sent, `versions` the gateways that answered.
 
-    `kept` counts the exchanges of an earlier run that this one goes on from.
+    `kept` counts the exchanges of an earlier run that this one goes on from. Of the models in `undecided` nothing
+    could be decided, and what was recorded of them before stays.
     """
 
     cells: int
@@ -40,6 +45,7 @@ class Progress:
     kept: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
+    undecided: list[str] = field(default_factory=list)
 
 
 async def record(
@@ -53,15 +59,17 @@ async def record(
     litellm: bool = False,
     since: str | None = None,
     beside: frozenset[int] = frozenset(),
+    fresh: bool = False,
 ) -> None:
     """Settle every group of the plan; `show` is called after each exchange.
 
     With `since`, goes on from what was recorded then or later. The exchanges of the runs numbered in
-    `beside` stay in the cassettes that are written. Raises `StoppedError` where the
-    budget is used up, when all that is in flight has come back, or where the gateway is gone.
+    `beside` stay in the cassettes that are written. A model of which nothing can be decided leaves the
+    evidence that it had for the same plan, unless `fresh`. Raises `StoppedError` where the budget is
+    used up, when all that is in flight has come back, or where the gateway is gone.
     """
     groups_left = Counter(group.model.id for group in plan.groups)
-    recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside)
+    recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside, fresh)
     async with sender.open():
         try:
             async with asyncio.TaskGroup() as open_groups:
@@ -97,7 +105,10 @@ class _Recorder:
         groups_left: Counter[str],
         since: str | None,
         beside: frozenset[int],
+        fresh: bool,
     ) -> None:
+        self._fresh = fresh
+        self._decided: set[str] = set()
         self.stopped: StoppedError | None = None
         self._open = 0
         self._sender = sender
@@ -130,10 +141,30 @@ class _Recorder:
         self._progress.verdicts.update(outcome.verdict for outcome in found.values())
         self._progress.cells_done += len(found)
         self._show()
+        if any(outcome.verdict not in _UNDECIDED for outcome in found.values()):
+            self._decided.add(group.model.id)
         self._groups_left[group.model.id] -= 1
         if not self._groups_left[group.model.id]:
-            (self._models.get(group.model.id) or self._begin(group.model.id)).part.finish()
-            del self._models[group.model.id]
+            self._finish(group.model.id)
+
+    def _finish(self, name: str) -> None:
+        """Write a model's cassette, unless it would replace evidence by exchanges that decide nothing."""
+        model = self._models.get(name) or self._begin(name)
+        if name in self._decided or self._fresh or not self._has_evidence(name, model):
+            model.part.finish()
+        else:
+            model.part.discard()
+            self._progress.undecided.append(name)
+        del self._models[name]
+
+    def _has_evidence(self, name: str, model: _Model) -> bool:
+        """True where the cassette that a model has answers requests of this run's plan."""
+        numbers = {exchange.request.repeat // RUN_STRIDE for exchange in model.exchanges.values()}
+        try:
+            older = self._folder.read_finished(name).values()
+        except CassetteError:  # what cannot be read is no evidence
+            return False
+        return any(exchange.request.repeat // RUN_STRIDE in numbers for exchange in older)
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
         """Carry on a dialogue. The ones that are furthest behind go first, so that none ends long after the others."""

@@ -161,6 +161,40 @@ def test_resuming_a_narrower_run_tells_of_that_run(place: Workplace) -> None:
     assert place.matrix["run"]["complete"] is True
 
 
+def test_a_gateway_that_is_down_takes_no_evidence(place: Workplace) -> None:
+    """Given a recording, when its gateway refuses everything, then one line says so, and the recording is as it was."""
+
+    def down(_: dict[str, Any]) -> Response:
+        return refusal("your plan has ended")
+
+    with scripted_gateway(Minded("store"), MODELS) as gateway:
+        live(place, gateway, FEW)
+    before, files = replay(place), place.texts()
+    with scripted_gateway(down, MODELS) as gateway:
+        ended = run_pytest("--live", "--gateway=g", FEW, *place.options, env=gateway.environment)
+    assert ended.code == 4, ended.all
+    assert "no cell of any model could be decided" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+    assert place.texts() == files
+    assert replay(place) == before
+
+
+def test_a_model_that_is_down_keeps_its_evidence(place: Workplace) -> None:
+    """Given a recording, when one model refuses everything, then what was recorded of it stays, and a line says so."""
+
+    def partly_down(body: dict[str, Any]) -> Response | None:
+        return refusal("your plan has ended") if body["model"] == MODELS[0] else Minded("store")(body)
+
+    with scripted_gateway(Minded("store"), MODELS) as gateway:
+        live(place, gateway, FEW)
+    before = replay(place)
+    with scripted_gateway(partly_down, MODELS) as gateway:
+        ended = live(place, gateway, FEW)
+    assert ended.code == 0, ended.all
+    assert f"nothing could be decided of {MODELS[0]};" in ended.out
+    assert verdicts(place) == before
+
+
 def test_fresh_begins_anew(place: Workplace) -> None:
     """Given a recording of two models, when one is measured with `--fresh`, then nothing else is left."""
     with scripted_gateway(Minded(), MODELS) as gateway:
