@@ -278,12 +278,10 @@ class Part:
     def finish(self) -> None:
         """Write the cassette, in place of the one that the model had and of the part."""
         self._folder._write_lines(self._model, [self._lines[key] for key in sorted(self._lines)])
-        self.close()
-        with contextlib.suppress(OSError):
-            self._folder.part_path(self._model).unlink(missing_ok=True)
+        self.discard()
 
     def discard(self) -> None:
-        """Remove what was added, and leave the cassette that the model had."""
+        """Remove the part, and leave the cassette that the model has."""
         self.close()
         with contextlib.suppress(OSError):
             self._folder.part_path(self._model).unlink(missing_ok=True)

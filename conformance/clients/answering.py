@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from conformance.embedded.loopback import serving
 from conformance.embedded.simulators import anthropic, chat, responses
 from conformance.embedded.simulators.completion import CREATED, Completion, Json, Tool, answer
 from conformance.embedded.simulators.wire import Wire, sse
-from conformance.errors import ClientError
 from conformance.schemas.documents import ClientEndpointName
 
-_START_SECONDS = 30.0
 _THOUGHT = "The request is short."
 #: The last steps of a path, the endpoint that they mean, how it is spoken, and which vendor's answers fit it.
 _ENDPOINTS: Mapping[str, tuple[ClientEndpointName, Wire, str]] = {
@@ -156,19 +151,5 @@ def _stream(wire: Wire, done: Completion, body: Json) -> Iterator[bytes]:
 def answering(models: Sequence[str]) -> Iterator[Answering]:
     """Such a gateway on a free loopback port, while the block runs."""
     gateway = Answering(models)
-    listener = socket.create_server(("127.0.0.1", 0))
-    gateway.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(gateway.app(), log_level="critical", access_log=False, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not server.started:
-            if time.monotonic() > deadline or not thread.is_alive():
-                raise ClientError("the gateway that records clients did not start; try again")
-            time.sleep(0.02)
+    with serving(gateway.app()) as gateway.base_url:
         yield gateway
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(_START_SECONDS)
-        listener.close()

@@ -17,6 +17,7 @@ from conformance.clients.recipes import Recipe, Recipes, load_recipes
 from conformance.clients.running import Installed, Ran, install, run
 from conformance.clients.scrubbing import Stripper
 from conformance.errors import ClientError
+from conformance.files import installations
 from conformance.schemas.documents import ClientProfile, ClientRequest
 
 #: Headers that change what a backend accepts in a body.
@@ -32,11 +33,9 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
     `say` gets a line for each client and for whatever went wrong. The file is written after each client,
     so that what was captured stays if the rest is interrupted.
     """
-    from platformdirs import user_cache_path
-
     recipes = load_recipes()
     chosen = recipes.chosen(only)
-    root = user_cache_path("litellm-conformance", appauthor=False) / "clients"
+    root = installations("clients")
     families = {name: family["model"] for name, family in recipes.families.items()}
     missed = []
     with answering(list(families.values())) as gateway:

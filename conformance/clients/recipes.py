@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
@@ -51,13 +51,12 @@ class Recipe:
             except (KeyError, ValueError) as error:
                 raise ClientError(f"clients.toml: {self.name} has a placeholder that is not known: {error}") from None
 
-        return Recipe(
-            **{name: getattr(self, name) for name in ("name", "title", "installer", "packages", "ways", "call")},
+        return replace(
+            self,
             command=tuple(map(fill, self.command)),
             environment={name: fill(value) for name, value in self.environment.items()},
             files={fill(name): fill(text) for name, text in self.files.items()},
             arguments=_filled(self.arguments, fill),
-            seconds=self.seconds,
         )
 
 

@@ -21,6 +21,7 @@ from conformance.clients.recipes import Recipe
 from conformance.embedded import process
 from conformance.embedded.environment import run_uv
 from conformance.errors import ClientError
+from conformance.files import whole_folder
 
 #: What a client inherits. Nothing else may change what it sends.
 _INHERITED = ("LANG", "LC_ALL", "TZ")
@@ -75,18 +76,14 @@ def install(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Installed
 
 
 def _install(recipe: Recipe, installer: _Installer, place: Path) -> None:
-    """Install under another name first: what has the right name is whole."""
-    building, log = (place.with_name(f"{place.name}.{end}") for end in ("partial", "log"))
-    shutil.rmtree(building, ignore_errors=True)
+    """Install, so that the place is there only when all of it is."""
+    log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
-    building.mkdir()
-    try:
+    with whole_folder(place) as building:
+        building.mkdir()
         for command in installer.commands(building, recipe.packages):
             if installer.run(command, log) != 0:
                 raise ClientError(f"{recipe.name} could not be installed: {process.last_line(log)} The log is {log}.")
-        building.rename(place)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _npm_commands(place: Path, packages: Sequence[str]) -> list[list[str]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from conformance.embedded import process
 from conformance.errors import EmbeddedGatewayError
+from conformance.files import installations, whole_folder
 
 DEFAULT_LITELLM_VERSION = "1.109.1"
 
@@ -91,7 +92,7 @@ def ensure_environment(version: str | None, say: Callable[[str], None]) -> Envir
     from filelock import FileLock, Timeout
 
     wanted = checked_version(version)
-    root = _root()
+    root = installations("litellm")
     place = root / _name(wanted)
     environment = Environment(wanted, process.python_of(place))
     if environment.python.exists():
@@ -128,12 +129,6 @@ def _clear_leftovers(root: Path) -> None:
                 lock.release()
 
 
-def _root() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("litellm-conformance", appauthor=False) / "litellm"
-
-
 def _name(version: str) -> str:
     """A folder name that changes with anything that would make the environment another one."""
     contents = "\n".join(_requirements(version))
@@ -160,13 +155,9 @@ def _overrides(version: str) -> tuple[str, ...]:
 def _install(version: str, place: Path) -> None:
     from uv import find_uv_bin
 
-    for leftover in place.parent.glob(f"{place.name}.partial*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.rmtree(place, ignore_errors=True)  # there, but its base Python is gone
-    building = place.with_name(f"{place.name}.partial-{os.getpid()}")  # an orphaned uv may still write to another
     log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
-    try:
+    with whole_folder(place) as building:  # `place` may be there, but its base Python is gone
         for arguments in _steps(version, building):
             status = run_uv([find_uv_bin(), *arguments], log)
             if status != 0:
@@ -175,9 +166,6 @@ def _install(version: str, place: Path) -> None:
                     f"(uv ended with status {status}). Check the version and the network; "
                     f"the whole output is in {log}."
                 )
-        building.rename(place)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)  # there only where the installation failed
     log.unlink(missing_ok=True)
 
 

@@ -48,11 +48,9 @@ class Schedule:
     def _due(self) -> list[Parameter]:
         """What can be asked for now, filled from earlier answers; what never can be is settled."""
         due: list[Parameter] = []
-        settled = -1
-        while not due and settled != len(
-            self._findings.outcomes
-        ):  # what was settled just now settles what builds on it
-            settled = len(self._findings.outcomes)
+        settled, outcomes = -1, self._findings.outcomes
+        while not due and settled != len(outcomes):  # what was settled just now settles what builds on it
+            settled = len(outcomes)
             due = [each for parameter in self.parameters for each in self._askable(parameter)]
         return due
 

@@ -14,7 +14,7 @@ from conformance.judge.settling import settle
 from conformance.judge.verdicts import combined
 from conformance.measure.inventory import Inventory
 from conformance.measure.recorded_plan import PastRun, RecordedPlan
-from conformance.plan.cells import RUN_STRIDE
+from conformance.measure.runs import run_of
 from conformance.types import Cause, CellKey, Exchange, Gateway, Judgement
 
 
@@ -65,7 +65,7 @@ class Judge:
         """A model's exchanges by digest, for each run that has some, by its number."""
         found: dict[int, dict[str, Exchange]] = {}
         for digest, exchange in self.folder.read_model(model).items():
-            found.setdefault(exchange.request.repeat // RUN_STRIDE, {})[digest] = exchange
+            found.setdefault(run_of(exchange), {})[digest] = exchange
         return found
 
     def _judge_run(self, model: str, run: PastRun, exchanges: Mapping[str, Exchange]) -> dict[CellKey, list[Outcome]]:

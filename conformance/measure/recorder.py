@@ -18,7 +18,8 @@ from conformance.exchange.waiting import is_settled
 from conformance.judge.findings import Found
 from conformance.judge.reasons import Outcome
 from conformance.judge.settling import settle
-from conformance.plan.cells import RUN_STRIDE, Group, Plan
+from conformance.measure.runs import run_of
+from conformance.plan.cells import Group, Plan
 from conformance.types import Exchange, Request, Response, Verdict
 
 #: Groups begun at once for each request in flight: so many that the long ones begin early, and the
@@ -159,12 +160,12 @@ class _Recorder:
 
     def _has_evidence(self, name: str, model: _Model) -> bool:
         """True where the cassette that a model has answers requests of this run's plan."""
-        numbers = {exchange.request.repeat // RUN_STRIDE for exchange in model.exchanges.values()}
+        numbers = {run_of(exchange) for exchange in model.exchanges.values()}
         try:
             older = self._folder.read_finished(name).values()
         except CassetteError:  # what cannot be read is no evidence
             return False
-        return any(exchange.request.repeat // RUN_STRIDE in numbers for exchange in older)
+        return any(run_of(exchange) in numbers for exchange in older)
 
     async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
         """Carry on a dialogue. The ones that are furthest behind go first, so that none ends long after the others."""
@@ -219,7 +220,7 @@ class _Recorder:
         earlier: dict[str, Exchange] = {}
         if self._since is not None or self._beside:
             for digest, exchange in self._read(name).items():
-                if exchange.request.repeat // RUN_STRIDE in self._beside:
+                if run_of(exchange) in self._beside:
                     stays.append(exchange)
                 elif self._since is not None and exchange.recorded_at >= self._since and is_settled(exchange):
                     earlier[digest] = exchange

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from conformance.errors import DiscoveryError
 from conformance.matrix.document import model_from
-from conformance.plan.cells import select_models
+from conformance.plan.cells import RUN_STRIDE, select_models
 from conformance.plan.shards import shard_from
 from conformance.schemas.documents import GatewayDocument, Matrix, RecordedModel, RecordedRun
-from conformance.types import Model
+from conformance.types import Exchange, Model
 
 
 def runs_of(document: GatewayDocument) -> list[RecordedRun]:
@@ -27,6 +27,11 @@ def runs_of(document: GatewayDocument) -> list[RecordedRun]:
 def number_of(run: RecordedRun) -> int:
     """The number that a run's requests carry."""
     return run.get("number", 0)
+
+
+def run_of(exchange: Exchange) -> int:
+    """The number of the run that an exchange belongs to."""
+    return exchange.request.repeat // RUN_STRIDE
 
 
 def number_for(run: RecordedRun, others: Iterable[RecordedRun]) -> int:

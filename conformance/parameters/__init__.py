@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 
 from conformance.errors import RegistryError, meant
 from conformance.parameters.effects import OBSERVERS
-from conformance.schemas import first_error
+from conformance.schemas import toml_document
 from conformance.types import Endpoint, Mode, Parameter
 
 Body = Mapping[str, Any]
@@ -117,12 +116,7 @@ def load_registry() -> Registry:
 
 def parse_registry(text: str, where: str) -> Registry:
     """Build a registry from TOML; `where` names it in errors. Raises `RegistryError`."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RegistryError(f"{where} is not TOML: {error}") from None
-    if problem := first_error("registry", data):
-        raise RegistryError(f"{where}: {problem}")
+    data = toml_document("registry", text, where, RegistryError)
     parameters = tuple(_parameter(row) for row in data["parameters"])
     _check(parameters, data["contexts"], where)
     return Registry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import tomllib
 from importlib import resources
 from typing import Any
 
@@ -31,6 +32,20 @@ def first_error(name: str, data: object) -> str | None:
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     message = error.message if len(error.message) <= 200 else f"{error.message[:200]}…"
     return f"{place.lstrip('.') or 'the document'}: {message}"
+
+
+def toml_document(name: str, text: str, where: str, error: type[Exception]) -> dict[str, Any]:
+    """The document in a TOML text, which fits the schema called `name`.
+
+    Raises `error` where it does not; `where` names the text in it.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"{where} is not TOML: {problem}") from None
+    if wrong := first_error(name, data):
+        raise error(f"{where}: {wrong}")
+    return data
 
 
 def _first_error(validator: Any, data: object) -> Any:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from conformance.errors import TableError
-from conformance.provider.table import Rule, Statement
-from conformance.schemas import first_error
+from conformance.provider.table import SELECTORS, Rule, Statement
+from conformance.schemas import toml_document
 
 #: The source of every statement of the default rule.
 DEFAULT = "default"
@@ -35,12 +34,7 @@ class Overrides:
 
 def overrides_from(text: str, where: str) -> Overrides:
     """Read the overrides file; `where` names it in errors. Raises `TableError`."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TableError(f"{where} is not TOML: {error}") from None
-    if problem := first_error("overrides", data):
-        raise TableError(f"{where}: {problem}")
+    data = toml_document("overrides", text, where, TableError)
     beating: list[Rule] = []
     general: list[Rule] = []
     sources: dict[str, Mapping[str, Any]] = {}
@@ -49,10 +43,7 @@ def overrides_from(text: str, where: str) -> Overrides:
         if source in sources:
             raise TableError(f"{where}: two overrides have the id {row['id']!r}")
         sources[source] = {"kind": "override", "reason": row["reason"], "seen": row["seen"]}
-        selectors = {
-            name: tuple(row.get(name, ()))
-            for name in ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
-        }
+        selectors = {name: tuple(row.get(name, ())) for name in SELECTORS}
         statements = {name: Statement(value, source) for name, value in row["statements"].items()}
         (beating if row.get("beats_measurement") else general).append(Rule(statements=statements, **selectors))
     sources[DEFAULT] = {"kind": "default", "reason": data["default"]["reason"]}

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.provider.table import SCHEMA_VERSION, Statement, SupportTable, parse_table
+from conformance.provider.table import SCHEMA_VERSION, SELECTORS, Statement, SupportTable, parse_table
 
 
 def dump_table(table: SupportTable) -> str:
     """A table as JSON text. Selectors, notes and lists that say nothing are left out."""
     rules = []
     for rule in table.rules:
-        row: dict[str, Any] = {
-            name: list(getattr(rule, name))
-            for name in ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
-            if getattr(rule, name)
-        }
+        row: dict[str, Any] = {name: list(getattr(rule, name)) for name in SELECTORS if getattr(rule, name)}
         row["statements"] = {name: _statement_row(value) for name, value in rule.statements.items()}
         if rule.cassettes:
             row["cassettes"] = list(rule.cassettes)

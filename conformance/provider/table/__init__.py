@@ -25,7 +25,8 @@ from conformance.provider.errors import NewerTableError, TableError
 
 SCHEMA_VERSION = 1
 
-_SELECTORS = ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
+#: What a rule is bound to; one that a rule does not name holds for all.
+SELECTORS = ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
 
 
 @dataclass(frozen=True)
@@ -235,17 +236,17 @@ def parse_table(data: object, where: str = "the support table") -> SupportTable:
     sources = _typed(data.get("sources", {}), dict, f"{where}: sources")
     rows = _typed(data.get("rules"), list, f"{where}: rules")
     rules = tuple(_rule(row, f"{where}: rules[{index}]") for index, row in enumerate(rows))
-    if not rules or rules[-1].models != ("*",) or any(getattr(rules[-1], name) for name in _SELECTORS[1:]):
+    if not rules or rules[-1].models != ("*",) or any(getattr(rules[-1], name) for name in SELECTORS[1:]):
         raise TableError(f'{where}: the last rule must be the default, with models ["*"] and no other selector')
     return SupportTable(rules, sources)
 
 
 def _rule(row: object, where: str) -> Rule:
     fields = _typed(row, dict, where)
-    unknown = set(fields) - {*_SELECTORS, "statements", "cassettes"}
+    unknown = set(fields) - {*SELECTORS, "statements", "cassettes"}
     if unknown:
         raise TableError(f"{where} has an unknown key {sorted(unknown)[0]!r}")
-    selectors = {name: _strings(fields.get(name, []), f"{where}.{name}") for name in _SELECTORS}
+    selectors = {name: _strings(fields.get(name, []), f"{where}.{name}") for name in SELECTORS}
     if not selectors["models"]:
         raise TableError(f"{where} names no models")
     for bound in selectors["gateway_versions"]:

@@ -18,9 +18,10 @@ from starlette.routing import Route
 
 from conformance.discover import listing as discovery
 from conformance.discover.listing import Discovered, discover
+from conformance.embedded.loopback import serving
 from conformance.errors import DiscoveryError
 from conformance.provider.target import Target
-from conformance.tests.helpers.gateways import KEY, closed_port, http, raw_server, serving
+from conformance.tests.helpers.gateways import KEY, closed_port, http, raw_server
 from conformance.types import Gateway, Model
 
 CERTIFICATE = Path(__file__).parents[1] / "data" / "self_signed.pem"

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from platformdirs import user_cache_path
 
+from conformance.files import installations, whole_folder
 from conformance.tests.helpers.running import CHECKOUT, Ended
 
 EXTENSION = Path(__file__).parents[2] / "provider" / "pi"
@@ -66,7 +65,7 @@ def _modules(name: str, package: Any, lock: Any) -> Path:
         pytest.skip(f"Pi cannot be run: it needs Node {'.'.join(map(str, _NODE))} or newer, and this is {said.strip()}")
     texts = [json.dumps(each, indent=1) for each in (package, lock)]
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
-    place = user_cache_path("litellm-conformance", appauthor=False) / name / digest
+    place = installations(name) / digest
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_suffix(".lock")):
         if not place.exists():
@@ -75,16 +74,14 @@ def _modules(name: str, package: Any, lock: Any) -> Path:
 
 
 def _install(npm: str, place: Path, texts: Sequence[str]) -> None:
-    """Install under another name first: what has the right name is whole."""
-    with tempfile.TemporaryDirectory(prefix=f"{place.name}.partial-", dir=place.parent) as made:
-        building = Path(made) / "whole"
+    """Install, so that the place is there only when all of it is."""
+    with whole_folder(place) as building:
         building.mkdir()
         for name, text in zip(_FILES, texts, strict=True):
             (building / name).write_text(text, encoding="utf-8")
         done = subprocess.run([npm, *_INSTALL], cwd=building, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode != 0:
             pytest.fail(f"npm could not install Pi's modules: {done.stderr.strip()[-500:]}", pytrace=False)
-        building.rename(place)
 
 
 @dataclass(frozen=True)

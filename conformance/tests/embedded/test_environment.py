@@ -20,7 +20,7 @@ Runner = Callable[[Sequence[str], Path], int]
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder in place of the user's."""
-    monkeypatch.setattr(environment, "_root", lambda: tmp_path)
+    monkeypatch.setattr(environment, "installations", lambda _name: tmp_path)
     return tmp_path
 
 

@@ -18,6 +18,7 @@ from conformance.parameters import load_registry
 from conformance.plan.cells import make_plan
 from conformance.tests.helpers.building import CHAT, WHOLE, refused, said
 from conformance.tests.helpers.gateways import scripted_gateway, success
+from conformance.tests.helpers.measured import FEW
 from conformance.tests.helpers.running import Workplace, run_pytest
 from conformance.types import Endpoint, Model, Request
 from conformance.types import Response as Answered
@@ -121,9 +122,6 @@ def test_dollars_need_prices() -> None:
         DiscoveryError, match=r"no price for 7 models \('n0', .*'n4' and 2 more\); choose others with --models"
     ):
         Budget(usd=1.0, prices=PRICES).require_prices(models)
-
-
-FEW = "--parameters=store,prompt_cache_key"
 
 
 def test_a_budget_of_requests(tmp_path: Path) -> None:

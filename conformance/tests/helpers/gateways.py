@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
 import json
 import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from conformance.embedded.loopback import serving
 
 KEY = "sk-scripted-gateway-key-0123456789"
 
@@ -96,10 +94,12 @@ def refusal(message: str, status: int = 400, headers: dict[str, str] | None = No
     return JSONResponse({"error": {"message": message, "type": "invalid_request_error"}}, status, headers)
 
 
-def refuses_cache_key(body: dict[str, Any]) -> Response | None:
-    """The policy of a gateway whose Claudes refuse `prompt_cache_key`."""
+def refuses_cache_key(
+    body: dict[str, Any], words: str = "prompt_cache_key: Extra inputs are not permitted"
+) -> Response | None:
+    """The policy of a gateway whose Claudes refuse `prompt_cache_key`, in these words."""
     refused = "prompt_cache_key" in body and "claude" in body["model"]
-    return refusal("prompt_cache_key: Extra inputs are not permitted") if refused else None
+    return refusal(words) if refused else None
 
 
 def cut_stream(*data: Any) -> Response:
@@ -164,57 +164,6 @@ def scripted_gateway(
     )
     with serving(app, certificate) as base_url:
         yield ScriptedGateway(base_url, seen=seen, headers=headers)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which ends at once: its own looks ten times a second whether it should."""
-
-    def __init__(self, app: Starlette, certificate: Path | None) -> None:
-        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ssl_certfile=certificate)
-        super().__init__(config)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end = asyncio.Event()
-
-    def end(self) -> None:
-        """Make it end, from any thread."""
-        self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._end.set)
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        ticks = itertools.count()
-        while not await self.on_tick(next(ticks)):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._end.wait(), 0.1)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for connection in [*self.server_state.connections]:
-            connection.shutdown()
-        while self.server_state.connections:
-            await asyncio.sleep(0.005)
-        waiting = [*self.server_state.tasks]
-        for task in waiting:  # nobody listens to these any more
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def serving(app: Starlette, certificate: Path | None = None) -> Iterator[str]:
-    """Serve an app on a free loopback port for as long as the block runs; over TLS with a certificate and its key."""
-    server = _Server(app, certificate)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
-    finally:
-        server.end()
-        thread.join(10)
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from conformance.embedded.loopback import serving
 from conformance.provider.gateway import LiteLLMProvider
 from conformance.provider.models import Model
-from conformance.tests.helpers.gateways import KEY, serving
+from conformance.tests.helpers.gateways import KEY
 
 #: Both ways to ask for the models.
 ASKING: dict[str, Callable[..., tuple[Model, ...]]] = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-from starlette.responses import Response
-
-from conformance.tests.helpers.gateways import refusal, scripted_gateway
+from conformance.tests.helpers.gateways import refuses_cache_key, scripted_gateway
 from conformance.tests.helpers.running import Workplace, run_pytest
 
 REFUSED = "litellm.UnsupportedParamsError: databricks does not support parameters: ['prompt_cache_key'], for model=x"
@@ -22,10 +20,8 @@ FEW = "--parameters=store,prompt_cache_key"
 FLEET = tuple(f"{family}-{letter}" for family in ("claude", "gpt") for letter in "abcd")
 
 
-def litellm_refuses_cache_key(body: dict[str, Any]) -> Response | None:
-    """The policy of a LiteLLM whose Claude refuses `prompt_cache_key`."""
-    refused = "prompt_cache_key" in body and "claude" in body["model"]
-    return refusal(REFUSED) if refused else None
+#: The policy of a LiteLLM whose Claude refuses `prompt_cache_key`.
+litellm_refuses_cache_key = functools.partial(refuses_cache_key, words=REFUSED)
 
 
 def recorded(place: Workplace) -> None:

@@ -72,12 +72,6 @@ def recorded(place: Workplace, model: str) -> dict[str, Any]:
     return {row["response"]["conformance"]["digest"]: row for row in rows}
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    """An empty workplace."""
-    return Workplace(tmp_path)
-
-
 @pytest.mark.parametrize(
     "narrow", [FEW, *(pytest.param(o, marks=pytest.mark.slow) for o in ("--models=model-a", "--endpoints=responses"))]
 )

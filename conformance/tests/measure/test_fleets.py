@@ -13,10 +13,10 @@ from conformance.discover.listing import Discovered
 from conformance.measure.gateway_document import gateway_document
 from conformance.parameters import load_registry
 from conformance.tests.helpers.gateways import refuses_cache_key, scripted_gateway
+from conformance.tests.helpers.measured import FEW
 from conformance.tests.helpers.running import Workplace, run_pytest
 from conformance.types import Endpoint, Gateway, Model
 
-FEW = "--parameters=store,prompt_cache_key"
 REPLAY = ["conformance/suite", "--gateway=g"]
 
 

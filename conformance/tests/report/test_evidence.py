@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from conformance.tests.helpers.gateways import scripted_gateway
+from conformance.tests.helpers.measured import FEW
 from conformance.tests.helpers.running import Ended, Workplace, run_pytest
-
-FEW = "--parameters=store,prompt_cache_key"
 
 
 @pytest.fixture(scope="module")

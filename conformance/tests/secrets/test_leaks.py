@@ -27,11 +27,10 @@ from conformance.secrets.scrubbing import Scrubber
 from conformance.secrets.spellings import spellings
 from conformance.tests.helpers.building import CHAT, STREAM
 from conformance.tests.helpers.gateways import KEY, events, refusal, scripted_gateway, success
+from conformance.tests.helpers.measured import FEW
 from conformance.tests.helpers.running import Workplace, interrupt_when, run_pytest
 from conformance.types import Exchange, Request
 from conformance.types import Response as Answer
-
-FEW = "--parameters=store,prompt_cache_key"
 
 ECHOES = {
     "plain": KEY,
