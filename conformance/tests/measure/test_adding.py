@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from conformance.measure.runs import asks_all_of, kept_numbers, made_in, needed_beside, number_for, with_its_models
 from conformance.tests.helpers.gateways import ScriptedGateway, completion, refusal, scripted_gateway
+from conformance.tests.helpers.measured import cells
 from conformance.tests.helpers.running import Ended, Workplace, run_pytest
 from conformance.types import Model
 
@@ -19,7 +20,7 @@ MODELS = ("model-a", "model-b")
 MANY = "--parameters=store,prompt_cache_key,temperature,top_p"
 FEW = "--parameters=store,temperature"
 
-Cell = tuple[str, str, str, str]
+Cell = tuple[str, ...]
 
 
 def run_row(parameters: Sequence[str] = ("a",), selection: str | None = None, **more: Any) -> Any:
@@ -45,7 +46,7 @@ class Minded:
 
 def verdicts(place: Workplace) -> dict[Cell, str]:
     """The verdict of each cell of the last run."""
-    return {(c["model"], c["endpoint"], c["mode"], c["parameter"]): c["verdict"] for c in place.matrix["cells"]}
+    return cells(place.root / "reports" / "matrix.json")
 
 
 def live(place: Workplace, gateway: ScriptedGateway, *options: str) -> Ended:

@@ -28,6 +28,7 @@ from conformance.provider.transport import (
     http_client,
 )
 from conformance.tests.helpers.gateways import closed_port, cut_stream, http, raw_server, scripted_gateway
+from conformance.tests.helpers.mending import Send
 
 httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
@@ -40,9 +41,6 @@ TABLE = SupportTable(
     )
 )
 BODY = {"model": "m", "store": True, "prompt_cache_key": "k", "messages": []}
-
-#: Makes a client of a filter, sends one request and gives status, headers and body of the answer.
-Send = Callable[..., tuple[int, Any, bytes]]
 
 
 def senders(library: ModuleType) -> dict[str, Send]:
