@@ -16,6 +16,7 @@ class Endpoint(StrEnum):
 
     CHAT_COMPLETIONS = "chat_completions"
     RESPONSES = "responses"
+    MESSAGES = "messages"
 
 
 class Mode(StrEnum):
@@ -116,6 +117,7 @@ class Parameter:
     needs where that is not the plain one, `without` the fields of it that the probe leaves out.
     Two parameters that touch the same part of an answer do not travel together. `effects` names,
     for each endpoint where the answer can show it, the observer in `parameters.effects` that looks.
+    `headers` are request headers that the field needs, by lower-case name (`anthropic-beta`).
     `after` names the parameter, or the `baseline`, whose answer the bodies have to be filled from;
     `against` the one whose success is its baseline, where it has one.
     """
@@ -134,6 +136,7 @@ class Parameter:
     touches: tuple[str, ...] = ()
     effects: Mapping[Endpoint, str] = field(default_factory=dict)
     unobservable: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -185,7 +188,8 @@ class Gateway:
 class Request:
     """One request of the plan, told apart from its repetitions by `repeat`.
 
-    With `fetch`, the id of a stored answer, nothing is asked: that answer is fetched.
+    With `fetch`, the id of a stored answer, nothing is asked: that answer is fetched. `headers` are
+    those that belong to what is asked, by lower-case name; the key and the suite's own are not among them.
     """
 
     model: str
@@ -194,6 +198,7 @@ class Request:
     body: Mapping[str, Any]
     repeat: int = 0
     fetch: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> bytes:
@@ -202,13 +207,15 @@ class Request:
 
     @functools.cached_property
     def digest(self) -> str:
-        """What a recording is looked up by: 16 hex digits over endpoint, body and repetition."""
-        return digest_of(self.endpoint, {"fetch": self.fetch} if self.fetch else self.body, self.repeat)
+        """What a recording is looked up by: 16 hex digits over endpoint, headers, body and repetition."""
+        return digest_of(self.endpoint, {"fetch": self.fetch} if self.fetch else self.body, self.repeat, self.headers)
 
 
-def digest_of(endpoint: str, body: Any, repeat: int) -> str:
+def digest_of(endpoint: str, body: Any, repeat: int, headers: Mapping[str, str] | None = None) -> str:
     """Digest the parts of a request that make it the request it is."""
     text = f"{endpoint} {repeat} {_canonical(body)}"
+    if headers:
+        text += f" {_canonical(headers)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

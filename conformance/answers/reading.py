@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from conformance.answers import messages
 from conformance.text.nesting import nests_too_deep
 from conformance.types import Cause, Endpoint, Mode, Request, Response
 
@@ -23,8 +24,8 @@ class Answer:
 
     `refusal` is the text of an error that somebody answered with, `status` its HTTP status or
     the one that the error event carries. `problem` says why there is no whole answer, and `cause`
-    is the kind of that problem. `result` is the answer's object: the completion, or the Responses
-    object; of a chat stream, the completion that its chunks add up to.
+    is the kind of that problem. `result` is the answer's object: the completion, the Responses
+    object, or the message; of a stream of pieces, what they add up to.
     """
 
     ok: bool = False
@@ -44,8 +45,7 @@ def read_answer(request: Request, response: Response) -> Answer:
         return Answer(status=response.status, refusal=text)
     if not request.fetch and request.mode is Mode.STREAM and not text.lstrip().startswith(("{", "[")):
         events = list(_events(text))
-        read = _read_chat_stream if request.endpoint is Endpoint.CHAT_COMPLETIONS else _read_responses_stream
-        return read(response.status, events)
+        return _STREAMS[request.endpoint](response.status, events)
     return _read_whole(request.endpoint, response.status, text)
 
 
@@ -64,7 +64,7 @@ def _read_whole(endpoint: Endpoint, status: int, text: str) -> Answer:
         return _spoilt(status, Cause.UNREADABLE, "the answer is not a JSON object")
     if result.get("error") or result.get("object") == "error":
         return _refused(status, result.get("error") or result)
-    expected = "choices" if endpoint is Endpoint.CHAT_COMPLETIONS else "output"
+    expected = _HOLDS[endpoint]
     if not isinstance(result.get(expected), list):
         return _spoilt(status, Cause.UNREADABLE, f"the answer has no `{expected}`")
     if result[expected] == [] and endpoint is Endpoint.CHAT_COMPLETIONS:
@@ -185,6 +185,35 @@ def _read_responses_stream(status: int, events: list[str]) -> Answer:
             return _refused(status, event.get("error") or event)
     return _spoilt(status, Cause.CUT_OFF, "the stream ended before the answer did")
 
+
+def _read_messages_stream(status: int, events: list[str]) -> Answer:
+    read = []
+    for data in events:
+        event = _object(data)
+        if event is None:
+            if data == "[DONE]":
+                continue  # no event of Anthropic's, but bridges send it
+            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
+        if event.get("type") == "error" or event.get("error"):
+            return _refused(status, event.get("error") or event)
+        read.append(event)
+    if not messages.is_finished(read):
+        return _spoilt(status, Cause.CUT_OFF, "the stream ended before the answer did")
+    return Answer(ok=True, status=status, result=messages.message_of(read))
+
+
+_STREAMS: Mapping[Endpoint, Callable[[int, list[str]], Answer]] = {
+    Endpoint.CHAT_COMPLETIONS: _read_chat_stream,
+    Endpoint.RESPONSES: _read_responses_stream,
+    Endpoint.MESSAGES: _read_messages_stream,
+}
+
+#: The list that a whole answer of each endpoint holds.
+_HOLDS: Mapping[Endpoint, str] = {
+    Endpoint.CHAT_COMPLETIONS: "choices",
+    Endpoint.RESPONSES: "output",
+    Endpoint.MESSAGES: "content",
+}
 
 #: The HTTP status that an error inside a 200 stands for, by the words that vendors have for it.
 _STATUS_OF = {"rate_limit_exceeded": 429, "rate_limit_error": 429, "server_error": 500, "overloaded_error": 529}

@@ -197,7 +197,8 @@ class Folder:
         from vcr.request import Request
         from vcr.serialize import serialize
 
-        asked, headers = exchange.request, {"content-type": "application/json"}
+        asked = exchange.request
+        headers = {"content-type": "application/json", **asked.headers}
         uri = f"{RECORDED_BASE}{paths[asked.endpoint]}"
         recorded = (
             Request("GET", f"{uri}/{quote(asked.fetch, '', errors='surrogatepass')}", asked.content, headers)

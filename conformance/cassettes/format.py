@@ -115,7 +115,8 @@ def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
     body = sent["json"] if "json" in sent else json.loads(_restored(sent) or "{}")
     if not isinstance(body, dict):
         raise ValueError(f"the request of {told['digest']} is no object")
-    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"], fetch)
+    headers = {name: values[0] for name, values in interaction["request"]["headers"].items() if name != "content-type"}
+    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"], fetch, headers)
     if request.digest != told["digest"]:
         raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
     received = _restored(response["body"])

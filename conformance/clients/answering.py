@@ -21,11 +21,11 @@ from conformance.embedded.loopback import serving
 from conformance.embedded.simulators import anthropic, chat, responses
 from conformance.embedded.simulators.completion import CREATED, Completion, Json, Tool, answer
 from conformance.embedded.simulators.wire import Wire, sse
-from conformance.schemas.documents import ClientEndpointName
+from conformance.schemas.documents import EndpointName
 
 _THOUGHT = "The request is short."
 #: The last steps of a path, the endpoint that they mean, how it is spoken, and which vendor's answers fit it.
-_ENDPOINTS: Mapping[str, tuple[ClientEndpointName, Wire, str]] = {
+_ENDPOINTS: Mapping[str, tuple[EndpointName, Wire, str]] = {
     "/chat/completions": ("chat_completions", chat.WIRE, "openai"),
     "/responses": ("responses", responses.WIRE, "openai"),
     "/messages": ("messages", anthropic.WIRE, "anthropic"),
@@ -50,7 +50,7 @@ class Sent:
 
     method: str
     path: str
-    endpoint: ClientEndpointName | None
+    endpoint: EndpointName | None
     headers: Mapping[str, str]
     body: Any
 

@@ -158,7 +158,7 @@ class Sender:
                     ("GET", f"/{quote(request.fetch, '', errors='surrogatepass')}") if request.fetch else ("POST", "")
                 )
                 url = self._target.url(self.paths[request.endpoint] + path)
-                async with client.stream(method, url, content=request.content) as answer:
+                async with client.stream(method, url, content=request.content, headers=request.headers) as answer:
                     await received.read(answer)
         except TimeoutError:
             received.fail(Cause.TIMED_OUT, f"no whole answer within {TOTAL_TIMEOUT:g} s")

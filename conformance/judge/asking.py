@@ -72,7 +72,10 @@ class Asker:
         bodies = [p.bodies[self.group.endpoint] for p in batch]
         without = [name for p in batch for name in p.without]
         contexts = dict.fromkeys(p.context for p in batch if p.context)
-        return self.group.request(self.cap, *bodies, *extra, contexts=contexts, without=without, again=again)
+        headers = [p.headers for p in batch if p.headers]
+        return self.group.request(
+            self.cap, *bodies, *extra, contexts=contexts, without=without, headers=headers, again=again
+        )
 
     def beside(self, context: str) -> Request:
         """The baseline of a context once more, to be asked beside something else."""

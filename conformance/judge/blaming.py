@@ -10,7 +10,7 @@ from conformance.judge.asking import Asker
 from conformance.judge.dialogue import Ask, one
 from conformance.judge.findings import Findings
 from conformance.judge.reasons import Outcome, rejected
-from conformance.judge.verdicts import answer_of, blamed, says_no
+from conformance.judge.verdicts import answer_of, blamed, is_at_fault, says_no
 from conformance.types import Cause, Exchange, Parameter, RejectedBy, Role
 
 
@@ -37,7 +37,9 @@ class Blame:
         answer, outcome = answer_of(refusal), self._outcome(named[0], refusal)
         text = answer.refusal or ""
         by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.asker.group.endpoint])
-        if (dialects.refuses_field(text) or by_itself) and not self._is_anonymous(outcome):
+        endpoint = self.asker.group.endpoint
+        certain = by_itself or (dialects.refuses_field(text) and all(is_at_fault(p, endpoint, answer) for p in named))
+        if certain and not self._is_anonymous(outcome):
             self.findings.settle_by_refusal(named, answer, outcome)
             return ()
         return named

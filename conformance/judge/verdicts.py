@@ -137,6 +137,25 @@ def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) 
     return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
 
 
+def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer) -> bool:
+    """True where a refusal names what this parameter itself sends, and not just the list that it lies in.
+
+    A bridge moves things: a refused part of `system` is named as one of `messages`, where another parameter lies.
+    """
+    body = parameter.bodies[endpoint]
+    named = [name for name in dialects.offenders(answer.refusal or "") if dialects.blames(name, tuple(body))]
+    own = frozenset(_names_in(body))
+    return any(dialects.ends_in(name, own) for name in named)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """The name of every field in a body, at any depth."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    yield from value if isinstance(value, Mapping) else ()
+    for each in inner:
+        yield from _names_in(each)
+
+
 def outcome_of_success(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
     """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ class EndpointEntry:
 
     `caps` keep answers short, and are tried in order until a baseline passes. `bogus` is a key
     that nobody knows. `channel` is a known field with a value of a wrong type, where answers
-    repeat what was sent.
+    repeat what was sent. `headers` are those that every request to it has besides the key.
     """
 
     path: str
@@ -33,11 +33,12 @@ class EndpointEntry:
     caps: tuple[Body, ...]
     bogus: Body
     channel: Body = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a parameter builds on: the body that it adds to, what that goes without and touches.
+    """What a parameter builds on: the body and the headers that it adds to, what that goes without and touches.
 
     `parameter` is the id of the one that has to be accepted before; its success is the baseline.
     The plain context is empty, and nobody's.
@@ -47,6 +48,7 @@ class Context:
     without: tuple[str, ...] = ()
     touches: tuple[str, ...] = ()
     parameter: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _Contexts: TypeAlias = Mapping[str, Mapping[Endpoint, Context]]
@@ -129,6 +131,14 @@ def parse_registry(text: str, where: str) -> Registry:
     )
 
 
+def joined_headers(sources: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The headers of several as those of one request: what one name is given by several, it lists, each value once."""
+    found: dict[str, dict[str, None]] = {}
+    for name, value in (item for source in sources for item in source.items()):
+        found.setdefault(name, {}).update(dict.fromkeys(value.split(",")))
+    return {name: ",".join(values) for name, values in found.items()}
+
+
 def _by_endpoint(rows: Mapping[str, Any]) -> dict[Endpoint, Any]:
     return {Endpoint(name): value for name, value in rows.items()}
 
@@ -144,7 +154,8 @@ def _contexts(rows: Mapping[str, Mapping[str, Any]], parameters: Sequence[Parame
         owner = named[row]
         below = context(owner.context, endpoint) if owner.context else Context()
         body = {**below.body, **owner.bodies[endpoint]}
-        return Context(body, (*below.without, *owner.without), (*below.touches, *owner.touches), owner.id)
+        without, touches = (*below.without, *owner.without), (*below.touches, *owner.touches)
+        return Context(body, without, touches, owner.id, joined_headers([below.headers, owner.headers]))
 
     return {name: {endpoint: context(name, endpoint) for endpoint in map(Endpoint, rows[name])} for name in rows}
 
@@ -165,6 +176,7 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
         touches=tuple(row.get("touches", ())),
         effects=_by_endpoint(row.get("effects", {})),
         unobservable=row.get("unobservable", ""),
+        headers=row.get("headers", {}),
     )
 
 

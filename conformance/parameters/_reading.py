@@ -101,9 +101,16 @@ def reasoning_items(answer: Answer) -> list[Json]:
     return items(answer, "reasoning")
 
 
+def blocks(answer: Answer, *kinds: str) -> list[Json]:
+    """The blocks of these kinds in a message of Anthropic's API."""
+    return [block for block in objects(at(answer.result, "content")) if block.get("type") in kinds]
+
+
 def texts(answer: Answer) -> list[str]:
-    """The text of every choice, or the one text of a Responses object."""
+    """The text of every choice, or the one text of a Responses object, or of a message."""
     said = [text(message.get("content")) for message in messages(answer)]
+    if written := blocks(answer, "text"):
+        return [text(written)]
     parts = items(answer, "message")
     return [*said, "".join(text(part.get("content")) for part in parts)] if parts else said
 
@@ -116,9 +123,10 @@ def text(content: Any) -> str:
 
 
 def calls(answer: Answer) -> list[str]:
-    """The names of the functions that the first choice, or the Responses object, calls."""
+    """The names of the functions that the first choice, the Responses object, or the message calls."""
     calls = [call for message in messages(answer)[:1] for call in objects(message.get("tool_calls"))]
-    names = [*(at(call, "function", "name") for call in calls), *(i.get("name") for i in items(answer, CALL))]
+    plain = [*items(answer, CALL), *blocks(answer, "tool_use")]
+    names = [*(at(call, "function", "name") for call in calls), *(call.get("name") for call in plain)]
     return [name if isinstance(name, str) else "" for name in names]
 
 
@@ -128,7 +136,7 @@ CALL = "function_call"
 def cut(answer: Answer) -> bool:
     """True where the answer says that it ends at a cap."""
     cut = any(choice.get("finish_reason") == "length" for choice in choices(answer))
-    return cut or at(answer.result, "status") == "incomplete"
+    return cut or at(answer.result, "status") == "incomplete" or at(answer.result, "stop_reason") == "max_tokens"
 
 
 def usage(answer: Answer) -> Json:
@@ -154,8 +162,8 @@ def count(figures: Json, names: Sequence[str]) -> int | None:
 
 
 def reasoning(answer: Answer) -> bool:
-    """True where reasoning shows as content: a field of the message, a part of its content, or an item."""
-    if reasoning_items(answer):
+    """True where reasoning shows as content: a field of the message, a part of its content, an item or a block."""
+    if reasoning_items(answer) or blocks(answer, *_REASONING_BLOCKS):
         return True
     return any(
         any(message.get(name) for name in _REASONING_FIELDS)
@@ -167,6 +175,7 @@ def reasoning(answer: Answer) -> bool:
 # Where reasoning stands in a chat completion: DeepSeek and LiteLLM, OpenRouter and vLLM, LiteLLM for Claude.
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking_blocks")
 _REASONING_PARTS = ("reasoning", "thinking")
+_REASONING_BLOCKS = ("thinking", "redacted_thinking")
 
 
 def logprobs(answer: Answer) -> list[Json]:
@@ -182,8 +191,17 @@ def alternatives(answer: Answer) -> int:
 
 
 def schema(sent: Json) -> Any:
-    """The JSON schema that a chat or a Responses request sends, or None."""
-    return at(sent, "response_format", "json_schema", "schema") or at(sent, "text", "format", "schema")
+    """The JSON schema that a request sends, or None."""
+    found = (at(sent, *path) for path in _SCHEMAS)
+    return next((each for each in found if each), None)
+
+
+# Where a chat, a Responses and a Messages request have it.
+_SCHEMAS = (
+    ("response_format", "json_schema", "schema"),
+    ("text", "format", "schema"),
+    ("output_config", "format", "schema"),
+)
 
 
 def fits(text: str, schema: Any) -> bool:

@@ -167,7 +167,7 @@ def top_logprobs(sent: Json, probe: Answer, baseline: Answer) -> Observation:
 
 def stop(sent: Json, probe: Answer, baseline: Answer) -> Observation:
     """The text ends where it would have come to a stop sequence. Some vendors keep the sequence itself."""
-    given = sent.get("stop")
+    given = sent.get("stop", sent.get("stop_sequences"))
     sequences = [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str) and each]
     text, before = next(iter(reading.texts(probe)), ""), next(iter(reading.texts(baseline)), "")
     name = " or ".join(reading.short(each) for each in sequences)
@@ -261,6 +261,39 @@ def effort(sent: Json, probe: Answer, baseline: Answer) -> Observation:
     return Echoed(None, f"{what}, as it does unasked") if before == level else Echoed(True, what)
 
 
+def display(sent: Json, probe: Answer, baseline: Answer) -> Observation:
+    """Thinking comes with its text, or, where it is to be omitted, with none."""
+    wanted = reading.dig(sent, ("thinking", "display")) != "omitted"
+    shown, before = (
+        [bool(block.get("thinking")) for block in reading.blocks(answer, "thinking")] for answer in (probe, baseline)
+    )
+    if not shown:
+        return Observation(None, "the answer holds no thinking")
+    what = f"the answer holds thinking {'with' if any(shown) else 'without'} its text"
+    if any(shown) is not wanted:
+        return Observation(False, what)
+    if before and any(before) is wanted:
+        return Observation(None, f"{what}, as it does unasked")
+    return Observation(True, what)
+
+
+def edits(_sent: Json, probe: Answer, baseline: Answer) -> Observation:
+    """A message says which edits its context went through, be it none, where it was to be managed."""
+    there, before = (isinstance(reading.at(a.result, "context_management"), dict) for a in (probe, baseline))
+    if not there:
+        return Observation(None, "the answer does not say how its context was managed")
+    what = "the answer says how its context was managed"
+    return Observation(None, f"{what}, as it does unasked") if before else Observation(True, what)
+
+
+def counted(_sent: Json, probe: Answer, _baseline: Answer) -> Observation:
+    """An answer that counts the tokens of the input, and says nothing else."""
+    count = reading.count(probe.result or {}, ("input_tokens",))
+    return Observation(
+        count is not None, f"the answer counts {count} tokens" if count else "the answer counts no tokens"
+    )
+
+
 def summary(_sent: Json, probe: Answer, baseline: Answer) -> Observation:
     """Reasoning comes with a summary, or the Responses object says what kind was asked for (`auto` becomes one)."""
     path = ("reasoning", "summary")
@@ -290,8 +323,11 @@ OBSERVERS: Mapping[str, Observer] = {
     "call": call,
     "call_unasked": call_unasked,
     "cap": cap,
+    "counted": counted,
     "choices": choices,
+    "display": display,
     "echo": echo,
+    "edits": edits,
     "effort": effort,
     "encrypted_reasoning": encrypted_reasoning,
     "json": json_text,

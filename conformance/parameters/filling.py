@@ -8,7 +8,7 @@ from typing import Any
 from conformance.answers.reading import Answer
 from conformance.parameters import _reading as reading
 
-_ID, _OUTPUT = "{answer.id}", "{answer.output}"
+_ID, _OUTPUT, _CONTENT = "{answer.id}", "{answer.output}", "{answer.content}"
 
 #: What stands in for a value of each type: nobody who reads the field takes it.
 _WRONG: Mapping[type, Any] = {bool: "wrong type", int: "wrong type", float: "wrong type", str: {"wrong": "type"}}
@@ -21,12 +21,14 @@ def answer_id(answer: Answer) -> str | None:
 
 
 def filled(body: Any, answer: Answer) -> Any:
-    """A body with what it takes from an answer: its id, or the items of its output.
+    """A body with what it takes from an answer: its id, the items of its output, or the blocks of its content.
 
-    None where the answer holds none of that; an output counts only with reasoning in it.
+    None where the answer holds none of that; an output and a content count only with reasoning in them.
     """
     if body == _ID:
         return answer_id(answer)
+    if body == _CONTENT:
+        return reading.at(answer.result, "content") if reading.reasoning(answer) else None
     if isinstance(body, Mapping):
         values = {name: filled(value, answer) for name, value in body.items()}
         return None if None in values.values() else values

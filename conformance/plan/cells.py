@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant
-from conformance.parameters import BASELINE, Context, EndpointEntry, Registry
+from conformance.parameters import BASELINE, Context, EndpointEntry, Registry, joined_headers
 from conformance.text.globs import fits
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
 
@@ -76,7 +76,12 @@ class Group:
         return CellKey(self.model.id, self.endpoint, self.mode, parameter.id)
 
     def request(
-        self, *parts: Mapping[str, Any], contexts: Iterable[str] = (), without: Iterable[str] = (), again: int = 0
+        self,
+        *parts: Mapping[str, Any],
+        contexts: Iterable[str] = (),
+        without: Iterable[str] = (),
+        headers: Iterable[Mapping[str, str]] = (),
+        again: int = 0,
     ) -> Request:
         """The request that the baseline of these contexts becomes with these parts added, for the n-th time."""
         cap, *probes = parts or ({},)
@@ -88,7 +93,8 @@ class Group:
         body = {name: value for name, value in body.items() if name not in left_out}
         for part in (*(context.body for context in company), *probes):
             body |= part
-        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again))
+        told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
+        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told)
 
     def fetch(self, answer: str) -> Request:
         """The request that fetches a stored answer by its id."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
-EndpointName = Literal["chat_completions", "responses"]
-ClientEndpointName = Literal["chat_completions", "responses", "messages"]
+EndpointName = Literal["chat_completions", "responses", "messages"]
 ModeName = Literal["whole", "stream"]
 VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
 RejectedByName = Literal["gateway", "backend", "unknown"]
@@ -232,7 +231,7 @@ class ClientRequest(TypedDict):
     way: str
     turn: int
     families: list[str]
-    endpoint: ClientEndpointName
+    endpoint: EndpointName
     mode: ModeName
     method: Literal["POST"]
     path: str

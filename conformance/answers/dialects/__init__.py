@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from conformance.provider.refusals.dialects import (
     blames,
+    ends_in,
     is_elsewhere,
     mentions,
     names_all,
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_TEXT",
     "MAX_TEXTS",
     "blames",
+    "ends_in",
     "is_elsewhere",
     "mentions",
     "names_all",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeGuard
@@ -247,6 +247,12 @@ def blames(offender: str, fields: tuple[str, ...]) -> bool:
     if len(steps) > 1 and steps[0] == "body":
         steps = steps[1:]
     return bool(steps) and (steps[0] in fields or _tables().bridged.get(steps[0]) in fields)
+
+
+def ends_in(offender: str, names: Collection[str]) -> bool:
+    """True where an offender's path ends in one of these fields, however spelled, and not at a place in a list."""
+    step = re.split(r"[.\[\]]+", offender.rstrip("]"))[-1]
+    return snake(step) in names or _tables().bridged.get(snake(step)) in names
 
 
 def mentions(text: str, fields: Iterable[str]) -> bool:
