@@ -53,9 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--shard", metavar="I/N", help="only the I-th of N parts of the models, to share the work among machines")
     add("--concurrency", metavar="N", type=int, default=8, help="how many requests are sent at the same time (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
-    add(
-        "--endpoints", metavar="LIST", help="chat_completions, responses, messages (all; in replays, what was recorded)"
-    )
+    add("--endpoints", metavar="LIST", help="chat_completions, responses, messages (all; in replays, as recorded)")
     add("--exhaustive", action="store_true", help="test each parameter in a request of its own")
     add(
         "--resume",

@@ -118,6 +118,7 @@ class Parameter:
     Two parameters that touch the same part of an answer do not travel together. `effects` names,
     for each endpoint where the answer can show it, the observer in `parameters.effects` that looks.
     `headers` are request headers that the field needs, by lower-case name (`anthropic-beta`).
+    `door` is what follows the endpoint's path where the question goes elsewhere (`/count_tokens`).
     `after` names the parameter, or the `baseline`, whose answer the bodies have to be filled from;
     `against` the one whose success is its baseline, where it has one.
     """
@@ -137,6 +138,7 @@ class Parameter:
     effects: Mapping[Endpoint, str] = field(default_factory=dict)
     unobservable: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    door: str = ""
 
     @property
     def path(self) -> str:
@@ -190,6 +192,7 @@ class Request:
 
     With `fetch`, the id of a stored answer, nothing is asked: that answer is fetched. `headers` are
     those that belong to what is asked, by lower-case name; the key and the suite's own are not among them.
+    `door` is what follows the endpoint's path.
     """
 
     model: str
@@ -199,6 +202,7 @@ class Request:
     repeat: int = 0
     fetch: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    door: str = ""
 
     @property
     def content(self) -> bytes:
@@ -208,7 +212,8 @@ class Request:
     @functools.cached_property
     def digest(self) -> str:
         """What a recording is looked up by: 16 hex digits over endpoint, headers, body and repetition."""
-        return digest_of(self.endpoint, {"fetch": self.fetch} if self.fetch else self.body, self.repeat, self.headers)
+        body = {"fetch": self.fetch} if self.fetch else self.body
+        return digest_of(self.endpoint + self.door, body, self.repeat, self.headers)
 
 
 def digest_of(endpoint: str, body: Any, repeat: int, headers: Mapping[str, str] | None = None) -> str:

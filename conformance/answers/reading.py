@@ -46,7 +46,7 @@ def read_answer(request: Request, response: Response) -> Answer:
     if not request.fetch and request.mode is Mode.STREAM and not text.lstrip().startswith(("{", "[")):
         events = list(_events(text))
         return _STREAMS[request.endpoint](response.status, events)
-    return _read_whole(request.endpoint, response.status, text)
+    return _read_whole(_COUNT if request.door else _HOLDS[request.endpoint], response.status, text)
 
 
 def _missing(response: Response) -> Cause:
@@ -58,16 +58,15 @@ def _spoilt(status: int, cause: Cause, problem: str) -> Answer:
     return Answer(status=status, problem=problem, cause=cause)
 
 
-def _read_whole(endpoint: Endpoint, status: int, text: str) -> Answer:
+def _read_whole(expected: str, status: int, text: str) -> Answer:
     result = _object(text) or _object_in_list(text)
     if result is None:
         return _spoilt(status, Cause.UNREADABLE, "the answer is not a JSON object")
     if result.get("error") or result.get("object") == "error":
         return _refused(status, result.get("error") or result)
-    expected = _HOLDS[endpoint]
-    if not isinstance(result.get(expected), list):
+    if not isinstance(result.get(expected), int if expected == _COUNT else list):
         return _spoilt(status, Cause.UNREADABLE, f"the answer has no `{expected}`")
-    if result[expected] == [] and endpoint is Endpoint.CHAT_COMPLETIONS:
+    if expected == "choices" and not result[expected]:
         return _spoilt(status, Cause.UNREADABLE, "the answer is empty")
     return Answer(ok=True, status=status, result=result)
 
@@ -214,6 +213,9 @@ _HOLDS: Mapping[Endpoint, str] = {
     Endpoint.RESPONSES: "output",
     Endpoint.MESSAGES: "content",
 }
+
+#: What an answer holds that counts the input's tokens.
+_COUNT = "input_tokens"
 
 #: The HTTP status that an error inside a 200 stands for, by the words that vendors have for it.
 _STATUS_OF = {"rate_limit_exceeded": 429, "rate_limit_error": 429, "server_error": 500, "overloaded_error": 529}

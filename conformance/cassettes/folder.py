@@ -203,7 +203,7 @@ class Folder:
         recorded = (
             Request("GET", f"{uri}/{quote(asked.fetch, '', errors='surrogatepass')}", asked.content, headers)
             if asked.fetch
-            else Request("POST", uri, asked.content, headers)
+            else Request("POST", uri + asked.door, asked.content, headers)
         )
         document = {"requests": [recorded], "responses": [self._response(exchange)]}
         line: str = serialize(document, cassette_format.Line)
@@ -225,6 +225,7 @@ class Folder:
                 "mode": request.mode.value,
                 "repeat": request.repeat,
                 **({"fetch": request.fetch} if request.fetch else {}),
+                **({"door": request.door} if request.door else {}),
                 "recorded_at": exchange.recorded_at,
                 "elapsed_ms": response.elapsed_ms,
                 "chunks": [list(chunk) for chunk in response.chunks],

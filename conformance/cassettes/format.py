@@ -116,7 +116,8 @@ def exchange_from(model: str, interaction: Mapping[str, Any]) -> Exchange:
     if not isinstance(body, dict):
         raise ValueError(f"the request of {told['digest']} is no object")
     headers = {name: values[0] for name, values in interaction["request"]["headers"].items() if name != "content-type"}
-    request = Request(model, Endpoint(told["endpoint"]), Mode(told["mode"]), body, told["repeat"], fetch, headers)
+    endpoint, mode, door = Endpoint(told["endpoint"]), Mode(told["mode"]), told.get("door", "")
+    request = Request(model, endpoint, mode, body, told["repeat"], fetch, headers, door)
     if request.digest != told["digest"]:
         raise ValueError(f"the request of {told['digest']} was changed after it was recorded")
     received = _restored(response["body"])

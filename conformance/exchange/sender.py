@@ -154,9 +154,8 @@ class Sender:
         received, broken = _Received(), False
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
-                method, path = (
-                    ("GET", f"/{quote(request.fetch, '', errors='surrogatepass')}") if request.fetch else ("POST", "")
-                )
+                stored = f"/{quote(request.fetch, '', errors='surrogatepass')}" if request.fetch else ""
+                method, path = ("GET" if stored else "POST"), stored or request.door
                 url = self._target.url(self.paths[request.endpoint] + path)
                 async with client.stream(method, url, content=request.content, headers=request.headers) as answer:
                     await received.read(answer)

@@ -72,9 +72,15 @@ class Asker:
         bodies = [p.bodies[self.group.endpoint] for p in batch]
         without = [name for p in batch for name in p.without]
         contexts = dict.fromkeys(p.context for p in batch if p.context)
-        headers = [p.headers for p in batch if p.headers]
         return self.group.request(
-            self.cap, *bodies, *extra, contexts=contexts, without=without, headers=headers, again=again
+            self.cap,
+            *bodies,
+            *extra,
+            contexts=contexts,
+            without=without,
+            headers=[p.headers for p in batch],
+            door=batch[0].door,  # what goes elsewhere goes alone
+            again=again,
         )
 
     def beside(self, context: str) -> Request:

@@ -23,6 +23,8 @@ def batches(parameters: Sequence[Parameter], group: Group) -> Iterator[list[Para
 
 def _clash(one: Parameter, other: Parameter, group: Group) -> bool:
     """Whether two parameters share a field or touch the same part of an answer, themselves or by their contexts."""
+    if one.door or other.door:
+        return True
     shared = one.context == other.context  # what both stand in is in neither's way
 
     def taken(parameter: Parameter) -> set[str]:

@@ -177,6 +177,7 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
         effects=_by_endpoint(row.get("effects", {})),
         unobservable=row.get("unobservable", ""),
         headers=row.get("headers", {}),
+        door=row.get("door", ""),
     )
 
 

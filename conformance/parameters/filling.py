@@ -37,7 +37,8 @@ def filled(body: Any, answer: Answer) -> Any:
     if _OUTPUT in body and not reading.reasoning_items(answer):
         return None
     output = reading.objects(reading.at(answer.result, "output"))
-    return [item for each in body for item in (output if each == _OUTPUT else [each])]
+    items = [item for each in body for item in (output if each == _OUTPUT else [filled(each, answer)])]
+    return None if None in items else items
 
 
 def wrong_types(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Group:
         contexts: Iterable[str] = (),
         without: Iterable[str] = (),
         headers: Iterable[Mapping[str, str]] = (),
+        door: str = "",
         again: int = 0,
     ) -> Request:
         """The request that the baseline of these contexts becomes with these parts added, for the n-th time."""
@@ -94,7 +95,7 @@ class Group:
         for part in (*(context.body for context in company), *probes):
             body |= part
         told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
-        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told)
+        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told, door=door)
 
     def fetch(self, answer: str) -> Request:
         """The request that fetches a stored answer by its id."""

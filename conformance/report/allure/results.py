@@ -312,7 +312,8 @@ def _as_http(exchange: Exchange, paths: Mapping[Endpoint, str]) -> str:
     """An exchange as one would see it on the wire, its JSON indented."""
     request, response = exchange.request, exchange.response
     headers = "".join(f"{name}: {value}\n" for name, value in response.headers.items())
-    asked = f"POST {paths[request.endpoint]}\n\n{json.dumps(request.body, indent=2)}"
+    told = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+    asked = f"POST {paths[request.endpoint]}{request.door}\n{told}\n{json.dumps(request.body, indent=2)}"
     if request.fetch:
         asked = f"GET {paths[request.endpoint]}/{request.fetch}"
     text = (

@@ -64,7 +64,7 @@ function evidenceBlocks(cell, doors, found) {
     probe?.told.sent &&
       section(
         "Repeat it",
-        copyable(curl(endpoint, probe.told.sent, mode === "stream")),
+        copyable(curl(endpoint, probe.told.sent, mode === "stream", probe.told.asked, probe.told.door)),
         make(
           "p",
           { class: "hint" },

@@ -8,12 +8,13 @@ export function quoted(text) {
 }
 
 /** A command that repeats a request. Its body is ASCII, as it was sent, so it survives any terminal. */
-export function curl(endpoint, sent, streams) {
-  const path = DATA.paths[endpoint] ?? "/";
+export function curl(endpoint, sent, streams, headers = {}, door = "") {
+  const path = `${DATA.paths[endpoint] ?? "/"}${door}`;
   return [
     `curl -sS${streams ? "N" : ""} "\${LITELLM_BASE_URL%/v1}/v1${path}"`,
     `  -H "Authorization: Bearer $LITELLM_API_KEY"`,
     `  -H 'Content-Type: application/json'`,
+    ...Object.entries(headers).map(([name, value]) => `  -H ${quoted(`${name}: ${value}`)}`),
     `  --data-raw ${quoted(sent)}`,
   ].join(" \\\n");
 }
