@@ -209,7 +209,7 @@ def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in set(Endpoint)]
     if unknown or not wanted:
-        choices = " and ".join(Endpoint)
+        choices = ", ".join(Endpoint)
         name = (unknown or [""])[0]
         raise RegistryError(f"--endpoints: {name!r} is not an endpoint; choose from {choices}{meant(name, Endpoint)}")
     return tuple(endpoint for endpoint in Endpoint if endpoint in wanted)

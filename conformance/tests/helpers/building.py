@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
-CHAT, RESPONSES = Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES
+CHAT, RESPONSES, MESSAGES = Endpoint
 WHOLE, STREAM = Mode.WHOLE, Mode.STREAM
 
 JSON_HEADERS = {"content-type": "application/json"}
@@ -34,9 +34,14 @@ def refused(
 
 def succeeded(request: Request, headers: Mapping[str, str] | None = None, **shown: Any) -> Response:
     """A success in the form that a request asks for; `shown` is what its object holds besides."""
+    if request.door:
+        return said({"input_tokens": 1, **shown}, 200, headers)
     if request.endpoint is RESPONSES:
         result = {"object": "response", "status": "completed", "output": [], **shown}
         streamed = sse({"type": "response.created"}, {"type": "response.completed", "response": result})
+    elif request.endpoint is MESSAGES:
+        result = {"type": "message", "content": [], "stop_reason": "end_turn", **shown}
+        streamed = sse({"type": "message_start", "message": result}, {"type": "message_stop"})
     else:
         result = {"choices": [{"index": 0, "finish_reason": "stop", "message": {}}], **shown}
         streamed = sse(result, "[DONE]")

@@ -45,6 +45,15 @@ def completion(body: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], **extra}
 
 
+def message(body: dict[str, Any], **extra: Any) -> Response:
+    """A success of the messages endpoint, in the form that a request asks for; it counts tokens as well."""
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "OK"}]}
+    whole = {**said, "stop_reason": "end_turn", "input_tokens": 1, **extra}
+    if not body.get("stream"):
+        return JSONResponse(whole)
+    return events({"type": "message_start", "message": whole}, {"type": "message_stop"})
+
+
 def events(*data: Any) -> Response:
     """A stream of server-sent events."""
     lines = "".join(f"data: {item if isinstance(item, str) else json.dumps(item)}\n\n" for item in data)
@@ -152,7 +161,7 @@ def scripted_gateway(
         decided = policy(body)
         if isinstance(decided, Awaitable):
             decided = await decided
-        return decided or success(body)
+        return decided or (message if "/messages" in request.url.path else success)(body)
 
     app = Starlette(
         routes=[
@@ -160,6 +169,8 @@ def scripted_gateway(
             Route("/model_group/info", lambda _: JSONResponse({"data": list(declared)}, 200 if declared else 404)),
             Route("/v1/chat/completions", answer, methods=["POST"]),
             Route("/v1/responses", answer, methods=["POST"]),
+            Route("/v1/messages", answer, methods=["POST"]),
+            Route("/v1/messages/count_tokens", answer, methods=["POST"]),
         ]
     )
     with serving(app, certificate) as base_url:

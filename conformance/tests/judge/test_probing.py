@@ -267,6 +267,22 @@ def test_two_that_do_not_go_together_need_no_second_refusal() -> None:
     assert len([request for request in policy.asked if "warm" in request.body]) == 1
 
 
+def test_a_place_that_is_named_may_be_anothers() -> None:
+    """Given a bridge that moves a field into a list, when a refusal names its place there, then no neighbour is it."""
+    moved, whole = parameter("moved", [{"mark": 1}]), parameter("list", [{"kind": "x"}])
+    policy = Watched(
+        (
+            lambda request: "moved" in request.body,
+            lambda _: refusal("Invalid JSON payload received. Unknown name \"mark\" at 'list.0': Cannot find field."),
+        )
+    )
+
+    found = held(policy, group([moved, whole]))
+
+    assert found["moved"].verdict is Verdict.REJECTED
+    assert found["list"].verdict is Verdict.ACCEPTED
+
+
 def dependent(after: str, value: Any) -> Parameter:
     """A parameter that sends back something of an earlier answer."""
     return replace(parameter("before"), bodies={CHAT: {"before": value}}, after=after)

@@ -49,6 +49,7 @@ def test_ctrl_c_keeps_what_was_measured(place: Workplace) -> None:
         "conformance/suite",
         "--live",
         "--gateway=slow",
+        "--parameters=store",
         *place.options,
     ]
     with scripted_gateway(slow, ("a-fast-model", "b-slow-model")) as gateway:

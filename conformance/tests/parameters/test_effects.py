@@ -47,6 +47,11 @@ def calling(*names: str) -> dict[str, Any]:
     return chat(None, finish="tool_calls", tool_calls=calls)
 
 
+def message(*blocks: dict[str, Any], stop: str = "end_turn", **shown: Any) -> dict[str, Any]:
+    """A message of these blocks."""
+    return {"type": "message", "content": [*blocks], "stop_reason": stop, **shown}
+
+
 def scored(*alternatives: int) -> dict[str, Any]:
     """A chat completion with a log probability for each token, and so many alternatives to it."""
     answer = chat("OK")
@@ -55,6 +60,8 @@ def scored(*alternatives: int) -> dict[str, Any]:
     return answer
 
 
+THOUGHT, UNSAID = {"type": "thinking", "thinking": "One."}, {"type": "thinking", "thinking": ""}
+USED = {"type": "tool_use", "name": "get_weather", "input": {}}
 REASONING = {"type": "reasoning", "summary": []}
 CALL = {"type": "function_call", "name": "get_weather"}
 
@@ -106,6 +113,7 @@ def _strict(value: Any) -> dict[str, Any]:
 
 
 _COUNT = "1 2 3 4 5 6 7 8"
+_OMITTED, _SUMMARIZED = {"thinking": {"display": "omitted"}}, {"thinking": {"display": "summarized"}}
 _SCHEMA = {"type": "object", "required": ["last"], "properties": {"last": {"type": "integer"}}}
 _TYPED = {"response_format": {"json_schema": {"schema": _SCHEMA}}}
 _TYPED_TEXT = {"text": {"format": {"schema": _SCHEMA}}}
@@ -124,6 +132,37 @@ _MEDIUM = {"effort": "medium", "summary": None}
         ("strict", _strict(True), _strict(False), _strict(False), False),
         ("strict", _strict(True), _strict(None), NOTHING, None),
         ("strict", _strict(True), {"tools": []}, NOTHING, None),
+        ("display", _OMITTED, message(UNSAID), message(THOUGHT), True),
+        ("display", _OMITTED, message(UNSAID), message(UNSAID), None),
+        ("display", _OMITTED, message(THOUGHT), message(THOUGHT), False),
+        ("display", _OMITTED, message(), message(THOUGHT), None),
+        ("display", _SUMMARIZED, message(THOUGHT), message(UNSAID), True),
+        ("display", _SUMMARIZED, message(UNSAID), message(UNSAID), False),
+        ("edits", NOTHING, message(context_management={"applied_edits": []}), message(), True),
+        ("edits", NOTHING, message(context_management={}), message(context_management={}), None),
+        ("edits", NOTHING, message(context_management=None), message(), None),
+        ("counted", NOTHING, {"input_tokens": 0}, NOTHING, True),
+        ("counted", NOTHING, {"input_tokens": "9"}, NOTHING, False),
+        ("reasoning_on", NOTHING, message(THOUGHT), message(), True),
+        ("call", {"tool_choice": {"type": "any"}}, message(USED), message(), True),
+        ("call", {"tool_choice": {"type": "tool", "name": "other"}}, message(USED), message(), False),
+        ("call_unasked", NOTHING, message(USED), message(), True),
+        ("one_call", NOTHING, message(USED), message(USED, USED), True),
+        ("cap", {"max_tokens": 2}, message({"type": "text", "text": "1 2"}, stop="max_tokens"), message(), True),
+        (
+            "stop",
+            {"stop_sequences": ["7"]},
+            message({"type": "text", "text": "5 6 "}),
+            message({"type": "text", "text": "5 6 7 8"}),
+            True,
+        ),
+        (
+            "json",
+            {"output_config": {"format": {"schema": _SCHEMA}}},
+            message({"type": "text", "text": '{"last": 20}'}),
+            message({"type": "text", "text": "20"}),
+            True,
+        ),
         ("tier", {"service_tier": "priority"}, {"service_tier": "priority"}, {"service_tier": "default"}, True),
         ("tier", {"service_tier": "priority"}, {"service_tier": "priority"}, {"service_tier": "priority"}, None),
         ("tier", {"service_tier": "priority"}, {"service_tier": "default"}, NOTHING, False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conformance.errors import DiscoveryError, RegistryError
 from conformance.parameters import load_registry
 from conformance.plan.cells import MAX_DEPLOYMENTS, Lane, lanes, make_plan, select_endpoints, select_models
-from conformance.tests.helpers.building import CHAT, RESPONSES, STREAM, WHOLE
+from conformance.tests.helpers.building import CHAT, MESSAGES, RESPONSES, STREAM, WHOLE
 from conformance.types import Endpoint, Mode, Model, digest_of
 
 REGISTRY = load_registry()
@@ -39,7 +39,7 @@ def test_groups_of_each_model() -> None:
     """Given a balanced model among two, when planned, then it has a group for each deployment."""
     plan = make_plan(MODELS, REGISTRY, CORE, tuple(Endpoint))
 
-    assert {model: len(groups) for model, groups in plan.groups_of.items()} == {"a": 4, "b/c": 8}
+    assert {model: len(groups) for model, groups in plan.groups_of.items()} == {"a": 6, "b/c": 12}
     assert {group.lane.asked for group in plan.groups_of["b/c"]} == {"one", "two"}
 
 
@@ -112,10 +112,28 @@ def test_select_no_models(glob: str) -> None:
         select_models(models, glob)
 
 
+def test_headers_of_all_that_travels() -> None:
+    """Given parameters that need headers, when they travel together, then each value is there once."""
+    thinking, tools = (REGISTRY.by_id[name] for name in (EDITS, "tools.defer_loading"))
+    [group] = make_plan(MODELS[:1], REGISTRY, [replace(thinking, modes=(WHOLE,))], [MESSAGES]).groups
+
+    asked = group.request({}, headers=[thinking.headers, tools.headers, thinking.headers])
+
+    assert asked.headers == {
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "context-management-2025-06-27,advanced-tool-use-2025-11-20",
+    }
+    assert asked.digest != group.request({}).digest
+    assert asked.digest != replace(asked, door="/count_tokens").digest
+
+
+EDITS = "context_management.edits:clear_thinking_20251015"
+
+
 @pytest.mark.parametrize(
     ("names", "endpoints"),
     [
-        (None, (CHAT, RESPONSES)),
+        (None, (CHAT, RESPONSES, MESSAGES)),
         ("responses", (RESPONSES,)),
         ("responses, chat_completions,", (CHAT, RESPONSES)),
     ],
@@ -125,10 +143,10 @@ def test_select_endpoints(names: str | None, endpoints: tuple[Endpoint, ...]) ->
     assert select_endpoints(names) == endpoints
 
 
-@pytest.mark.parametrize("names", ["chat", "responses,messages", " , "])
+@pytest.mark.parametrize("names", ["chat", "responses,embeddings", " , "])
 def test_select_unknown_endpoints(names: str) -> None:
     """Given a name that is no endpoint, when they are chosen, then the error tells those there are."""
-    with pytest.raises(RegistryError, match="is not an endpoint; choose from chat_completions and responses"):
+    with pytest.raises(RegistryError, match="is not an endpoint; choose from chat_completions, responses, messages"):
         select_endpoints(names)
 
 

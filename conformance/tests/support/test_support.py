@@ -89,7 +89,7 @@ def test_one_rule_for_one_refusal() -> None:
     assert rule == Rule(
         models=("a", "b"),
         statements={"prompt_cache_key": said, "store": said},
-        endpoints=("chat_completions", "responses"),
+        endpoints=("chat_completions", "messages", "responses"),
         cassettes=("a.json", "b.json"),
     )
 
