@@ -91,7 +91,7 @@ _IMAGINED = {
     (Endpoint.CHAT_COMPLETIONS, Mode.STREAM): b'data: {"choices":[{"finish_reason":"stop"}]}\n\n',
     (Endpoint.RESPONSES, Mode.WHOLE): b'{"output":[]}',
     (Endpoint.RESPONSES, Mode.STREAM): b'data: {"type":"response.completed","response":{}}\n\n',
-    (Endpoint.MESSAGES, Mode.WHOLE): b'{"type":"message","content":[]}',
+    (Endpoint.MESSAGES, Mode.WHOLE): b'{"type":"message","content":[],"input_tokens":1}',
     (
         Endpoint.MESSAGES,
         Mode.STREAM,
