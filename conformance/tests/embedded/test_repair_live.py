@@ -49,7 +49,7 @@ def failed(answer: httpx.Response) -> str | None:
 def test_what_clients_send_gets_through(
     gateway: EmbeddedGateway, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Given what clients send, when it is sent to every route twice, then it is answered, the second time at once.
+    """Given what clients send, when it is sent to every route, then it is answered, and what was mended at once again.
 
     What was left out is put back, one field at a time: nearly all of it is refused. A name over several routes
     has to be answered, too, and nothing else is asked of it: LiteLLM draws a route for each attempt. So the second
@@ -67,10 +67,14 @@ def test_what_clients_send_gets_through(
             if words:
                 failures.append((body["model"], path, words[:1000]))
 
+        mended = []
         for path, body in asked():
+            before = len(told)
             ask(path, body)
+            if len(told) > before:
+                mended.append((path, body))
         first = len(told)
-        for path, body in asked():
+        for path, body in mended:
             ask(path, body)
 
     put_back = [row for row in without_one(rules) if ROUTES[row[1]["model"]] == 1]
@@ -83,7 +87,7 @@ def test_what_clients_send_gets_through(
 
     count = sum(1 for _ in asked())
     record_property("repair", f"{count} requests, {first} repairs; {len(taken)} of {len(put_back)} taken when put back")
-    assert len(failures) <= count * 2 * 0.005, failures
+    assert len(failures) <= count * 0.005, failures
     assert [event for event in told[first:] if ROUTES[event.model] == 1] == []
     assert len(taken) <= len(put_back) * 0.01, taken
 
