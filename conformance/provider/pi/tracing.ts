@@ -19,6 +19,8 @@ export interface KeptRow {
   readonly at: string;
   readonly unless?: readonly string[];
   readonly mends?: readonly string[];
+  /** The endpoints that it holds for, where not for all. */
+  readonly endpoints?: readonly string[];
   readonly reason: string;
   readonly advice: string;
 }
@@ -31,6 +33,7 @@ export interface RepairRules {
   readonly wrappers: readonly string[];
   readonly aliases: Readonly<Record<string, readonly string[]>>;
   readonly opaque: readonly string[];
+  readonly opaque_inside: readonly string[];
   readonly containers: readonly string[];
   readonly free_form: readonly string[];
   readonly enumerated: readonly string[];
@@ -155,13 +158,17 @@ function search(value: unknown, name: string, place: Place, rules: RepairRules):
       for (const [key, inner] of Object.entries(each)) {
         const there = [...here, key];
         if (wanted.includes(key)) found.set(JSON.stringify(there), there);
-        else if (!rules.opaque.includes(key) && here.length < depth && typeof inner === "object" && inner !== null) {
+        else if (!isOpaque(key, here, rules) && here.length < depth && typeof inner === "object" && inner !== null) {
           queue.push([inner, there]);
         }
       }
     }
   }
   return [...found.values()];
+}
+
+function isOpaque(key: string, here: Place, { opaque, opaque_inside }: RepairRules): boolean {
+  return opaque.includes(key) || (here.length > 0 && opaque_inside.includes(key));
 }
 
 function distinct(places: readonly Place[]): Place[] {

@@ -138,6 +138,7 @@ def _exact(value: Any, tail: Sequence[str], place: Place) -> Iterator[Place]:
 def _search(value: Any, name: str, place: Place) -> tuple[Place, ...]:
     """The places under a value where a field has this name, but for what is somebody else's schema or data."""
     limits, opaque = rules()["limits"], frozenset(rules()["opaque"])
+    inner_opaque = opaque | frozenset(rules()["opaque_inside"])
     wanted = (name, snake(name))
     found: dict[Place, None] = {}
     queue: list[tuple[Any, Place]] = [(value, place)]
@@ -150,6 +151,10 @@ def _search(value: Any, name: str, place: Place) -> tuple[Place, ...]:
             for key, inner in each.items():
                 if key in wanted:
                     found[(*at, key)] = None
-                elif key not in opaque and len(at) < limits["depth"] and isinstance(inner, dict | list):
+                elif key not in (inner_opaque if at else opaque) and len(at) < limits["depth"] and _holds(inner):
                     queue.append((inner, (*at, key)))
     return tuple(found)
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, dict | list)

@@ -15,6 +15,7 @@ from conformance.parameters import load_registry
 from conformance.provider.filter import filter_request
 from conformance.provider.filter.places import spelled
 from conformance.provider.table import Question, Rule, Statement, SupportTable, shipped_table_path, split_parameter
+from conformance.provider.transport.request_filter import ENDPOINTS
 from conformance.types import Endpoint, Parameter
 
 YES, NO = Statement(True, "s"), Statement(False, "s")
@@ -269,10 +270,11 @@ def test_remedies_are_well_formed() -> None:
     needed["replace"] = {"values", "otherwise", "reason"}
     for name, remedy in REMEDIES["remedies"].items():
         assert needed[remedy["action"]] <= set(remedy), name
-        assert set(remedy) <= needed[remedy["action"]] | {"action", "at", "spelled", "reason"}, name
-        assert set(remedy.get("at", {})) <= set(Endpoint), name
+        assert set(remedy) <= needed[remedy["action"]] | {"action", "at", "spelled", "reason", "kept", "without"}, name
+        assert set(remedy.get("at", {})) | set(remedy.get("kept", {})) <= set(ENDPOINTS.values()), name
+        assert set(remedy.get("without", {})) <= set(remedy.get("values", {})), name
         assert remedy.get("otherwise", "keep") in ("keep", "drop"), name
-    assert set(REMEDIES["needs"]) <= set(Endpoint)
+    assert set(REMEDIES["needs"]) <= set(ENDPOINTS.values())
 
 
 _WILD = st.recursive(
