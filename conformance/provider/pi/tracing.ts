@@ -103,10 +103,13 @@ function fromHead(names: readonly string[], body: Body, rules: RepairRules): Pla
   for (const head of [first, snake(first)]) {
     if (Object.hasOwn(body, head)) return inside(body, [head], tail, rules);
   }
-  const aliases = Object.hasOwn(rules.aliases, snake(first)) ? (rules.aliases[snake(first)] ?? []) : [];
-  for (const text of aliases) {
-    const place = stepsOf(text);
-    if (!values(body, place).next().done) return inside(body, place, tail, rules);
+  // What another API calls a field inside one may be a field of its own here.
+  for (const count of [2, 1]) {
+    const name = names.slice(0, count).map(snake).join(".");
+    for (const text of Object.hasOwn(rules.aliases, name) ? (rules.aliases[name] ?? []) : []) {
+      const place = stepsOf(text);
+      if (!values(body, place).next().done) return inside(body, place, names.slice(count), rules);
+    }
   }
   return undefined;
 }

@@ -95,10 +95,11 @@ def _from_head(names: Sequence[str], body: Mapping[str, Any]) -> tuple[Place, ..
     for head in (names[0], snake(names[0])):
         if head in body:
             return _inside(body, (head,), names[1:])
-    for text in rules()["aliases"].get(snake(names[0]), ()):
-        place = place_of(text)
-        if any(True for _ in _values(body, place)):
-            return _inside(body, place, names[1:])
+    for count in (2, 1):  # what another API calls a field inside one may be a field of its own here
+        for text in rules()["aliases"].get(".".join(map(snake, names[:count])), ()):
+            place = place_of(text)
+            if any(True for _ in _values(body, place)):
+                return _inside(body, place, names[count:])
     return None
 
 
