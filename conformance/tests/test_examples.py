@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from starlette.responses import Response
 
-from conformance.tests.helpers.gateways import complete, refusal, scripted_gateway
+from conformance.tests.helpers.gateways import complete, message, refusal, scripted_gateway
 from conformance.tests.helpers.running import CHECKOUT, clean_environment
 
 DOCS = CHECKOUT / "conformance" / "docs"
@@ -30,6 +30,7 @@ class Shown(NamedTuple):
 
 #: By the example's name. A line is a pattern, and stands for as many lines as fit it in a row.
 SHOWN = {
+    "anthropic_client": Shown(("OK",), ("anthropic",), 2),
     "filter_by_hand": Shown(
         (
             "refused: reasoning.effort:minimal temperature",
@@ -66,11 +67,14 @@ def strict(body: dict[str, Any]) -> Response:
     for field, model in (("prompt_cache_key", "claude-haiku-4-5"), ("temperature", "house-model-7")):
         if field in body and body["model"] == model:
             return refusal(f"{field}: Extra inputs are not permitted")
-    return complete(body)
+    kind = body.get("thinking", {}).get("type")
+    if kind == "enabled":
+        return refusal('"thinking.type.enabled" is not supported for this model.')
+    return message(body) if kind else complete(body)
 
 
 #: Examples that load large libraries, and show little more than the others.
-HEAVY = {"list_models", "openai_async_client", "pydantic_ai_agent"}
+HEAVY = {"anthropic_client", "list_models", "openai_async_client", "pydantic_ai_agent"}
 
 
 def _parameter(example: Path) -> Any:
@@ -86,6 +90,7 @@ def test_an_example(example: Path, tmp_path: Path) -> None:
         pytest.importorskip(name, reason=f"{name} is not installed")
     with scripted_gateway(strict, models=("claude-haiku-4-5", "house-model-7"), declared=[DECLARED]) as gateway:
         own = {"OPENAI_BASE_URL": f"{gateway.base_url}/v1", "OPENAI_API_KEY": gateway.key}
+        own |= {"ANTHROPIC_BASE_URL": gateway.base_url, "ANTHROPIC_API_KEY": gateway.key}
         home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
         ran = subprocess.run(
             [sys.executable, example],

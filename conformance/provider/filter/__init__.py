@@ -38,7 +38,7 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A parameter that the table refuses, at least in part, where it lies, and what to do about it."""
+    """A parameter that the table refuses, at least in part, one place where it lies, and what to do about it."""
 
     name: str
     together: tuple[str, ...]
@@ -72,7 +72,7 @@ def filter_request(
 ) -> Filtered:
     """Leave out, or mend, the parameters that the table says `model` rejects on `endpoint`.
 
-    `endpoint` is `chat_completions` or `responses`; the mode is read from `body["stream"]`.
+    `endpoint` is `chat_completions`, `responses` or `messages`; the mode is read from `body["stream"]`.
     A parameter that no rule knows is kept: unknown models and parameters fail open. What needs
     a field that was dropped (`tool_choice` needs `tools`) goes with it. Never raises, whatever
     the body holds.
@@ -131,13 +131,19 @@ def _replace(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Chang
         other = next((each for each in values.get(name, ()) if fits(each)), None)
         if other is not None:
             changes[f"{step.name}:{name}"] = other
-            return other
+            return _of_type(value, other, step) if isinstance(value, dict) else other
         if step.remedy["otherwise"] == "keep":
             return value
         changes[step.name] = None
         return GONE
 
     mend_at(body, step.at, mend)
+
+
+def _of_type(value: Mapping[str, Any], kind: str, step: _Step) -> dict[str, Any]:
+    """An object of another type: what that type does not have is left out."""
+    without = step.remedy.get("without", {}).get(kind, ())
+    return {name: kind if name == "type" else each for name, each in value.items() if name not in without}
 
 
 def _rename(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
@@ -197,7 +203,8 @@ def _dropped(body: dict[str, Any], name: str, endpoint: str) -> bool:
         found = True
         return GONE
 
-    mend_at(body, _at(path, endpoint), mend)
+    for at in _places(path, endpoint):
+        mend_at(body, at, mend)
     return found
 
 
@@ -209,11 +216,16 @@ def remedies() -> dict[str, Any]:
     return data
 
 
-def _at(name: str, endpoint: str) -> tuple[str, ...]:
-    """The steps to where a parameter lies in a body, `[]` for each item of a list."""
-    stated = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
-    path = name.rpartition("+")[2] if stated is None else stated
-    return tuple(steps_of(path))
+def _places(name: str, endpoint: str) -> tuple[tuple[str, ...], ...]:
+    """The steps to each place where a parameter lies in a body, `[]` for each item of a list."""
+    stated = places_named(name, endpoint) or (name.rpartition("+")[2],)
+    return tuple(tuple(steps_of(path)) for path in stated)
+
+
+def places_named(name: str, endpoint: str) -> tuple[str, ...]:
+    """Where the data says that a parameter lies, as it is written; nothing where its name says it all."""
+    stated: str | list[str] = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint, ())
+    return (stated,) if isinstance(stated, str) else tuple(stated)
 
 
 def _recipe(table: SupportTable, question: Question) -> _Recipe:
@@ -234,11 +246,13 @@ def _made_recipe(table: SupportTable, question: Question) -> _Recipe:
     known = remedies()
     refused = [name for name, support in supports.items() if support.refuses_any]
     # What stands for several together comes last: one of them may have gone by then.
-    steps = []
+    steps: list[_Step] = []
     for name in sorted(refused, key=lambda name: "+" in name):
         remedy = known["remedies"].get(name, {"action": "drop"})
+        action = "keep" if question.endpoint in remedy.get("kept", {}) else remedy["action"]
         together = tuple(name.split("+")) if "+" in name else ()
-        steps.append(_Step(name, together, _at(name, question.endpoint), supports[name], remedy["action"], remedy))
+        places = _places(name, question.endpoint)
+        steps += [_Step(name, together, at, supports[name], action, remedy) for at in places]
     needs: dict[str, tuple[str, ...]] = {}
     for name, prerequisite in known["needs"].get(question.endpoint, {}).items():
         needs[prerequisite] = (*needs.get(prerequisite, ()), name)

@@ -41,12 +41,14 @@ export interface DialectRules {
  * A field that a refusal blames, as it spells it; `company` is what it does not go with.
  *
  * What is `weak` may as well say that a value is wrong for every model: it counts where values have names.
+ * `values` are those that it refuses, where it names them.
  */
 export interface Blame {
   readonly name: string;
   readonly conditional: boolean;
   readonly company: string | null;
   readonly weak: boolean;
+  readonly values: readonly string[];
 }
 
 /** What a refusal says: whom it blames, which values it allows instead, or what else it is about. */
@@ -137,14 +139,15 @@ export class Dialects {
         if (count > MAX_BLAMES) break;
         const conditional = row.conditional ?? false;
         const company = match.groups?.with ?? null;
+        const values = words(match.groups?.values ?? "");
         const names = namesIn(match.groups ?? {});
         const [first, second] = names;
         if (names.length === 2 && conditional && !company) {
-          yield [{ name: second ?? "", conditional, company: first ?? null, weak: false }, row.who];
+          yield [{ name: second ?? "", conditional, company: first ?? null, weak: false, values: [] }, row.who];
           continue;
         }
         for (const name of names.length ? names.slice(0, MAX_BLAMES) : (row.implies ?? [])) {
-          yield [{ name, conditional, company, weak: false }, row.who];
+          yield [{ name, conditional, company, weak: false, values }, row.who];
         }
       }
     }
@@ -155,10 +158,8 @@ export class Dialects {
     const certain = structured(error, [...field, ...value]);
     const name = certain ?? structured(error, hints);
     if (name === null) return;
-    yield [
-      { name, conditional: isCoded(error, [...value, ...hints]), company: null, weak: certain === null },
-      undefined,
-    ];
+    const conditional = isCoded(error, [...value, ...hints]);
+    yield [{ name, conditional, company: null, weak: certain === null, values: [] }, undefined];
   }
 }
 

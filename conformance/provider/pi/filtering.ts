@@ -24,7 +24,11 @@ export interface Filtered {
 /** A row of `remedies.json`. */
 export interface Remedy {
   readonly action: "drop" | "take_out" | "replace" | "rename" | "keep";
-  readonly at?: Readonly<Record<string, string>>;
+  readonly at?: Readonly<Record<string, string | readonly string[]>>;
+  /** The endpoints where it is kept all the same, and why. */
+  readonly kept?: Readonly<Record<string, string>>;
+  /** What an object of a type does not have. */
+  readonly without?: Readonly<Record<string, readonly string[]>>;
   readonly values?: Readonly<Record<string, readonly string[]>>;
   readonly otherwise?: string;
   readonly spelled?: Readonly<Record<string, string>>;
@@ -51,12 +55,13 @@ class Support {
   }
 }
 
-/** A parameter that is refused, at least in part, where it lies, and what to do about it. */
+/** A parameter that is refused, at least in part, one place where it lies, and what to do about it. */
 interface Step {
   readonly name: string;
   readonly together: readonly string[];
   readonly at: readonly string[];
   readonly support: Support;
+  readonly action: Remedy["action"];
   readonly remedy: Remedy;
 }
 
@@ -77,7 +82,7 @@ export function filterRequest(
   let kept: Body = { ...body };
   for (const step of stepsFor(supports, remedies, asked.endpoint)) {
     if (!Object.hasOwn(kept, step.at[0] ?? "") || !step.together.every((name) => Object.hasOwn(kept, name))) continue;
-    kept = ACTIONS[step.remedy.action](kept, step, changes, { supports, endpoint: asked.endpoint });
+    kept = ACTIONS[step.action](kept, step, changes, { supports, endpoint: asked.endpoint });
   }
   if (changes.size) kept = withoutDependents(kept, changes, remedies, asked.endpoint);
   const instead: Record<string, string> = {};
@@ -134,7 +139,7 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
       const other = Object.hasOwn(values, name) ? values[name]?.find(fits) : undefined;
       if (other !== undefined) {
         changes.set(`${step.name}:${name}`, other);
-        return other;
+        return isObject(value) ? ofType(value, other, step) : other;
       }
       if (step.remedy.otherwise === "keep") return value;
       changes.set(step.name, null);
@@ -160,6 +165,13 @@ function valueName(value: unknown, step: Step): string {
   return isObject(value) && Object.hasOwn(names, name) ? (names[name] ?? name) : name;
 }
 
+/** An object of another type: what that type does not have is left out. */
+function ofType(value: Body, type: string, { remedy }: Step): Body {
+  const without = remedy.without && Object.hasOwn(remedy.without, type) ? (remedy.without[type] ?? []) : [];
+  const rest = Object.entries(value).filter(([name]) => !without.includes(name));
+  return Object.fromEntries(rest.map(([name, each]) => [name, name === "type" ? type : each]));
+}
+
 /** Drop what needs something that was dropped and has nothing in its place. */
 function withoutDependents(body: Body, changes: Changes, remedies: Remedies, endpoint: string): Body {
   const needs = Object.entries(remedies.needs[endpoint] ?? {});
@@ -169,11 +181,13 @@ function withoutDependents(body: Body, changes: Changes, remedies: Remedies, end
       if (prerequisite !== gone) continue;
       const wanted = valueOf(name);
       let found = false;
-      body = mended(body, stepsTo(pathOf(name), remedies, endpoint), (value) => {
-        if (wanted !== undefined && spelled(value) !== wanted) return value;
-        found = true;
-        return GONE;
-      });
+      for (const at of placesOf(pathOf(name), remedies, endpoint)) {
+        body = mended(body, at, (value) => {
+          if (wanted !== undefined && spelled(value) !== wanted) return value;
+          found = true;
+          return GONE;
+        });
+      }
       if (found && !changes.has(name)) {
         changes.set(name, null);
         waiting.push(name);
@@ -207,10 +221,17 @@ function inside(value: unknown, at: readonly string[], mend: Mend): unknown {
   return Object.keys(others).length ? others : GONE;
 }
 
-/** The steps to where a parameter lies in a body, `[]` for each item of a list. */
-function stepsTo(name: string, remedies: Remedies, endpoint: string): string[] {
-  const path = remedyOf(name, remedies)?.at?.[endpoint] ?? name.slice(name.lastIndexOf("+") + 1);
-  return stepsOf(path);
+/** The steps to each place where a parameter lies in a body, `[]` for each item of a list. */
+function placesOf(name: string, remedies: Remedies, endpoint: string): string[][] {
+  const stated = placesNamed(remedyOf(name, remedies), endpoint);
+  return (stated.length ? stated : [name.slice(name.lastIndexOf("+") + 1)]).map(stepsOf);
+}
+
+/** Where the data says that a parameter lies, as it is written; nothing where its name says it all. */
+export function placesNamed(remedy: Remedy | undefined, endpoint: string): readonly string[] {
+  const { at = {} } = remedy ?? {};
+  const stated = Object.hasOwn(at, endpoint) ? at[endpoint] : undefined;
+  return typeof stated === "string" ? [stated] : (stated ?? []);
 }
 
 /** The steps of a path as it is written, `[]` for each item of a list. */
@@ -225,13 +246,12 @@ export function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
 
 function stepsFor(supports: ReadonlyMap<string, Support>, remedies: Remedies, endpoint: string): Step[] {
   const refused = [...supports].filter(([, support]) => support.isRefusal);
-  const steps = refused.map(([name, support]) => ({
-    name,
-    together: name.includes("+") ? name.split("+") : [],
-    at: stepsTo(name, remedies, endpoint),
-    support,
-    remedy: remedyOf(name, remedies) ?? { action: "drop" as const },
-  }));
+  const steps = refused.flatMap(([name, support]): Step[] => {
+    const remedy = remedyOf(name, remedies) ?? { action: "drop" as const };
+    const action = remedy.kept && Object.hasOwn(remedy.kept, endpoint) ? "keep" : remedy.action;
+    const together = name.includes("+") ? name.split("+") : [];
+    return placesOf(name, remedies, endpoint).map((at) => ({ name, together, at, support, action, remedy }));
+  });
   // What stands for several together comes last: one of them may have gone by then.
   return [...steps.filter((step) => !step.together.length), ...steps.filter((step) => step.together.length)];
 }

@@ -10,7 +10,13 @@ import { isObject } from "./json.ts";
 /** Bytes that are read of an answer to tell what it is. */
 const MAX_PEEK = 131_072;
 /** Events before the first that tells anything: an answer can still be refused after them. */
-const PREAMBLE: readonly unknown[] = ["response.created", "response.queued", "response.in_progress"];
+const PREAMBLE: readonly unknown[] = [
+  "response.created",
+  "response.queued",
+  "response.in_progress",
+  "message_start",
+  "ping",
+];
 const END_OF_EVENT = /\r\n\r\n|\n\n|\r\r/g;
 const KINDS: Readonly<Record<string, "events" | "json">> = {
   "text/event-stream": "events",

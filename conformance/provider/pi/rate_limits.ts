@@ -14,6 +14,7 @@ export interface RateLimitRules {
   readonly never: readonly string[];
   readonly vendor: readonly string[];
   readonly cooldown: readonly string[];
+  readonly overloaded: readonly string[];
   readonly evidence: readonly string[];
   readonly other_errors: readonly string[];
   readonly fields: Readonly<Record<"limit_type" | "limit" | "current" | "retry_after" | "model", readonly string[]>>;
@@ -43,10 +44,12 @@ export interface RateLimitRules {
     readonly what_to_do: string;
     readonly limit: string;
     readonly cooldown: string;
+    readonly overloaded: string;
     readonly retry_after: string;
     readonly retry_unknown: string;
     readonly advice: readonly string[];
     readonly cooldown_advice: readonly string[];
+    readonly overloaded_advice: readonly string[];
     readonly spelled: Readonly<Record<string, string>>;
   };
 }
@@ -60,7 +63,12 @@ export interface RateLimit {
   readonly retry_after: number | null;
   /** LiteLLM's own refusal while it lets a deployment rest after failures: no limit of the vendor. */
   readonly cooldown: boolean;
+  /** A vendor who has no room for anybody (529): no limit of the user's. */
+  readonly overloaded: boolean;
 }
+
+/** The status by which Anthropic says that its servers have no room. */
+const OVERLOADED = 529;
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -72,9 +80,11 @@ export function parseRateLimitError(
 ): RateLimit | null {
   const text = cut(error, rules);
   const flat = rules.unescape.reduce((left, row) => left.replace(regex(row.pattern, "gi"), row.with), text);
-  if (!isLimit(flat, options.status ?? statedStatus(text, rules), rules)) return null;
+  const status = options.status ?? statedStatus(text, rules);
+  if (!isLimit(flat, status, rules)) return null;
   const headers = lowered(options.headers ?? {});
   const cooldown = has(rules.cooldown, flat) && !has(rules.vendor, flat);
+  const overloaded = !cooldown && (status === OVERLOADED || (status !== 429 && has(rules.overloaded, flat)));
   const found = (name: keyof RateLimitRules["fields"]): string | null => first(rules.fields[name], flat);
   const retryAfter = duration(found("retry_after"), rules) ?? retryAfterOf(headers, rules);
   const limit: RateLimit = {
@@ -84,8 +94,9 @@ export function parseRateLimitError(
     current: null,
     retry_after: retryAfter,
     cooldown,
+    overloaded,
   };
-  if (cooldown) return limit;
+  if (cooldown || overloaded) return limit;
   const named = rules.limit_types.find((row) => regex(row.pattern).test(flat));
   const type = found("limit_type") ?? named?.limit_type ?? null;
   const told = exhausted(flat, rules) ?? {
@@ -108,9 +119,14 @@ export function formatRateLimitError(limit: RateLimit, rules: RateLimitRules, mo
     return [put(words.detail[key] ?? "", key, text)];
   });
   const wait = limit.retry_after === null ? words.told_wait : Math.max(1, Math.ceil(limit.retry_after));
-  let said = put(limit.cooldown ? words.cooldown : words.limit, "model", name);
-  if (details.length && !limit.cooldown) said += put(words.details, "details", details.join(", "));
-  const advice = (limit.cooldown ? words.cooldown_advice : words.advice).join("; ");
+  const [begin, advised] = limit.cooldown
+    ? [words.cooldown, words.cooldown_advice]
+    : limit.overloaded
+      ? [words.overloaded, words.overloaded_advice]
+      : [words.limit, words.advice];
+  let said = put(begin, "model", name);
+  if (details.length && begin === words.limit) said += put(words.details, "details", details.join(", "));
+  const advice = advised.join("; ");
   const retry = limit.retry_after === null ? words.retry_unknown : words.retry_after;
   return said + put(retry + put(words.what_to_do, "advice", advice), "seconds", show(wait));
 }
@@ -164,9 +180,9 @@ function exhausted(flat: string, rules: RateLimitRules): Pick<RateLimit, "limit_
  */
 function isLimit(flat: string, status: number | undefined, rules: RateLimitRules): boolean {
   if (has(rules.never, flat)) return false;
-  if (status === 429) return true;
+  if (status === 429 || status === OVERLOADED) return true;
   if (status !== undefined && status >= 400 && status < 500) return false;
-  let told = has(rules.vendor, flat) || has(rules.cooldown, flat);
+  let told = [rules.vendor, rules.cooldown, rules.overloaded].some((patterns) => has(patterns, flat));
   // An error inside a stream comes with a 200.
   if (status === undefined || status < 400) told ||= has(rules.evidence, flat);
   return told && !has(rules.other_errors, flat);

@@ -11,6 +11,7 @@ import {
   EACH,
   type Filtered,
   filterRequest,
+  placesNamed,
   remedyOf,
   type Remedies,
   type Remedy,
@@ -185,7 +186,7 @@ export class Repair {
 
   /** What to say of the parameters that are blamed, as a table would: name, and whether it can be sent. */
   #statements(blames: readonly Blame[], allowed: readonly string[]): Map<string, boolean> {
-    const { rules } = this.#know;
+    const { remedies, rules } = this.#know;
     const step = new RegExp(`^(?:${rules.step})$`);
     const traced = blames.flatMap((blame) =>
       trace(blame.name, this.#sent, rules).map((place): [Blame, Place] => [blame, place]),
@@ -203,7 +204,8 @@ export class Repair {
         continue;
       }
       const said = this.#said(blame, place, values, allowed);
-      const isPrivate = place.length > 1 && rules.free_form.includes(place[0] ?? "");
+      const isInside = place.length > 1 && rules.free_form.includes(place[0] ?? "");
+      const isPrivate = isInside && !remedyOf(placeText(place), remedies);
       for (const [name, can] of said) {
         if (isPrivate) this.#private.add(name);
         found.set(name, can);
@@ -219,7 +221,7 @@ export class Repair {
     const { rules } = this.#know;
     for (const row of rules.kept) {
       const at = stepsOf(row.at);
-      if (!isWithin(at, place)) continue;
+      if (!isWithin(at, place) || row.endpoints?.includes(this.#asked.question.endpoint) === false) continue;
       const inside = at.length === place.length ? values : valuesAt(this.#sent, at, rules);
       if (!isHeld(row, inside) || inside.some((each) => row.mends?.some((mends) => mends === each))) continue;
       return { parameter: placeText(place), reason: row.reason, advice: row.advice };
@@ -232,7 +234,11 @@ export class Repair {
     const name = this.#nameOf(place);
     const remedy: Remedy = remedyOf(name, remedies) ?? { action: "drop" };
     const pattern = new RegExp(`^(?:${rules.value})$`);
-    const sent = values.map(spelled).filter((each) => pattern.test(each));
+    // Where values are taken out of a list, they are the list's.
+    const items = remedy.action === "take_out" ? values.flat() : values;
+    const spellings = items.map(spelled).filter((each) => pattern.test(each));
+    const sent = blame.values.length ? spellings.filter((each) => blame.values.includes(each)) : spellings;
+    if (blame.values.length && !sent.length) return new Map();
     const isEnumerated = rules.enumerated.includes(name);
     if (blame.weak && remedy.action !== "replace" && !isEnumerated) return new Map();
     if (remedy.action === "replace") return replaced(name, remedy, blame, sent, allowed);
@@ -282,7 +288,7 @@ export class Repair {
     const text = placeText(place);
     const { endpoint } = this.#asked.question;
     const rows = Object.entries(this.#know.remedies.remedies);
-    const known = rows.find(([name, { at = {} }]) => at[endpoint] === text && !name.includes("+"));
+    const known = rows.find(([name, remedy]) => placesNamed(remedy, endpoint).includes(text) && !name.includes("+"));
     return known ? known[0] : text;
   }
 }

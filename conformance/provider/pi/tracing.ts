@@ -19,6 +19,8 @@ export interface KeptRow {
   readonly at: string;
   readonly unless?: readonly string[];
   readonly mends?: readonly string[];
+  /** The endpoints that it holds for, where not for all. */
+  readonly endpoints?: readonly string[];
   readonly reason: string;
   readonly advice: string;
 }
@@ -31,6 +33,7 @@ export interface RepairRules {
   readonly wrappers: readonly string[];
   readonly aliases: Readonly<Record<string, readonly string[]>>;
   readonly opaque: readonly string[];
+  readonly opaque_inside: readonly string[];
   readonly containers: readonly string[];
   readonly free_form: readonly string[];
   readonly enumerated: readonly string[];
@@ -100,10 +103,13 @@ function fromHead(names: readonly string[], body: Body, rules: RepairRules): Pla
   for (const head of [first, snake(first)]) {
     if (Object.hasOwn(body, head)) return inside(body, [head], tail, rules);
   }
-  const aliases = Object.hasOwn(rules.aliases, snake(first)) ? (rules.aliases[snake(first)] ?? []) : [];
-  for (const text of aliases) {
-    const place = stepsOf(text);
-    if (!values(body, place).next().done) return inside(body, place, tail, rules);
+  // What another API calls a field inside one may be a field of its own here.
+  for (const count of [2, 1]) {
+    const name = names.slice(0, count).map(snake).join(".");
+    for (const text of Object.hasOwn(rules.aliases, name) ? (rules.aliases[name] ?? []) : []) {
+      const place = stepsOf(text);
+      if (!values(body, place).next().done) return inside(body, place, names.slice(count), rules);
+    }
   }
   return undefined;
 }
@@ -155,13 +161,17 @@ function search(value: unknown, name: string, place: Place, rules: RepairRules):
       for (const [key, inner] of Object.entries(each)) {
         const there = [...here, key];
         if (wanted.includes(key)) found.set(JSON.stringify(there), there);
-        else if (!rules.opaque.includes(key) && here.length < depth && typeof inner === "object" && inner !== null) {
+        else if (!isOpaque(key, here, rules) && here.length < depth && typeof inner === "object" && inner !== null) {
           queue.push([inner, there]);
         }
       }
     }
   }
   return [...found.values()];
+}
+
+function isOpaque(key: string, here: Place, { opaque, opaque_inside }: RepairRules): boolean {
+  return opaque.includes(key) || (here.length > 0 && opaque_inside.includes(key));
 }
 
 function distinct(places: readonly Place[]): Place[] {

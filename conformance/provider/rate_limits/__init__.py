@@ -27,6 +27,9 @@ _MAX_VALUES = 2000
 
 _MAX_NAME = 100
 
+#: The status by which Anthropic says that its servers have no room.
+_OVERLOADED = 529
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -34,7 +37,8 @@ class RateLimit:
 
     `limit_type` is a name such as `input_tokens_per_minute`, `limit` and `current` count in its
     unit, `retry_after` is in seconds. `cooldown` marks LiteLLM's own refusal while it lets a
-    deployment rest after failures, which is no limit of the vendor.
+    deployment rest after failures, and `overloaded` a vendor who has no room for anybody (529):
+    both are no limit of the user's, and pass in the same way.
     """
 
     model: str | None = None
@@ -43,6 +47,7 @@ class RateLimit:
     current: float | None = None
     retry_after: float | None = None
     cooldown: bool = False
+    overloaded: bool = False
 
 
 def parse_rate_limit_error(
@@ -75,6 +80,8 @@ def parse_rate_limit_error(
         retry_after = _retry_after(told)
     if cooldown:
         return RateLimit(model=found["model"], retry_after=retry_after, cooldown=True)
+    if known == _OVERLOADED or (known != 429 and _has(rules.overloaded, flat)):
+        return RateLimit(model=found["model"], retry_after=retry_after, overloaded=True)
     limit_type, most, current = _exhausted(flat, rules) or (
         found["limit_type"] or next((name for regex, name in rules.limit_types if regex.search(flat)), None),
         _number(found["limit"]),
@@ -111,10 +118,11 @@ def format_rate_limit_error(limit: RateLimit, *, model: str | None = None) -> st
         if value not in (None, "")
     ]
     wait = words["told_wait"] if limit.retry_after is None else max(1, math.ceil(limit.retry_after))
-    said = words["cooldown" if limit.cooldown else "limit"].replace("{model}", name)
-    if details and not limit.cooldown:
+    kind = "cooldown" if limit.cooldown else "overloaded" if limit.overloaded else "limit"
+    said = words[kind].replace("{model}", name)
+    if details and kind == "limit":
         said += words["details"].replace("{details}", ", ".join(details))
-    advice = "; ".join(words["cooldown_advice" if limit.cooldown else "advice"])
+    advice = "; ".join(words["advice" if kind == "limit" else f"{kind}_advice"])
     rest = words["retry_unknown" if limit.retry_after is None else "retry_after"]
     rest += words["what_to_do"].replace("{advice}", advice)
     return f"{said}{rest.replace('{seconds}', _shown(wait))}"
@@ -130,6 +138,7 @@ class _Rules:
     never: tuple[re.Pattern[str], ...]
     vendor: tuple[re.Pattern[str], ...]
     cooldown: tuple[re.Pattern[str], ...]
+    overloaded: tuple[re.Pattern[str], ...]
     evidence: tuple[re.Pattern[str], ...]
     other_errors: tuple[re.Pattern[str], ...]
     fields: Mapping[str, tuple[re.Pattern[str], ...]]
@@ -156,7 +165,8 @@ def _rules() -> _Rules:
         durations=data["durations"],
         message=data["message"],
         **{
-            name: tuple(map(_regex, data[name])) for name in ("never", "vendor", "cooldown", "evidence", "other_errors")
+            name: tuple(map(_regex, data[name]))
+            for name in ("never", "vendor", "cooldown", "overloaded", "evidence", "other_errors")
         },
     )
 
@@ -192,11 +202,11 @@ def _is_limit(flat: str, status: int | None, rules: _Rules) -> bool:
     """
     if _has(rules.never, flat):
         return False
-    if status == 429:
+    if status in (429, _OVERLOADED):
         return True
     if status is not None and 400 <= status < 500:
         return False
-    told = _has(rules.vendor, flat) or _has(rules.cooldown, flat)
+    told = any(_has(patterns, flat) for patterns in (rules.vendor, rules.cooldown, rules.overloaded))
     if status is None or status < 400:  # an error inside a stream comes with a 200
         told = told or _has(rules.evidence, flat)
     return told and not _has(rules.other_errors, flat)

@@ -52,6 +52,7 @@ class Blame:
     """A field that a refusal blames, as it spells it; `company` is what it does not go with.
 
     What is `weak` may as well say that a value is wrong for every model: it counts where values have names.
+    `values` are those that it refuses, where it names them.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Blame:
     who: str
     company: str | None = None
     weak: bool = False
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +142,13 @@ def _blames(pattern: Pattern, text: str) -> Iterable[Blame]:
         if count >= MAX_BLAMES:
             return
         company = match.groupdict().get("with")
+        values = tuple(_words(match.groupdict().get("values") or ""))
         names = _named(match)
         if len(names) == 2 and pattern.conditional and not company:
             yield Blame(names[1], True, pattern.who, names[0])
             continue
         for name in names[:MAX_BLAMES] or pattern.implies:
-            yield Blame(name, pattern.conditional, pattern.who, company)
+            yield Blame(name, pattern.conditional, pattern.who, company, values=values)
 
 
 def _named(match: re.Match[str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 MAX_PEEK = 131_072
 
 #: Events before the first that tells anything: an answer can still be refused after them.
-_PREAMBLE = ("response.created", "response.queued", "response.in_progress")
+_PREAMBLE = ("response.created", "response.queued", "response.in_progress", "message_start", "ping")
 
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")  # not `str.splitlines`, which also splits inside JSON strings
 _END_OF_EVENT = re.compile(r"\r\n\r\n|\n\n|\r\r")

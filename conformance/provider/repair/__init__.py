@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from conformance.provider.filter import Filtered, filter_request, remedies
+from conformance.provider.filter import Filtered, filter_request, places_named, remedies
 from conformance.provider.filter.places import EACH, spelled
 from conformance.provider.refusals.dialects import Blame, read_refusal, spoken_by, summary
 from conformance.provider.repair.tracing import Place, place_of, places_text, rules, trace, values_at
@@ -200,7 +200,7 @@ class Repair:
                 self.kept += [why] if why not in self.kept else []
                 continue
             said = self._said(blame, place, values, allowed)
-            if place[0] in rules()["free_form"] and len(place) > 1:
+            if place[0] in rules()["free_form"] and len(place) > 1 and places_text(place) not in remedies()["remedies"]:
                 self._private.update(said)
             found.update(said)
         whole = {name for name, can in found.items() if not can}
@@ -213,7 +213,7 @@ class Repair:
         """Why a place is not touched, or None: it, or something inside it, is what makes the request."""
         for row in rules()["kept"]:
             at = place_of(row["at"])
-            if at[: len(place)] != place:
+            if at[: len(place)] != place or ("endpoints" in row and self.question.endpoint not in row["endpoints"]):
                 continue
             inside = values if at == place else values_at(self.sent, at)
             unless = row.get("unless", ())
@@ -226,7 +226,14 @@ class Repair:
     def _said(self, blame: Blame, place: Place, values: Sequence[Any], allowed: Sequence[str]) -> dict[str, bool]:
         name = _name_of(place, self.question.endpoint)
         remedy: Mapping[str, Any] = remedies()["remedies"].get(name, {"action": "drop"})
-        sent = [each for each in map(spelled, values) if re.fullmatch(rules()["value"], each)]
+        items = values
+        if remedy["action"] == "take_out":  # from a list, whose values they are
+            items = [item for each in values for item in (each if isinstance(each, list) else [each])]
+        sent = [each for each in map(spelled, items) if re.fullmatch(rules()["value"], each)]
+        if blame.values:
+            sent = [each for each in sent if each in blame.values]
+            if not sent:
+                return {}
         if blame.weak and remedy["action"] != "replace" and name not in rules()["enumerated"]:
             return {}
         if remedy["action"] == "replace":
@@ -286,10 +293,8 @@ def _replaced(
 def _name_of(place: Place, endpoint: str) -> str:
     """How a table names the parameter at a place."""
     text = places_text(place)
-    for name, remedy in remedies()["remedies"].items():
-        if remedy.get("at", {}).get(endpoint) == text and "+" not in name:
-            return str(name)
-    return text
+    named = (name for name in remedies()["remedies"] if text in places_named(name, endpoint) and "+" not in name)
+    return next(named, text)
 
 
 def _rule_of(said: Mapping[str, bool]) -> dict[str, Statement]:

@@ -95,10 +95,11 @@ def _from_head(names: Sequence[str], body: Mapping[str, Any]) -> tuple[Place, ..
     for head in (names[0], snake(names[0])):
         if head in body:
             return _inside(body, (head,), names[1:])
-    for text in rules()["aliases"].get(snake(names[0]), ()):
-        place = place_of(text)
-        if any(True for _ in _values(body, place)):
-            return _inside(body, place, names[1:])
+    for count in (2, 1):  # what another API calls a field inside one may be a field of its own here
+        for text in rules()["aliases"].get(".".join(map(snake, names[:count])), ()):
+            place = place_of(text)
+            if any(True for _ in _values(body, place)):
+                return _inside(body, place, names[count:])
     return None
 
 
@@ -138,6 +139,7 @@ def _exact(value: Any, tail: Sequence[str], place: Place) -> Iterator[Place]:
 def _search(value: Any, name: str, place: Place) -> tuple[Place, ...]:
     """The places under a value where a field has this name, but for what is somebody else's schema or data."""
     limits, opaque = rules()["limits"], frozenset(rules()["opaque"])
+    inner_opaque = opaque | frozenset(rules()["opaque_inside"])
     wanted = (name, snake(name))
     found: dict[Place, None] = {}
     queue: list[tuple[Any, Place]] = [(value, place)]
@@ -150,6 +152,10 @@ def _search(value: Any, name: str, place: Place) -> tuple[Place, ...]:
             for key, inner in each.items():
                 if key in wanted:
                     found[(*at, key)] = None
-                elif key not in opaque and len(at) < limits["depth"] and isinstance(inner, dict | list):
+                elif key not in (inner_opaque if at else opaque) and len(at) < limits["depth"] and _holds(inner):
                     queue.append((inner, (*at, key)))
     return tuple(found)
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, dict | list)

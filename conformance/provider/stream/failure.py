@@ -24,7 +24,9 @@ def failure(error: BaseException, model: str, draft: Draft, secrets: Sequence[st
     limit = parse_rate_limit_error(_parseable(said), headers=headers, status=status)
     if limit is not None:
         text = format_rate_limit_error(limit, model=model)
-        return ended(draft, "rate_limit", text, secrets, status=status or 429, rate_limit=limit)
+        return ended(
+            draft, "rate_limit", text, secrets, status=status or (529 if limit.overloaded else 429), rate_limit=limit
+        )
     reason: ErrorReason = "error" if draft.empty or isinstance(error, FailedError) else "incomplete"
     return ended(draft, reason, _worded(error, said, status), secrets, status=status)
 

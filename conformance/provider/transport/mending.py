@@ -18,6 +18,7 @@ from conformance.provider.json_text import edited
 from conformance.provider.refusals.peeking import Peek, with_note
 from conformance.provider.repair import Repair, RepairEvent
 from conformance.provider.repair.learned import RequestKind
+from conformance.provider.transport.features import apart
 
 logger = logging.getLogger("conformance.provider")
 
@@ -77,8 +78,8 @@ class _Exchange:
                 if repair.unfinished:
                     self._ledger.unfinished(sent)
                 return None, repair.explanation
-            content = edited(sent.text, sent.body, made).encode()
-            request = with_content(sent.request, content)
+            body, headers = apart(made, sent.body)
+            request = with_content(sent.request, edited(sent.text, sent.body, body).encode(), headers)
         except Exception:
             logger.debug("a refusal could not be mended", exc_info=True)
             return None, None
@@ -96,9 +97,13 @@ class _Exchange:
         return response
 
 
-def with_content(request: Any, content: bytes) -> Any:
-    """The same request with another body."""
+def with_content(request: Any, content: bytes, changed: Mapping[str, str]) -> Any:
+    """The same request with another body, and these headers changed; one that is empty now is left out."""
     headers = request.headers.copy()
+    for name, value in changed.items():
+        headers.pop(name, None)
+        if value:
+            headers[name] = value
     headers["content-length"] = str(len(content))
     return type(request)(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
 

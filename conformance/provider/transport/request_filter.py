@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -18,12 +18,16 @@ from conformance.provider.repair.learned import Memory, RequestKind, address
 from conformance.provider.table import Question, SupportTable, split_parameter
 from conformance.provider.table.layers import Table, layered_table, with_learnt
 from conformance.provider.target import gateway_name, make_target
+from conformance.provider.transport.features import apart, with_features
 from conformance.provider.transport.mending import Sent, with_content
 
 logger = logging.getLogger("conformance.provider")
 
 #: How the addresses of the endpoints end that the table speaks of.
-ENDPOINTS = {"/chat/completions": "chat_completions", "/responses": "responses"}
+ENDPOINTS = {"/chat/completions": "chat_completions", "/responses": "responses", "/v1/messages": "messages"}
+
+#: The headers that hold a key, besides `authorization`.
+_KEYS = ("api-key", "x-api-key")
 
 #: Bodies above this many bytes are sent as they are: decoding them would hold the request up.
 MAX_BODY = 64 * 1024 * 1024
@@ -100,7 +104,7 @@ class RequestFilter:
 
     def filtered(self, content: bytes, endpoint: str, url: str) -> bytes | None:
         """A body without what its model refuses, or None where all of it can be sent."""
-        return self._sent(None, content, endpoint, url)[1]
+        return self._sent(None, content, endpoint, url, {})[1]
 
     def repaired(self, event: RepairEvent) -> None:
         """Tell that a request is mended and sent once more."""
@@ -152,29 +156,31 @@ class RequestFilter:
             return Sent(request)
         if len(content) > MAX_BODY:
             return Sent(request)
-        key = headers.get("authorization", "").rpartition(" ")[2] or headers.get("api-key", "")
-        sent, made = self._sent(request, content, endpoint, url, key)
+        sent, made, changed = self._sent(request, content, endpoint, url, headers)
         if made is not None:
-            sent.request = with_content(request, made)
+            sent.request = with_content(request, made, changed)
         return sent
 
-    def _sent(self, request: Any, content: bytes, endpoint: str, url: str, key: str = "") -> tuple[Sent, bytes | None]:
-        """What is known of a request with this body, and the body to send instead where there is one."""
+    def _sent(
+        self, request: Any, content: bytes, endpoint: str, url: str, headers: Mapping[str, str]
+    ) -> tuple[Sent, bytes | None, Mapping[str, str]]:
+        """What is known of a request with this body, and the body and headers to send instead where there are any."""
         text = content.decode()
         body = json.loads(text)
         model = body.get("model") if isinstance(body, dict) else None
         if not isinstance(model, str):
-            return Sent(request), None
+            return Sent(request), None, {}
         mode = "stream" if body.get("stream") is True else "whole"
         kind = RequestKind(self._address(url), model, endpoint, mode)
         question = Question(model, endpoint, mode, gateway=self._gateway or gateway_name(url), **self._known)
         table = self._table(kind)
         begun = self._unfinished.pop(kind, {})
         table = with_learnt(table, begun) if begun else table
-        found = self._filtered(body, question, table)
+        seen = with_features(body, headers)
+        found = self._filtered(seen, question, table)
         tried_again: tuple[str, ...] = ()
-        if table is not self.table and not begun and self._is_to_try_again(kind, body, question, found):
-            bare = self._filtered(body, question, self.table)
+        if table is not self.table and not begun and self._is_to_try_again(kind, seen, question, found):
+            bare = self._filtered(seen, question, self.table)
             tried_again = tuple(name for name in found.dropped if name not in bare.dropped)
             found, table = bare, self.table
         for parameter in found.dropped:
@@ -182,8 +188,12 @@ class RequestFilter:
         sent = Sent(request, kind, text, body, found.dropped, tried_again)
         if self.repair != "off":
             suspects = self._suspects.get(kind, ())
-            sent.repair = Repair(body, found.body, question, table, self.repair, suspects, key, dict(begun))
-        return sent, edited(text, body, found.body).encode() if found.dropped else None
+            key = _key(headers)
+            sent.repair = Repair(seen, found.body, question, table, self.repair, suspects, key, dict(begun))
+        if not found.dropped:
+            return sent, None, {}
+        made, changed = apart(found.body, body)
+        return sent, edited(text, body, made).encode(), changed
 
     def _filtered(self, body: dict[str, Any], asked: Question, table: SupportTable) -> Filtered:
         return filter_request(
@@ -260,6 +270,12 @@ def repair_mode(given: str | None) -> RepairMode:
     if mode is None:
         raise ConformanceError(f"{name} is {value!r}; set it to named, search or off")
     return mode
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    """What must not be told of a request."""
+    bearer = headers.get("authorization", "").rpartition(" ")[2]
+    return bearer or next((headers[name] for name in _KEYS if name in headers), "")
 
 
 def _leaves_out(name: str, paths: set[str]) -> bool:

@@ -68,7 +68,7 @@ def _target(url: str) -> Any:
 def _refusal(text: str) -> Any:
     read = read_refusal(text)
     return {
-        "blames": [[each.name, each.conditional, each.company, each.weak] for each in read.blames],
+        "blames": [[each.name, each.conditional, each.company, each.weak, list(each.values)] for each in read.blames],
         "allowed": read.allowed,
         "elsewhere": read.elsewhere,
         "by": spoken_by(text, {}),
@@ -192,7 +192,7 @@ class _MadeUp:
         url = self.chance.choice(["http://", "HTTPS://", "ftp://", "", "//"]) + self.chance.choice(
             ["h", "a:b@h", "h:70000", ""]
         )
-        endpoint = self.chance.choice(["chat_completions", "responses"])
+        endpoint = self.chance.choice(["chat_completions", "responses", "messages"])
         sent = self.chance.choice([self.body(), REPAIRS["requests"][endpoint], REPAIRS["requests"][endpoint]])
         answers = [
             [self.chance.choice([400, 400, 422, 500, 401]), self.refusal()] for _ in range(self.chance.randint(1, 7))
@@ -206,11 +206,11 @@ class _MadeUp:
             "refusal": [self.refusal()],
             "repair": [sent, endpoint, self.chance.choice(["named", "named", "search", "off"]), answers],
             "catalogue": rows,
-            "filter": [self.body(), self.name(), self.chance.choice(["chat_completions", "responses"])],
+            "filter": [self.body(), self.name(), self.chance.choice(["chat_completions", "responses", "messages"])],
             "capabilities": [self.name(), self.row("model_group") if self.chance.random() < 0.5 else self.row("id")],
             "compat": [self.name()],
             "matches": [pattern, "".join(self.some("ab-", 6))],
-            "limit": [self.error(), self.headers(), self.chance.choice([None, None, 429, 400, 500])],
+            "limit": [self.error(), self.headers(), self.chance.choice([None, None, 429, 400, 500, 529])],
             "target": [url + self.chance.choice(["", "/", "/v1", "/v1/", "/a/v1", "?q", "#f", "/a b"])],
         }
         return kind, made[kind]

@@ -45,15 +45,6 @@ def completion(body: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], **extra}
 
 
-def message(body: dict[str, Any], **extra: Any) -> Response:
-    """A success of the messages endpoint, in the form that a request asks for; it counts tokens as well."""
-    said = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "OK"}]}
-    whole = {**said, "stop_reason": "end_turn", "input_tokens": 1, **extra}
-    if not body.get("stream"):
-        return JSONResponse(whole)
-    return events({"type": "message_start", "message": whole}, {"type": "message_stop"})
-
-
 def events(*data: Any) -> Response:
     """A stream of server-sent events."""
     lines = "".join(f"data: {item if isinstance(item, str) else json.dumps(item)}\n\n" for item in data)
@@ -96,6 +87,30 @@ def complete(body: dict[str, Any]) -> Response:
         {"type": "response.output_item.done", "item": _MESSAGE, **at},
         {"type": "response.completed", "response": response},
     )
+
+
+def message(body: dict[str, Any]) -> Response:
+    """An answer of the messages endpoint, in the form that a request asks for."""
+    whole = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "stop_sequence": None}
+    whole |= {"content": [], "stop_reason": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
+    text, end = {"type": "text", "text": "OK"}, {"stop_reason": "end_turn", "stop_sequence": None}
+    if not body.get("stream"):
+        return JSONResponse({**whole, "content": [text], **end})
+    return named_events(
+        {"type": "message_start", "message": whole},
+        {"type": "ping"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "OK"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": end, "usage": {"output_tokens": 1}},
+        {"type": "message_stop"},
+    )
+
+
+def named_events(*data: dict[str, Any]) -> Response:
+    """A stream of server-sent events that bear the names of their types, as Anthropic has them."""
+    lines = "".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n" for item in data)
+    return Response(lines, media_type="text/event-stream")
 
 
 def refusal(message: str, status: int = 400, headers: dict[str, str] | None = None) -> Response:
@@ -161,7 +176,12 @@ def scripted_gateway(
         decided = policy(body)
         if isinstance(decided, Awaitable):
             decided = await decided
-        return decided or (message if "/messages" in request.url.path else success)(body)
+        return decided or (message(body) if request.url.path.endswith("/messages") else success(body))
+
+    async def count(request: Request) -> Response:
+        seen.append(await request.json())
+        headers.append(dict(request.headers))
+        return JSONResponse({"input_tokens": 1})
 
     app = Starlette(
         routes=[
@@ -170,7 +190,7 @@ def scripted_gateway(
             Route("/v1/chat/completions", answer, methods=["POST"]),
             Route("/v1/responses", answer, methods=["POST"]),
             Route("/v1/messages", answer, methods=["POST"]),
-            Route("/v1/messages/count_tokens", answer, methods=["POST"]),
+            Route("/v1/messages/count_tokens", count, methods=["POST"]),
         ]
     )
     with serving(app, certificate) as base_url:

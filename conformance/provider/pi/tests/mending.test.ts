@@ -13,6 +13,7 @@ import { Outgoing } from "../mending.ts";
 
 const BASE = "http://127.0.0.1:9/v1/";
 const URL_ = `${BASE}chat/completions`;
+const MESSAGES_URL = `${BASE}messages`;
 const folder = mkdtempSync(join(tmpdir(), "mending-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -21,14 +22,18 @@ const know = loadKnowledge(table).repair;
 let count = 0;
 
 /** A request for a model that nothing is known of, and the bodies that are sent of it to who answers. */
-function made(answer: (body: Record<string, unknown>) => Response, tell: () => void = () => undefined) {
+function made(
+  answer: (body: Record<string, unknown>) => Response,
+  tell: () => void = () => undefined,
+  { endpoint = "chat_completions", fields = { store: false } as Record<string, unknown> } = {},
+) {
   count += 1;
-  const body = { model: `m${count}`, stream: true, messages: [], store: false };
+  const body = { model: `m${count}`, stream: true, messages: [], ...fields };
   const memory = new Memory(folder);
   const options = { baseUrl: BASE, table, know, memory, mode: "named" as const, tell, tidy: (text: string) => text };
   const ledger = new Ledger(options);
   const outgoing = new Outgoing(ledger, BASE);
-  outgoing.sent = ledger.ready(body, { model: body.model, endpoint: "chat_completions" });
+  outgoing.sent = ledger.ready(body, { model: body.model, endpoint });
   const sent: Record<string, unknown>[] = [];
   const inner: typeof fetch = async (_input, init) => {
     sent.push(JSON.parse(String(init?.body)));
@@ -60,6 +65,27 @@ test("what is refused is mended, and the answer comes as it was sent", async () 
   assert.deepEqual(
     sent.map((body) => "store" in body),
     [true, false],
+  );
+});
+
+test("an error after the head of an answer on messages is mended, and thinks adaptively from then on", async () => {
+  const words = '"thinking.type.enabled" is not supported for this model.';
+  const error = { type: "error", error: { type: "invalid_request_error", message: words } };
+  const head = 'event: message_start\ndata: {"type":"message_start","message":{}}\n\nevent: ping\ndata: {"type":"ping"}\n\n';
+  const fields = { max_tokens: 4096, thinking: { type: "enabled", budget_tokens: 1024 } };
+  const { outgoing, inner, sent, init } = made(
+    ({ thinking }) =>
+      (thinking as { type: string }).type === "enabled"
+        ? stream(head, `event: error\ndata: ${JSON.stringify(error)}\n\n`)
+        : stream(head, 'data: {"type":"message_stop"}\n\n'),
+    undefined,
+    { endpoint: "messages", fields },
+  );
+  const response = await outgoing.fetch(inner, MESSAGES_URL, init);
+  assert.ok((await response.text()).endsWith('{"type":"message_stop"}\n\n'));
+  assert.deepEqual(
+    sent.map(({ thinking }) => thinking),
+    [fields.thinking, { type: "adaptive" }],
   );
 });
 

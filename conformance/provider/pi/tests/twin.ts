@@ -37,7 +37,7 @@ const ANSWERS: Record<string, (...given: any[]) => unknown> = {
   trace: (name, body) => trace(name, body, rules),
   refusal: (text) => {
     const { blames, allowed, elsewhere } = dialects.read(text);
-    const told = blames.map(({ name, conditional, company, weak }) => [name, conditional, company, weak]);
+    const told = blames.map((each) => [each.name, each.conditional, each.company, each.weak, each.values]);
     return { blames: told, allowed, elsewhere, by: dialects.spokenBy(text, {}), summary: dialects.summary(text) };
   },
   repair: (body, endpoint, mode, answers) => {
