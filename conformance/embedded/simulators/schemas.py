@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ def fields() -> dict[str, Any]:
 def request_schema(vendor: str, operation: str, model: str = "") -> Schema:
     """What `vendor` accepts for `operation`; `model` matters only where field lists differ by model."""
     return _family_schema(vendor, operation, family(vendor, model))
+
+
+def with_betas(vendor: str, operation: str) -> str:
+    """The name of the schema that holds where a request asks for beta features."""
+    beta = f"{operation}_beta"
+    return beta if (vendor, beta) in _SCHEMAS else operation
 
 
 @cache
@@ -69,6 +75,7 @@ def _openai(operation: str, _family: str, reading: Reading | None = None) -> Sch
     names = {
         "chat_completions": "CreateChatCompletionRequest",
         "responses": "CreateResponse",
+        "input_tokens": "TokenCountsBody",
         "embeddings": "CreateEmbeddingRequest",
     }
     definitions = _openapi("openai", "official")
@@ -124,8 +131,24 @@ def _databricks(operation: str, family_name: str) -> Schema:
 
 
 def _anthropic(operation: str, _family: str) -> Schema:
-    names = {"messages": "CreateMessageParams", "messages_beta": "BetaCreateMessageParams"}
+    names = {
+        "messages": "CreateMessageParams",
+        "messages_beta": "BetaCreateMessageParams",
+        "count_tokens": "CountMessageTokensParams",
+        "count_tokens_beta": "BetaCountMessageTokensParams",
+    }
     return Schema({"$ref": names[operation]}, _openapi("anthropic", "official"))
+
+
+def _claude(vendor: str, operation: str, _family: str) -> Schema:
+    """Anthropic's schema as another vendor serves it: without what that one lacks, within an envelope of its own."""
+    anthropic = _anthropic(operation, "")
+    name = operation.removesuffix("_beta")
+    row = next(each for each in fields()["claude"] if (each["vendor"], each["operation"]) == (vendor, name))
+    lacking = {each["field"] for each in row.get("lacks", ())}
+    names = anthropic.fields() & set(row.get("fields", anthropic.fields())) - lacking
+    properties = {**_pick(anthropic, sorted(names)), **row.get("own_fields", {})}
+    return Schema(_object(properties, row["required"]), anthropic.definitions)
 
 
 def _gemini(_operation: str, _family: str) -> Schema:
@@ -143,6 +166,7 @@ def _bedrock(operation: str, _family: str) -> Schema:
 _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("openai", "chat_completions"): _openai,
     ("openai", "responses"): _openai,
+    ("openai", "input_tokens"): _openai,
     ("openai", "embeddings"): _openai,
     ("compatible", "chat_completions"): _compatible,
     ("compatible", "responses"): _compatible,
@@ -150,11 +174,22 @@ _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("azure", "responses"): _azure,
     ("databricks", "chat_completions"): _databricks,
     ("databricks", "responses"): _databricks,
-    ("anthropic", "messages"): _anthropic,
-    ("anthropic", "messages_beta"): _anthropic,
     ("gemini", "generateContent"): _gemini,
     ("bedrock", "Converse"): _bedrock,
     ("bedrock", "ConverseStream"): _bedrock,
+    ("bedrock", "CountTokens"): _bedrock,
+}
+_MESSAGES = ("messages", "messages_beta")
+_COUNT_TOKENS = ("count_tokens", "count_tokens_beta")
+_SCHEMAS |= {("anthropic", operation): _anthropic for operation in (*_MESSAGES, *_COUNT_TOKENS)}
+_SCHEMAS |= {
+    (vendor, operation): partial(_claude, vendor)
+    for vendor, operations in {
+        "bedrock": _MESSAGES,
+        "databricks": _MESSAGES,
+        "vertex": (*_MESSAGES, *_COUNT_TOKENS),
+    }.items()
+    for operation in operations
 }
 
 
