@@ -15,13 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from conformance.embedded.simulators import identity, vendors, voices
+from conformance.embedded.simulators import checking, identity, vendors, voices
 from conformance.embedded.simulators.caching import PromptCache
 from conformance.embedded.simulators.completion import Json, answer, count_tokens, digest, text_of
 from conformance.embedded.simulators.journal import Journal
-from conformance.embedded.simulators.refusals import Refusal, refusal
+from conformance.embedded.simulators.refusals import Refusal
 from conformance.embedded.simulators.responses import queued, response_id
-from conformance.embedded.simulators.schemas import request_schema, with_betas
 from conformance.embedded.simulators.vendors import Operation
 
 _JSON = "application/json"
@@ -55,7 +54,7 @@ class Simulators:
         async def endpoint(request: Request) -> Response:
             body = _decoded(await request.body())
             model = _model(request, body)
-            refused = _refused(operation, request, model, body)
+            refused = checking.refused(operation, request.headers, model, body)
             if refused is not None:
                 return self._say_no(refused, operation, model, request, body)
             return self._answer(operation, request, model, body)
@@ -114,7 +113,7 @@ class Simulators:
         body: Any = _decoded(await request.body())
         model = _model(request, body)
         operation = Operation("openai", "embeddings", vendors.EMBEDDINGS, vendors.OPERATIONS[0].wire)
-        refused = _refused(operation, request, model, body)
+        refused = checking.refused(operation, request.headers, model, body)
         if refused is not None:
             return self._say_no(refused, operation, model, request, body)
         inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
@@ -144,24 +143,6 @@ class Simulators:
             status=status,
             headers=request.headers,
         )
-
-
-def _refused(operation: Operation, request: Request, model: str, body: object) -> Refusal | None:
-    """Why this request is refused, looking where a vendor looks first; None when it is fine."""
-    status = vendors.missing_credential(operation.vendor, request.headers)
-    if status is not None:
-        return Refusal("unauthorized", status=status)
-    if not isinstance(body, dict):
-        return Refusal("malformed")
-    betas = vendors.betas(request.headers, body)
-    name = with_betas(operation.vendor, operation.name) if betas else operation.name
-    try:
-        problems = request_schema(operation.vendor, name, model).problems(body)
-    except RecursionError:
-        return Refusal("malformed")
-    if problems:
-        return voices.of_problem(problems[0])
-    return refusal(operation.vendor, model, operation.name, body, betas)
 
 
 def _model(request: Request, body: object) -> str:

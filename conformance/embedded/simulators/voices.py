@@ -49,16 +49,19 @@ def of_problem(problem: Problem) -> Refusal:
 
 def spoken(refusal: Refusal, voice: str, model: str) -> tuple[int, Json | list[Json], dict[str, str]]:
     """The refusal in a vendor's voice for `model`: status, body and headers."""
-    group = family(voice, model)
-    words = _voices()[voice]
-    words = words[group] if group else words
-    message = refusal.message or _fill(words, refusal, voice)
     status, envelope = refusal.status, _ENVELOPES[voice]
     headers = {"x-amzn-errortype": _AWS_TYPES.get(status, "ValidationException")} if envelope is _bedrock else {}
-    return status, envelope(refusal, message, group), headers
+    return status, envelope(refusal, words(refusal, voice, model), family(voice, model)), headers
 
 
-def _fill(words: Mapping[str, str], refusal: Refusal, voice: str) -> str:
+def words(refusal: Refusal, voice: str, model: str) -> str:
+    """The refusal in a vendor's words, without what stands around them."""
+    group = family(voice, model)
+    templates = _voices()[voice]
+    return refusal.message or _fill(templates[group] if group else templates, refusal, voice)
+
+
+def _fill(templates: Mapping[str, str], refusal: Refusal, voice: str) -> str:
     problem = refusal.problem or Problem("unknown", refusal.path)
     path = written(problem.path, voice, problem.tags)
     got = _JSON_NAMES.get(type(problem.value), "null")
@@ -82,9 +85,9 @@ def _fill(words: Mapping[str, str], refusal: Refusal, voice: str) -> str:
         "an_expected": ("one of " if len(expected) > 1 else "")
         + " or ".join(_NAMED.get(word, word) for word in expected),
         "a_got": _NAMED[got],
-        "bound": _bound(problem, words["bounds"]),
+        "bound": _bound(problem, templates["bounds"]),
     }
-    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], words[refusal.kind])
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], templates[refusal.kind])
 
 
 def _bound(problem: Problem, style: str) -> str:
