@@ -60,15 +60,23 @@ def _openapi(protocol: str, provider: str) -> dict[str, Any]:
         # The C loader reads OpenAI's 3 MB in half a second, the Python one in ten.
         document = json.load(file) if path.suffix == ".json" else yaml.load(file, Loader=yaml.CSafeLoader)
     schemas: dict[str, Any] = document["components"]["schemas"]
-    for row in fields()["optional"]:
-        if row["document"] == f"{protocol}/{provider}":
-            required = schemas[row["schema"]]["required"]
-            schemas[row["schema"]]["required"] = [name for name in required if name not in row["fields"]]
-    for row in fields()["taken"]:
-        if row["document"] == f"{protocol}/{provider}":
-            for name in row["schemas"]:
-                schemas[name]["properties"] |= row["properties"]
+    for row in _rows_of("optional", protocol, provider):
+        schemas[row["schema"]]["required"] = _others(schemas[row["schema"]], row["fields"])
+    for row in _rows_of("either", protocol, provider):
+        others = _others(schemas[row["schema"]], row["fields"])
+        schemas[row["schema"]]["anyOf"] = [{"required": [*others, name]} for name in row["fields"]]
+    for row in _rows_of("taken", protocol, provider):
+        for name in row["schemas"]:
+            schemas[name]["properties"] |= row["properties"]
     return schemas
+
+
+def _rows_of(kind: str, protocol: str, provider: str) -> list[dict[str, Any]]:
+    return [row for row in fields()[kind] if row["document"] == f"{protocol}/{provider}"]
+
+
+def _others(schema: Node, names: list[str]) -> list[str]:
+    return [name for name in schema["required"] if name not in names]
 
 
 def _openai(operation: str, _family: str, reading: Reading | None = None) -> Schema:

@@ -214,6 +214,7 @@ def test_every_row_of_data_names_its_source() -> None:
         *data["databricks"]["responses_without"],
         *data["azure"]["addition"],
         *data["optional"],
+        *data["either"],
         *data["taken"],
         *data["effort"],
         *data["claude"],
