@@ -15,19 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from conformance.embedded.simulators import vendors, voices
-from conformance.embedded.simulators.completion import (
-    Json,
-    PromptCache,
-    answer,
-    count_tokens,
-    digest,
-    text_of,
-)
+from conformance.embedded.simulators import checking, identity, vendors, voices
+from conformance.embedded.simulators.caching import PromptCache
+from conformance.embedded.simulators.completion import Json, answer, count_tokens, digest, text_of
 from conformance.embedded.simulators.journal import Journal
-from conformance.embedded.simulators.refusals import Refusal, refusal
+from conformance.embedded.simulators.refusals import Refusal
 from conformance.embedded.simulators.responses import queued, response_id
-from conformance.embedded.simulators.schemas import request_schema
 from conformance.embedded.simulators.vendors import Operation
 
 _JSON = "application/json"
@@ -51,6 +44,7 @@ class Simulators:
         routes += [Route(path, self._stored(vendor), methods=["GET", "DELETE"]) for vendor, path in found.items()]
         routes += [
             Route(vendors.EMBEDDINGS, self._embeddings, methods=["POST"]),
+            *identity.ROUTES,
             Route("/_ready", _ready, methods=["GET"]),
             Route("/_received", self._received, methods=["GET", "DELETE"]),
         ]
@@ -60,9 +54,9 @@ class Simulators:
         async def endpoint(request: Request) -> Response:
             body = _decoded(await request.body())
             model = _model(request, body)
-            refused = _refused(operation, request, model, body)
+            refused = checking.refused(operation, request.headers, model, body)
             if refused is not None:
-                return self._say_no(refused, operation.vendor, model, request, body)
+                return self._say_no(refused, operation, model, request, body)
             return self._answer(operation, request, model, body)
 
         return endpoint
@@ -72,10 +66,10 @@ class Simulators:
         if operation.name == "responses":
             unknown = self._unknown_previous(operation.vendor, body)
             if unknown is not None:
-                return self._say_no(unknown, operation.vendor, model, request, body)
+                return self._say_no(unknown, operation, model, request, body)
             before = self.said.get((operation.vendor, str(body.get("previous_response_id"))))
             ask = replace(ask, prompt=f"{before}\n{ask.prompt}") if before else ask
-        done = answer(ask, self.cache.cached_tokens(ask))
+        done = answer(ask, self.cache.use(ask))
         keeps = operation.name == "responses" and operation.vendor in vendors.STORED_RESPONSES
         if keeps and body.get("store") is not False:
             name = operation.vendor, response_id(done)
@@ -96,15 +90,17 @@ class Simulators:
         return Refusal("not_found", ("previous_response_id",), message, "previous_response_not_found")
 
     def _stored(self, vendor: str) -> Callable[[Request], Awaitable[Response]]:
+        operation = next(each for each in vendors.OPERATIONS if (each.vendor, each.name) == (vendor, "responses"))
+
         async def endpoint(request: Request) -> Response:
             name = request.path_params["id"]
             status = vendors.missing_credential(vendor, request.headers)
             if status is not None:
-                return self._say_no(Refusal("unauthorized", status=status), vendor, "", request, None)
+                return self._say_no(Refusal("unauthorized", status=status), operation, "", request, None)
             kept = self.stored.get((vendor, name))
             if kept is None:
                 missing = Refusal("not_found", message=f"Response with id '{name}' not found.", status=404)
-                return self._say_no(missing, vendor, "", request, None)
+                return self._say_no(missing, operation, "", request, None)
             if request.method == "DELETE":
                 del self.stored[vendor, name]
                 kept = {"id": name, "object": "response", "deleted": True}
@@ -117,9 +113,9 @@ class Simulators:
         body: Any = _decoded(await request.body())
         model = _model(request, body)
         operation = Operation("openai", "embeddings", vendors.EMBEDDINGS, vendors.OPERATIONS[0].wire)
-        refused = _refused(operation, request, model, body)
+        refused = checking.refused(operation, request.headers, model, body)
         if refused is not None:
-            return self._say_no(refused, "openai", model, request, body)
+            return self._say_no(refused, operation, model, request, body)
         inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
         vector = [int(digest(inputs)[at : at + 2], 16) / 255 for at in range(0, 16, 2)]
         rows = [{"object": "embedding", "index": index, "embedding": vector} for index in range(len(inputs))]
@@ -133,9 +129,9 @@ class Simulators:
             self.journal.clear()
         return _json(200, self.journal.entries())
 
-    def _say_no(self, refused: Refusal, vendor: str, model: str, request: Request, body: object) -> Response:
-        status, said, headers = voices.spoken(refused, vendor, model)
-        self._remember(vendor, model, request, None if body is _UNREADABLE else body, status)
+    def _say_no(self, refused: Refusal, operation: Operation, model: str, request: Request, body: object) -> Response:
+        status, said, headers = voices.spoken(refused, operation.voice, model)
+        self._remember(operation.vendor, model, request, None if body is _UNREADABLE else body, status)
         return _json(status, said, headers)
 
     def _remember(self, vendor: str, model: str, request: Request, body: object, status: int) -> None:
@@ -147,24 +143,6 @@ class Simulators:
             status=status,
             headers=request.headers,
         )
-
-
-def _refused(operation: Operation, request: Request, model: str, body: object) -> Refusal | None:
-    """Why this request is refused, looking where a vendor looks first; None when it is fine."""
-    status = vendors.missing_credential(operation.vendor, request.headers)
-    if status is not None:
-        return Refusal("unauthorized", status=status)
-    if not isinstance(body, dict):
-        return Refusal("malformed")
-    beta = operation.name == "messages" and "anthropic-beta" in request.headers
-    name = "messages_beta" if beta else operation.name
-    try:
-        problems = request_schema(operation.vendor, name, model).problems(body)
-    except RecursionError:
-        return Refusal("malformed")
-    if problems:
-        return voices.of_problem(problems[0])
-    return refusal(operation.vendor, model, name, body)
 
 
 def _model(request: Request, body: object) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
@@ -24,7 +24,6 @@ Finish: TypeAlias = Literal["stop", "length", "tool_calls"]
 CREATED = 1_764_547_200
 
 _REASONING_TOKENS = {"none": 0, "minimal": 8, "low": 32, "medium": 64, "high": 128, "xhigh": 256, "max": 512}
-_CACHE_MINIMUM, _CACHE_STEP = 1024, 128  # https://platform.openai.com/docs/guides/prompt-caching
 _PROSE = (
     "A gateway stands between a client and the models it calls. It takes one request in one format, "
     "turns it into what the upstream understands, and turns the answer back. Some fields survive the "
@@ -41,8 +40,27 @@ class Tool:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A piece of a prompt; `ttl` is how long the prompt up to its end shall be cached, None: it need not be."""
+
+    text: str
+    ttl: str | None = None
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What a prompt cache did for one request: tokens read from it, and tokens written to it by time to live."""
+
+    read: int = 0
+    written: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING_CACHED = Cached()
+
+
+@dataclass(frozen=True)
 class Ask:
-    """What a request asks for, whatever its wire format."""
+    """What a request asks for, whatever its wire format; `stretches` are None where a vendor caches unasked."""
 
     vendor: str
     model: str
@@ -57,6 +75,7 @@ class Ask:
     wants_json: bool = False
     json_schema: Mapping[str, Any] | None = None
     cache_key: str = ""
+    stretches: tuple[Stretch, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,12 +89,13 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens: `completion` includes `reasoning`, `prompt` includes `cached`."""
+    """Tokens: `completion` includes `reasoning`, `prompt` includes `cached` and what was `written` to the cache."""
 
     prompt: int
     completion: int
     cached: int = 0
     reasoning: int = 0
+    written: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -118,14 +138,14 @@ class Completion:
         return self.choices[0]
 
 
-def answer(ask: Ask, cached: int = 0) -> Completion:
-    """The simulated model's answer to `ask`; `cached` of its prompt tokens came from a cache."""
+def answer(ask: Ask, cached: Cached = NOTHING_CACHED) -> Completion:
+    """The simulated model's answer to `ask`, and what a cache did for its prompt."""
     budget = _REASONING_TOKENS.get(_effort(ask), 0)
     reasoning = budget if ask.max_tokens is None else min(budget, ask.max_tokens)
     left = None if ask.max_tokens is None else ask.max_tokens - reasoning
     choices = tuple(_choice(ask, index, left) for index in range(ask.choices))
     spent = sum(len(each.pieces) + sum(count_tokens(call.arguments) for call in each.calls) for each in choices)
-    usage = Usage(count_tokens(ask.prompt), spent + reasoning, cached, reasoning)
+    usage = Usage(count_tokens(ask.prompt), spent + reasoning, cached.read, reasoning, cached.written)
     return Completion(ask, choices, usage, "The request is short and clear, so the answer is too." if reasoning else "")
 
 
@@ -228,26 +248,6 @@ def called(
     if named is not None:
         return tuple(tool for tool in tools if tool.name == named)[:1] or tuple(tools[:1])
     return (tools[0], tools[0]) if parallel and " and " in instruction else (tools[0],)
-
-
-class PromptCache:
-    """Which prompts a vendor has seen, so that a repeated one reports cached tokens as a real one does."""
-
-    def __init__(self) -> None:
-        """No prompt has been seen."""
-        self._seen: dict[tuple[str, str, str, str], tuple[str, ...]] = {}
-
-    def cached_tokens(self, ask: Ask) -> int:
-        """How many of the prompt's tokens were seen before; remembers the prompt."""
-        pieces = tuple(ask.prompt[start : start + 4] for start in range(0, len(ask.prompt), 4))
-        if len(pieces) < _CACHE_MINIMUM:
-            return 0
-        key = (ask.vendor, ask.model, ask.cache_key, digest(pieces[:_CACHE_MINIMUM]))
-        before = self._seen.get(key, ())
-        self._seen[key] = pieces
-        shared = next((at for at, (old, new) in enumerate(zip(before, pieces, strict=False)) if old != new), None)
-        common = min(len(before), len(pieces)) if shared is None else shared
-        return common - common % _CACHE_STEP if common >= _CACHE_MINIMUM else 0
 
 
 def object_of(value: object) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from conformance.embedded.simulators.chat import halves, token_logprob
@@ -249,3 +250,16 @@ def _reasoning_events(item: Json, at: Json, _done: Completion) -> Iterator[Json]
 _ITEM_EVENTS = {"message": _message_events, "function_call": _call_events, "reasoning": _reasoning_events}
 
 WIRE = Wire(read, whole, stream)
+
+
+def read_count(vendor: str, model: str, body: Json) -> Ask:
+    """What a request to count tokens asks for: nothing is cached, and nothing is answered but a number."""
+    return replace(read(vendor, model, body), stretches=())
+
+
+def count(done: Completion, _body: Json) -> Json:
+    """The tokens of a prompt."""
+    return {"object": "response.input_tokens", "input_tokens": done.usage.prompt}
+
+
+COUNT = Wire(read_count, count, stream)

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ def request_schema(vendor: str, operation: str, model: str = "") -> Schema:
     return _family_schema(vendor, operation, family(vendor, model))
 
 
+def with_betas(vendor: str, operation: str) -> str:
+    """The name of the schema that holds where a request asks for beta features."""
+    beta = f"{operation}_beta"
+    return beta if (vendor, beta) in _SCHEMAS else operation
+
+
 @cache
 def _family_schema(vendor: str, operation: str, family_name: str) -> Schema:
     return _SCHEMAS[vendor, operation](operation, family_name)
@@ -54,21 +60,30 @@ def _openapi(protocol: str, provider: str) -> dict[str, Any]:
         # The C loader reads OpenAI's 3 MB in half a second, the Python one in ten.
         document = json.load(file) if path.suffix == ".json" else yaml.load(file, Loader=yaml.CSafeLoader)
     schemas: dict[str, Any] = document["components"]["schemas"]
-    for row in fields()["optional"]:
-        if row["document"] == f"{protocol}/{provider}":
-            required = schemas[row["schema"]]["required"]
-            schemas[row["schema"]]["required"] = [name for name in required if name not in row["fields"]]
-    for row in fields()["taken"]:
-        if row["document"] == f"{protocol}/{provider}":
-            for name in row["schemas"]:
-                schemas[name]["properties"] |= row["properties"]
+    for row in _rows_of("optional", protocol, provider):
+        schemas[row["schema"]]["required"] = _others(schemas[row["schema"]], row["fields"])
+    for row in _rows_of("either", protocol, provider):
+        others = _others(schemas[row["schema"]], row["fields"])
+        schemas[row["schema"]]["anyOf"] = [{"required": [*others, name]} for name in row["fields"]]
+    for row in _rows_of("taken", protocol, provider):
+        for name in row["schemas"]:
+            schemas[name]["properties"] |= row["properties"]
     return schemas
+
+
+def _rows_of(kind: str, protocol: str, provider: str) -> list[dict[str, Any]]:
+    return [row for row in fields()[kind] if row["document"] == f"{protocol}/{provider}"]
+
+
+def _others(schema: Node, names: list[str]) -> list[str]:
+    return [name for name in schema["required"] if name not in names]
 
 
 def _openai(operation: str, _family: str, reading: Reading | None = None) -> Schema:
     names = {
         "chat_completions": "CreateChatCompletionRequest",
         "responses": "CreateResponse",
+        "input_tokens": "TokenCountsBody",
         "embeddings": "CreateEmbeddingRequest",
     }
     definitions = _openapi("openai", "official")
@@ -124,8 +139,24 @@ def _databricks(operation: str, family_name: str) -> Schema:
 
 
 def _anthropic(operation: str, _family: str) -> Schema:
-    names = {"messages": "CreateMessageParams", "messages_beta": "BetaCreateMessageParams"}
+    names = {
+        "messages": "CreateMessageParams",
+        "messages_beta": "BetaCreateMessageParams",
+        "count_tokens": "CountMessageTokensParams",
+        "count_tokens_beta": "BetaCountMessageTokensParams",
+    }
     return Schema({"$ref": names[operation]}, _openapi("anthropic", "official"))
+
+
+def _claude(vendor: str, operation: str, _family: str) -> Schema:
+    """Anthropic's schema as another vendor serves it: without what that one lacks, within an envelope of its own."""
+    anthropic = _anthropic(operation, "")
+    name = operation.removesuffix("_beta")
+    row = next(each for each in fields()["claude"] if (each["vendor"], each["operation"]) == (vendor, name))
+    lacking = {each["field"] for each in row.get("lacks", ())}
+    names = anthropic.fields() & set(row.get("fields", anthropic.fields())) - lacking
+    properties = {**_pick(anthropic, sorted(names)), **row.get("own_fields", {})}
+    return Schema(_object(properties, row["required"]), anthropic.definitions)
 
 
 def _gemini(_operation: str, _family: str) -> Schema:
@@ -143,6 +174,7 @@ def _bedrock(operation: str, _family: str) -> Schema:
 _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("openai", "chat_completions"): _openai,
     ("openai", "responses"): _openai,
+    ("openai", "input_tokens"): _openai,
     ("openai", "embeddings"): _openai,
     ("compatible", "chat_completions"): _compatible,
     ("compatible", "responses"): _compatible,
@@ -150,11 +182,22 @@ _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("azure", "responses"): _azure,
     ("databricks", "chat_completions"): _databricks,
     ("databricks", "responses"): _databricks,
-    ("anthropic", "messages"): _anthropic,
-    ("anthropic", "messages_beta"): _anthropic,
     ("gemini", "generateContent"): _gemini,
     ("bedrock", "Converse"): _bedrock,
     ("bedrock", "ConverseStream"): _bedrock,
+    ("bedrock", "CountTokens"): _bedrock,
+}
+_MESSAGES = ("messages", "messages_beta")
+_COUNT_TOKENS = ("count_tokens", "count_tokens_beta")
+_SCHEMAS |= {("anthropic", operation): _anthropic for operation in (*_MESSAGES, *_COUNT_TOKENS)}
+_SCHEMAS |= {
+    (vendor, operation): partial(_claude, vendor)
+    for vendor, operations in {
+        "bedrock": _MESSAGES,
+        "databricks": _MESSAGES,
+        "vertex": (*_MESSAGES, *_COUNT_TOKENS),
+    }.items()
+    for operation in operations
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conformance.embedded.simulators import anthropic, bedrock, chat, gemini, responses
+from conformance.embedded.simulators import anthropic, bedrock, bedrock_claude, chat, gemini, responses
 from conformance.embedded.simulators.completion import Json
 from conformance.embedded.simulators.wire import Wire
 
@@ -19,6 +19,12 @@ class Operation:
     path: str
     wire: Wire
     always_streams: bool | None = None  # None: the body's `stream` decides
+    own_voice: str = ""  # who words its refusals, where it is not the vendor's usual voice
+
+    @property
+    def voice(self) -> str:
+        """Whose words its refusals are in."""
+        return self.own_voice or self.vendor
 
     def streams(self, body: Json) -> bool:
         """Whether this request is answered as a stream."""
@@ -34,6 +40,7 @@ _CREDENTIALS = {
     "anthropic": ("x-api-key", "", 401),
     "gemini": ("x-goog-api-key", "", 403),
     "bedrock": ("authorization", "AWS4-HMAC-SHA256 ", 403),
+    "vertex": ("authorization", "Bearer ", 401),
 }
 
 # Vendors whose Responses API keeps answers, with the path to find one again.
@@ -46,21 +53,45 @@ NO_STORED_RESPONSES = {
     "databricks": "/databricks/serving-endpoints/responses/{id}",
 }
 EMBEDDINGS = "/openai/v1/embeddings"
+# LiteLLM makes Vertex' paths itself and puts none of ours before them.
+_VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
 
 OPERATIONS = (
     Operation("openai", "chat_completions", "/openai/v1/chat/completions", chat.WIRE),
     Operation("openai", "responses", "/openai/v1/responses", responses.WIRE),
+    Operation("openai", "input_tokens", "/openai/v1/responses/input_tokens", responses.COUNT),
     Operation("compatible", "chat_completions", "/compatible/v1/chat/completions", chat.WIRE),
     Operation("compatible", "responses", "/compatible/v1/responses", responses.WIRE),
     Operation("azure", "chat_completions", "/azure/openai/deployments/{model}/chat/completions", chat.WIRE),
     Operation("azure", "responses", "/azure/openai/responses", responses.WIRE),
     Operation("databricks", "chat_completions", "/databricks/serving-endpoints/chat/completions", chat.WIRE),
     Operation("databricks", "responses", "/databricks/serving-endpoints/responses", responses.WIRE),
+    Operation(
+        "databricks",
+        "messages",
+        "/databricks/serving-endpoints/anthropic/v1/messages",
+        bedrock_claude.DATABRICKS,
+        own_voice="databricks_messages",
+    ),
     Operation("anthropic", "messages", "/anthropic/v1/messages", anthropic.WIRE),
+    Operation("anthropic", "count_tokens", "/anthropic/v1/messages/count_tokens", anthropic.COUNT),
+    Operation("vertex", "count_tokens", f"{_VERTEX}/count-tokens:rawPredict", anthropic.COUNT),
+    Operation("vertex", "messages", f"{_VERTEX}/{{model}}:rawPredict", anthropic.WIRE),
+    Operation("vertex", "messages", f"{_VERTEX}/{{model}}:streamRawPredict", anthropic.WIRE),
     Operation("gemini", "generateContent", "/gemini/models/{model}:generateContent", gemini.WIRE, False),
     Operation("gemini", "generateContent", "/gemini/models/{model}:streamGenerateContent", gemini.WIRE, True),
     Operation("bedrock", "Converse", "/bedrock/model/{model}/converse", bedrock.WIRE, False),
     Operation("bedrock", "ConverseStream", "/bedrock/model/{model}/converse-stream", bedrock.WIRE, True),
+    Operation("bedrock", "messages", "/bedrock/model/{model}/invoke", bedrock_claude.WIRE, False, "bedrock_messages"),
+    Operation(
+        "bedrock",
+        "messages",
+        "/bedrock/model/{model}/invoke-with-response-stream",
+        bedrock_claude.WIRE,
+        True,
+        "bedrock_messages",
+    ),
+    Operation("bedrock", "CountTokens", "/bedrock/model/{model}/count-tokens", bedrock_claude.COUNT, False),
 )
 
 
@@ -69,3 +100,10 @@ def missing_credential(vendor: str, headers: Mapping[str, str]) -> int | None:
     name, start, status = _CREDENTIALS[vendor]
     value = headers.get(name, "")
     return None if value.startswith(start) and len(value) > len(start) else status
+
+
+def betas(headers: Mapping[str, str], body: Json) -> tuple[str, ...]:
+    """The beta features that a request to Claude asks for, in the header or, as on Bedrock and Vertex, in the body."""
+    named = headers.get("anthropic-beta", "").split(",")
+    listed = body.get("anthropic_beta")
+    return tuple(filter(None, (*map(str.strip, named), *(map(str, listed) if isinstance(listed, list) else ()))))

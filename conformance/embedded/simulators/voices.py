@@ -38,7 +38,8 @@ _SHOWN = 200
 
 @cache
 def _voices() -> dict[str, Any]:
-    return tomllib.loads(FilePath(__file__).with_name("voices.toml").read_text(encoding="utf-8"))
+    voices = tomllib.loads(FilePath(__file__).with_name("voices.toml").read_text(encoding="utf-8"))
+    return {name: {**voices.get(words.get("like"), {}), **words} for name, words in voices.items()}
 
 
 def of_problem(problem: Problem) -> Refusal:
@@ -46,22 +47,26 @@ def of_problem(problem: Problem) -> Refusal:
     return Refusal(problem.kind, problem.path, problem=problem)
 
 
-def spoken(refusal: Refusal, vendor: str, model: str) -> tuple[int, Json | list[Json], dict[str, str]]:
-    """The refusal as `vendor` says it for `model`: status, body and headers."""
-    group = family(vendor, model)
-    words = _voices()[vendor]
-    words = words[group] if group else words
-    message = refusal.message or _fill(words, refusal, vendor)
-    headers = {"x-amzn-errortype": _AWS_TYPES.get(refusal.status, "ValidationException")} if vendor == "bedrock" else {}
-    return refusal.status, _ENVELOPES[vendor](refusal, message, group), headers
+def spoken(refusal: Refusal, voice: str, model: str) -> tuple[int, Json | list[Json], dict[str, str]]:
+    """The refusal in a vendor's voice for `model`: status, body and headers."""
+    status, envelope = refusal.status, _ENVELOPES[voice]
+    headers = {"x-amzn-errortype": _AWS_TYPES.get(status, "ValidationException")} if envelope is _bedrock else {}
+    return status, envelope(refusal, words(refusal, voice, model), family(voice, model)), headers
 
 
-def _fill(words: Mapping[str, str], refusal: Refusal, vendor: str) -> str:
+def words(refusal: Refusal, voice: str, model: str) -> str:
+    """The refusal in a vendor's words, without what stands around them."""
+    group = family(voice, model)
+    templates = _voices()[voice]
+    return refusal.message or _fill(templates[group] if group else templates, refusal, voice)
+
+
+def _fill(templates: Mapping[str, str], refusal: Refusal, voice: str) -> str:
     problem = refusal.problem or Problem("unknown", refusal.path)
-    path = written(problem.path, vendor, problem.tags)
+    path = written(problem.path, voice, problem.tags)
     got = _JSON_NAMES.get(type(problem.value), "null")
     expected = [word for word in problem.expected.split(" or ") if word != "null"]
-    holder = written(problem.path[:-1], vendor, ())
+    holder = written(problem.path[:-1], voice, ())
     parts = {
         "path": path,
         "name": str(problem.path[-1]) if problem.path else "",
@@ -80,9 +85,9 @@ def _fill(words: Mapping[str, str], refusal: Refusal, vendor: str) -> str:
         "an_expected": ("one of " if len(expected) > 1 else "")
         + " or ".join(_NAMED.get(word, word) for word in expected),
         "a_got": _NAMED[got],
-        "bound": _bound(problem, words["bounds"]),
+        "bound": _bound(problem, templates["bounds"]),
     }
-    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], words[refusal.kind])
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], templates[refusal.kind])
 
 
 def _bound(problem: Problem, style: str) -> str:
@@ -103,18 +108,29 @@ def _listed(words: list[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
-def written(path: Path, vendor: str, tags: tuple[tuple[int, str], ...] = ()) -> str:
+def written(path: Path, voice: str, tags: tuple[tuple[int, str], ...] = ()) -> str:
     """A path the way the vendor writes it: `tools[0].name`, or `tools.0.custom.name` with union tags."""
-    if vendor in ("anthropic", "compatible", "databricks"):
+    if voice in _DOTTED:
         steps = [str(step) for step in path]
-        if vendor == "anthropic":
+        if _DOTTED[voice]:
             for depth, tag in sorted(tags, reverse=True):
                 steps.insert(depth, tag)
         return ".".join(steps)
-    if vendor == "gemini":
+    if voice == "gemini":
         path = tuple(_snake(step) if isinstance(step, str) else step for step in path)
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+# Who writes dots between all steps, and whether the tags of unions stand between them too.
+_DOTTED = {
+    "compatible": False,
+    "databricks": False,
+    "anthropic": True,
+    "bedrock_messages": True,
+    "databricks_messages": True,
+    "vertex": True,
+}
 
 
 def _snake(name: str) -> str:
@@ -152,6 +168,12 @@ def _anthropic(refusal: Refusal, message: str, _group: str) -> Json:
     return {"type": "error", "error": error, "request_id": f"req_{digest(message)}"}
 
 
+def _vertex(refusal: Refusal, message: str, group: str) -> Json:
+    if refusal.status == 401:  # Google itself speaks, not the model's own server
+        return {"error": {"code": 401, "message": message, "status": "UNAUTHENTICATED"}}
+    return _anthropic(refusal, message, group) | {"request_id": f"req_vrtx_{digest(message)}"}
+
+
 def _gemini(refusal: Refusal, message: str, _group: str) -> Json:
     states = {403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
     error: Json = {"code": refusal.status, "message": message}
@@ -171,7 +193,7 @@ def _bedrock(_refusal: Refusal, message: str, _group: str) -> Json:
 def _databricks(refusal: Refusal, message: str, group: str) -> Json:
     if refusal.status != 400:  # Databricks itself speaks, not the model's own server
         return {"error_code": str(refusal.status), "message": message}
-    inner = _DATABRICKS_INNER[group](refusal, message)
+    inner = _DATABRICKS_INNER[group or "claude"](refusal, message)
     return {
         "error_code": "BAD_REQUEST",
         "message": inner if isinstance(inner, str) else json.dumps(inner, separators=(",", ":")),
@@ -191,6 +213,9 @@ _ENVELOPES: dict[str, Callable[[Refusal, str, str], Json]] = {
     "anthropic": _anthropic,
     "gemini": _gemini,
     "bedrock": _bedrock,
+    "bedrock_messages": _bedrock,
     "databricks": _databricks,
+    "databricks_messages": _databricks,
+    "vertex": _vertex,
 }
 _AWS_TYPES = {403: "MissingAuthenticationTokenException", 404: "UnknownOperationException"}

@@ -18,7 +18,14 @@ CREDENTIALS = {
     "anthropic": {"x-api-key": "simulated"},
     "gemini": {"x-goog-api-key": "simulated"},
     "bedrock": {"authorization": "AWS4-HMAC-SHA256 simulated"},
+    "vertex": {"authorization": "Bearer simulated"},
 }
+
+
+def vendor_of(path: str) -> str:
+    """Whose path it is: the vendor's name is its first part, but for Vertex, whose paths are Google's own."""
+    first = path.split("/")[1]
+    return "vertex" if first == "v1" else first
 
 
 class Simulators:
@@ -30,13 +37,13 @@ class Simulators:
 
     def post(self, path: str, body: Any, *, credential: bool = True, headers: Any = None) -> httpx.Response:
         """POST a JSON value, or raw bytes, with the credential of the vendor whose path it is."""
-        sent = {**(CREDENTIALS[path.split("/")[1]] if credential else {}), **(headers or {})}
+        sent = {**(CREDENTIALS[vendor_of(path)] if credential else {}), **(headers or {})}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.send("POST", path, headers=sent, content=content)
 
     def get(self, path: str) -> httpx.Response:
         """GET a path with the credential of its vendor."""
-        return self.send("GET", path, headers=CREDENTIALS.get(path.split("/")[1], {}))
+        return self.send("GET", path, headers=CREDENTIALS.get(vendor_of(path), {}))
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One exchange; the whole answer is read."""

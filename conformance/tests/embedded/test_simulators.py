@@ -9,7 +9,7 @@ import pytest
 
 from conformance.embedded.simulators.refusals import rows
 from conformance.embedded.simulators.schemas import fields
-from conformance.tests.embedded.simulated import Simulators
+from conformance.tests.embedded.simulated import Simulators, vendor_of
 from conformance.tests.embedded.smallest import (
     ANTHROPIC,
     AZURE_CHAT,
@@ -34,7 +34,7 @@ def test_answers_a_plain_request(simulators: Simulators, path: str) -> None:
     response = simulators.post(path, BASES[path])
     assert response.status_code == 200, response.text
     [received] = simulators.get("/_received").json()
-    assert received["vendor"] == path.split("/")[1]
+    assert received["vendor"] == vendor_of(path)
     assert received["body"] == BASES[path]
     assert received["status"] == 200
 
@@ -214,7 +214,12 @@ def test_every_row_of_data_names_its_source() -> None:
         *data["databricks"]["responses_without"],
         *data["azure"]["addition"],
         *data["optional"],
+        *data["either"],
         *data["taken"],
         *data["effort"],
+        *data["claude"],
+        *(lack for row in data["claude"] for lack in row.get("lacks", ())),
+        *data["cached_from"],
+        *data["omitted_thinking"],
     ]
     assert all(row["source"] for row in listed)

@@ -155,6 +155,7 @@ def _nullable(node: Any) -> Any:
 CODEX = {"type": "message", "role": "user", "id": "msg_1", "content": [{"type": "input_text", "text": "hi"}]}
 CACHED = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
 CALL = {"id": "call_1", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+REASONING = {"type": "reasoning", "summary": []}
 CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
 
 
@@ -164,6 +165,9 @@ CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
         ("openai", "responses", "", {"input": [CODEX]}, None),
         ("azure", "responses", "", {"input": [CODEX]}, None),
         ("azure", "responses", "", {"input": [{**CODEX, "metadata": {}}]}, ("input", 0, "metadata")),
+        ("openai", "responses", "", {"input": [{**REASONING, "encrypted_content": "x"}]}, None),
+        ("azure", "responses", "", {"input": [{**REASONING, "id": "rs_1"}]}, None),
+        ("openai", "responses", "", {"input": [REASONING]}, ("input", 0, "id")),
         ("databricks", "chat_completions", CLAUDE, {"messages": [{"role": "user", "content": [CACHED]}]}, None),
         ("databricks", "chat_completions", GPT, {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, None),
         (
