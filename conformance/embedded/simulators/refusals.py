@@ -59,7 +59,7 @@ def refusal(
             continue
         for path, value in _find(seen, row["field"].split("."), ()):
             if _refused(row, value, seen):
-                return _worded(row, path, value)
+                return _worded(row, path, value, model)
     return None
 
 
@@ -107,9 +107,9 @@ _CONDITIONS: dict[str, Callable[[Any, object, Mapping[str, Any]], bool]] = {
 }
 
 
-def _worded(row: Mapping[str, Any], path: Path, value: object) -> Refusal:
+def _worded(row: Mapping[str, Any], path: Path, value: object, model: str) -> Refusal:
     shown = f"{value:g}" if isinstance(value, float) else f"'{value}'" if isinstance(value, str) else str(value)
     indexes = [str(step) for step in path if isinstance(step, int)]
     message = row["message"].replace("{value}", shown[:200]).replace("{index}", indexes[0] if indexes else "")
-    message = message.replace("{bare}", str(value)[:200])
+    message = message.replace("{bare}", str(value)[:200]).replace("{model}", model[:200])
     return Refusal(row["kind"], path, message, row.get("code"))

@@ -90,6 +90,18 @@ REFUSED = {
         "Unsupported value: 'temperature' does not support 0.5 with this model. "
         "Only the default (1) value is supported.",
     ),
+    "openai o3 effort": (
+        base(OPENAI_CHAT, model="o3", reasoning_effort="minimal"),
+        "error.message",
+        "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. "
+        "Supported values are: 'low', 'medium', and 'high'.",
+    ),
+    "azure gpt-5.2 effort": (
+        base(AZURE_RESPONSES, reasoning={"effort": "minimal"}),
+        "error.message",
+        "Unsupported value: 'minimal' is not supported with the 'gpt-5.2' model. "
+        "Supported values are: 'none', 'low', 'medium', 'high', and 'xhigh'.",
+    ),
     "azure nested": (
         base(AZURE_CHAT, stream_options={"usage": True}),
         "error.message",
