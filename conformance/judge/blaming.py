@@ -38,7 +38,9 @@ class Blame:
         text = answer.refusal or ""
         by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.asker.group.endpoint])
         endpoint = self.asker.group.endpoint
-        certain = by_itself or (dialects.refuses_field(text) and all(is_at_fault(p, endpoint, answer) for p in named))
+        alone = len(named) == 1
+        at_fault = all(is_at_fault(parameter, endpoint, answer, alone=alone) for parameter in named)
+        certain = by_itself or (dialects.refuses_field(text) and at_fault)
         if certain and not self._is_anonymous(outcome):
             self.findings.settle_by_refusal(named, answer, outcome)
             return ()

@@ -137,15 +137,16 @@ def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) 
     return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
 
 
-def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer) -> bool:
+def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer, *, alone: bool) -> bool:
     """True where a refusal names what this parameter itself sends, and not just the list that it lies in.
 
     A bridge moves things: a refused part of `system` is named as one of `messages`, where another parameter lies.
+    It renames them, too: where the refusal names this parameter `alone`, the bridge's name counts as well.
     """
     body = parameter.bodies[endpoint]
     named = [name for name in dialects.offenders(answer.refusal or "") if dialects.blames(name, tuple(body))]
     own = frozenset(_names_in(body))
-    return any(dialects.ends_in(name, own) for name in named)
+    return any(dialects.ends_in(name, own, bridged=alone) for name in named)
 
 
 def _names_in(value: Any) -> Iterator[str]:

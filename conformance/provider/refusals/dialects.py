@@ -80,8 +80,8 @@ class _Tables:
     elsewhere: tuple[tuple[re.Pattern[str], str], ...]
     allowed: tuple[re.Pattern[str], ...]
     codes: Mapping[str, frozenset[str]]
-    bridged: Mapping[str, str]
-    wholly_bridged: frozenset[str]
+    bridged: Mapping[str, Sequence[str]]
+    wholly_bridged: Mapping[str, str]
 
 
 def compiled(row: Mapping[str, Any]) -> re.Pattern[str]:
@@ -101,7 +101,7 @@ def _tables() -> _Tables:
         allowed=tuple(map(compiled, data["allowed"])),
         codes={name: frozenset(codes) for name, codes in data["codes"].items()},
         bridged=data["bridged"],
-        wholly_bridged=frozenset(data["wholly_bridged"]),
+        wholly_bridged=data["wholly_bridged"],
     )
 
 
@@ -198,8 +198,8 @@ def refuses_field(text: str) -> bool:
 def whole_fields(text: str) -> frozenset[str]:
     """Of the offenders that a refusal blames, the request fields and paths of fields, without parts of a list."""
     whole = {snake(name) for name in offenders(text) if re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", name)}
-    tables = _tables()
-    return frozenset(whole | {tables.bridged[name] for name in whole & tables.wholly_bridged})
+    bridged = _tables().wholly_bridged
+    return frozenset(whole | {bridged[name] for name in whole & bridged.keys()})
 
 
 def names_all(text: str, fields: Iterable[str]) -> bool:
@@ -249,13 +249,16 @@ def blames(offender: str, fields: tuple[str, ...]) -> bool:
     steps = [snake(step) for step in re.split(r"[.\[\]]+", offender) if step and not step.isdecimal()]
     if len(steps) > 1 and steps[0] == "body":
         steps = steps[1:]
-    return bool(steps) and (steps[0] in fields or _tables().bridged.get(steps[0]) in fields)
+    return bool(steps) and not {steps[0], *_tables().bridged.get(steps[0], ())}.isdisjoint(fields)
 
 
-def ends_in(offender: str, names: Collection[str]) -> bool:
-    """True where an offender's path ends in one of these fields, however spelled, and not at a place in a list."""
-    step = re.split(r"[.\[\]]+", offender.rstrip("]"))[-1]
-    return snake(step) in names or _tables().bridged.get(snake(step)) in names
+def ends_in(offender: str, names: Collection[str], *, bridged: bool) -> bool:
+    """True where an offender's path ends in one of these fields, however spelled, and not at a place in a list.
+
+    With `bridged`, the name may also be the one that a bridge has for such a field.
+    """
+    step = snake(re.split(r"[.\[\]]+", offender.rstrip("]"))[-1])
+    return step in names or (bridged and not set(_tables().bridged.get(step, ())).isdisjoint(names))
 
 
 def mentions(text: str, fields: Iterable[str]) -> bool:
