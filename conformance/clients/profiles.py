@@ -74,11 +74,6 @@ def renewed(
     return {"schema_version": SCHEMA_VERSION, "families": dict(families), "profiles": kept}
 
 
-def family_of(document: ProfilesDocument, model: str) -> str:
-    """The family that a model's name belongs to, or `unknown`."""
-    return next((family for family in document["families"] if family in model), "unknown")
-
-
 def bodies(document: ProfilesDocument, endpoints: Iterable[str], family: str) -> list[tuple[str, dict[str, Any]]]:
     """What clients send to these endpoints for a model of this family: each endpoint and body once."""
     wanted = frozenset(endpoints)

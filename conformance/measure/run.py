@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import load_profiles
 from conformance.exchange.sender import Traffic
 from conformance.matrix.document import Matrix
 from conformance.measure import outputs
@@ -25,6 +26,7 @@ from conformance.measure.standings import Standings
 from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.provider.table import SupportTable, load_table
+from conformance.readiness.section import with_clients
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument
 from conformance.secrets.leaks import Watch
@@ -82,8 +84,8 @@ class Run:
 
     @cached_property
     def matrix(self) -> Matrix:
-        """Every planned cell with its verdict."""
-        return self.replay.matrix()
+        """Every planned cell with its verdict, and which clients work with which models."""
+        return with_clients(self.replay.matrix(), self.registry, load_profiles())
 
     @cached_property
     def standings(self) -> Standings:

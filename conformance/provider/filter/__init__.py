@@ -169,9 +169,13 @@ _ACTIONS: Mapping[str, Callable[[dict[str, Any], _Step, _Recipe, _Changes], None
 
 
 def _value(value: Any, step: _Step) -> str:
-    """How the registry's ids spell a value of this parameter."""
+    return value_name(value, step.remedy)
+
+
+def value_name(value: Any, remedy: Mapping[str, Any]) -> str:
+    """How the registry's ids spell a value of the parameter that a row of `remedies.json` is about."""
     name = spelled(value)
-    names: Mapping[str, str] = step.remedy.get("spelled", {})
+    names: Mapping[str, str] = remedy.get("spelled", {})
     return names.get(name, name) if isinstance(value, dict) else name
 
 
@@ -209,11 +213,15 @@ def remedies() -> dict[str, Any]:
     return data
 
 
+def stated_place(name: str, endpoint: str) -> tuple[str, ...] | None:
+    """The steps to where `remedies.json` says that a parameter lies; None where its name says it."""
+    stated = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
+    return None if stated is None else tuple(steps_of(stated))
+
+
 def _at(name: str, endpoint: str) -> tuple[str, ...]:
     """The steps to where a parameter lies in a body, `[]` for each item of a list."""
-    stated = remedies()["remedies"].get(name, {}).get("at", {}).get(endpoint)
-    path = name.rpartition("+")[2] if stated is None else stated
-    return tuple(steps_of(path))
+    return stated_place(name, endpoint) or tuple(steps_of(name.rpartition("+")[2]))
 
 
 def _recipe(table: SupportTable, question: Question) -> _Recipe:
