@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conformance.errors import first_of
 from conformance.matrix.document import Matrix
@@ -20,25 +20,28 @@ _NAMED = 3
 
 
 class Shown(NamedTuple):
-    """How a readiness looks: its sign and colour in a terminal, and in words."""
+    """How a readiness looks: as this verdict does, and in words."""
 
-    sign: Sign
+    verdict: Verdict
     title: str
     meaning: str
+
+    @property
+    def sign(self) -> Sign:
+        """One character, and its colour in a terminal."""
+        return OF_VERDICT[self.verdict]
 
 
 #: In the order of a legend, best first.
 SHOWN: Mapping[Readiness, Shown] = {
-    Readiness.WORKS: Shown(OF_VERDICT[Verdict.HONOURED], "works", "Everything that the client sends is taken."),
+    Readiness.WORKS: Shown(Verdict.HONOURED, "works", "Everything that the client sends is taken."),
     Readiness.LOSES: Shown(
-        OF_VERDICT[Verdict.IGNORED],
-        "works, but loses something",
-        "It works, but something that it sends has no effect.",
+        Verdict.IGNORED, "works, but loses something", "It works, but something that it sends has no effect."
     ),
     Readiness.UNKNOWN: Shown(
-        OF_VERDICT[Verdict.INCONCLUSIVE], "not known", "This run does not tell about something that the client sends."
+        Verdict.INCONCLUSIVE, "not known", "This run does not tell about something that the client sends."
     ),
-    Readiness.BREAKS: Shown(OF_VERDICT[Verdict.REJECTED], "breaks", "Something that the client sends is refused."),
+    Readiness.BREAKS: Shown(Verdict.REJECTED, "breaks", "Something that the client sends is refused."),
 }
 
 
@@ -139,3 +142,24 @@ def by_model(matrix: Matrix) -> Iterator[tuple[str, dict[str, ReadinessRow]]]:
         found[row["client"]] = row
     if model is not None:
         yield model, found
+
+
+def for_page(matrix: Matrix, models: Sequence[str]) -> dict[str, Any] | None:
+    """All clients as the page's script reads them: a letter for each model and client, the readiness's first one.
+
+    A dot stands where the matrix does not tell; None where it tells of no clients.
+    """
+    section = matrix.get("clients")
+    if section is None:
+        return None
+    names = [profile["client"] for profile in section["profiles"]]
+    found = dict(by_model(matrix))
+    rows = [
+        "".join(row["readiness"][0] if (row := found.get(model, {}).get(name)) else "." for name in names)
+        for model in models
+    ]
+    shown = [
+        {"letter": each.value[0], "title": told.title, "meaning": told.meaning, "verdict": told.verdict.value}
+        for each, told in SHOWN.items()
+    ]
+    return {"profiles": section["profiles"], "rows": rows, "readiness": shown}

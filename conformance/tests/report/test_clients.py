@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from conformance.report import badges, shapes, tables, terminal
 from conformance.report.clients import summaries
+from conformance.report.page import render_page
 from conformance.tests.helpers.agents import field, matrix_of_agents, row, with_agents
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
+from conformance.tests.helpers.parsed_page import Parsed, packet
 
 hostile = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=30))
 
@@ -110,6 +112,40 @@ class TestTables:
         for text in (tables.as_markdown(matrix), terminal.rendered(matrix, 80, False)):
             assert all(char.isprintable() or char in "\n\t" for char in text)
         assert all(re.fullmatch(r"(clients/)?[a-z0-9_][a-z0-9._~-]{0,90}", each) for each in badges.badges_of(matrix))
+
+
+class TestPage:
+    """What the page's script draws from, and what stands there without it."""
+
+    def test_data(self) -> None:
+        """Given two clients, when the page's data is read, then each model has a letter for each, and its packet how
+        each does; an older matrix has none."""
+        parsed = Parsed(render_page(matrix_of_agents({"codex": "wb", "pi": "lu"})))
+        assert parsed.data["clients"]["rows"] == ["wl", "bu"]
+        assert [each["client"] for each in parsed.data["clients"]["profiles"]] == ["codex", "pi"]
+        told = packet(parsed, "model-1")["clients"]
+        assert told["codex"]["ways"][0]["fields"][0]["field"] == "store:false"
+        assert told["pi"]["readiness"] == "unknown"
+        assert Parsed(render_page(matrix_with([cell()]))).data["clients"] is None
+
+    def test_a_model_that_no_client_speaks_of(self) -> None:
+        """Given a model without rows, when the page's data is read, then it has dots, and the others their letters."""
+        matrix = with_agents(matrix_with([cell("a"), cell("b")]), [row("codex", "b", "works")])
+        assert Parsed(render_page(matrix)).data["clients"]["rows"] == [".", "w"]
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_hostile_texts_stay_text(self, text: str) -> None:
+        """Given a hostile text in every place, when the page is parsed, then it has the elements that it always has."""
+
+        def elements(text: str) -> list[str]:
+            matrix = with_agents(matrix_with([cell(text)]), [row(text, text, "breaks", [field(text, "breaks")])])
+            for profile in matrix["clients"]["profiles"]:
+                profile["title"] = profile["version"] = profile["captured_at"] = text
+            page = render_page(matrix)
+            assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", page)
+            return [tag for tag, _ in Parsed(page).elements]
+
+        assert elements(text) == elements("harmless")
 
 
 def test_files_of_clients(tmp_path: Path) -> None:
