@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -29,6 +30,12 @@ def load_profiles(path: Path = FILE) -> ProfilesDocument:
         raise ClientError(f"{path} is no file of profiles: {wrong}")
     found: ProfilesDocument = document
     return found
+
+
+@functools.cache
+def shipped_profiles() -> ProfilesDocument:
+    """The captured profiles that come with the package, read once."""
+    return load_profiles()
 
 
 def write_profiles(path: Path, document: ProfilesDocument) -> None:

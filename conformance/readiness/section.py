@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from conformance.matrix.document import Matrix, by_model
 from conformance.matrix.packing import Block, Packed
 from conformance.parameters import Registry
+from conformance.plan.cells import body_key
 from conformance.readiness.families import family_of, requests_for
-from conformance.readiness.forecast import Asked, by_plane, forecast
+from conformance.readiness.forecast import forecast
+from conformance.readiness.meeting import Asked, by_plane
 from conformance.readiness.needs import needs_of
+from conformance.readiness.proof import ProofsByBody
 from conformance.readiness.shapes import shapes_of
 from conformance.schemas.documents import ClientProfile, ClientRequest, ClientsSection, ProfilesDocument, ReadinessRow
 
+#: Gives what became of clients' whole bodies with a model.
+Proofs: TypeAlias = Callable[[str], ProofsByBody]
 
-def with_clients(matrix: Matrix, registry: Registry, profiles: ProfilesDocument) -> Matrix:
-    """A matrix with what it says about the clients that were captured."""
+
+def no_proofs(_model: str) -> ProofsByBody:
+    """The proofs of a run that asked no whole bodies."""
+    return {}
+
+
+def with_clients(matrix: Matrix, registry: Registry, profiles: ProfilesDocument, proofs: Proofs = no_proofs) -> Matrix:
+    """A matrix with what it says about the clients that were captured, and what was proved of them."""
     clients: ClientsSection = {
         "profiles": [
             {
@@ -26,20 +38,22 @@ def with_clients(matrix: Matrix, registry: Registry, profiles: ProfilesDocument)
             }
             for each in profiles["profiles"]
         ],
-        "readiness": Packed(_blocks(matrix, registry, profiles)),
+        "readiness": Packed(_blocks(matrix, registry, profiles, proofs)),
     }
     return {**matrix, "clients": clients}
 
 
-def _blocks(matrix: Matrix, registry: Registry, profiles: ProfilesDocument) -> Iterator[Block[ReadinessRow]]:
+def _blocks(
+    matrix: Matrix, registry: Registry, profiles: ProfilesDocument, proofs: Proofs
+) -> Iterator[Block[ReadinessRow]]:
     """The rows of one model after another."""
     asking = _Asking(registry)
     for model, cells in by_model(matrix):
         family, there = family_of(profiles, model), by_plane(cells)
-        rows = []
+        proved, rows = proofs(model), []
         for profile in profiles["profiles"]:
             captured, asked = asking.of(profile, family)
-            rows.append(forecast(profile["client"], model, captured, asked, there))
+            rows.append(forecast(profile["client"], model, captured, asked, there, proved))
         yield Block(rows)
 
 
@@ -61,4 +75,5 @@ class _Asking:
     def _asked(self, request: ClientRequest) -> Asked:
         shapes = self._shapes.get(request["endpoint"])
         needs = needs_of(request["body"], shapes) if shapes else None
-        return Asked(request["way"], request["turn"], request["endpoint"], request["mode"], needs)
+        key = body_key(request["endpoint"], request["body"])
+        return Asked(request["way"], request["turn"], request["endpoint"], request["mode"], key, needs)

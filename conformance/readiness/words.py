@@ -47,6 +47,11 @@ _WHY_UNKNOWN: Mapping[str, str] = {
 _NAMED = 4
 
 
+def refused_by(name: str | None) -> str:
+    """Who refused, as the end of a reason; empty where nobody knows."""
+    return _BY.get(name, "")
+
+
 def worst(found: Iterable[Readiness]) -> Readiness:
     """The worst of some; with none of them it works."""
     return max(found, key=list(Readiness).index, default=Readiness.WORKS)
@@ -71,7 +76,7 @@ def told_of_fields(readiness: Readiness, fields: Sequence[ReadinessField], first
 
 def _refusals(fields: Sequence[ReadinessField], first: int) -> Iterator[str]:
     for by in dict.fromkeys(field["rejected_by"] for field in fields):
-        yield _names([field for field in fields if field["rejected_by"] == by], first) + _BY.get(by, "")
+        yield _names([field for field in fields if field["rejected_by"] == by], first) + refused_by(by)
 
 
 def _unknowns(fields: Sequence[ReadinessField], first: int) -> Iterator[str]:

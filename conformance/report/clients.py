@@ -103,6 +103,8 @@ def _because(readiness: Readiness, row: ReadinessRow) -> Iterable[str]:
         return ()
     best = row["ways"][0] if row["ways"] else None
     fields = fields_that(readiness, best["fields"]) if best else []
+    if best and not fields and readiness is Readiness.BREAKS:
+        fields = list(dict.fromkeys(name for proof in best.get("proofs", ()) for name in proof["fields"]))
     return fields or [(best["reason"] if best else row["reason"]).removeprefix("not known: ")]
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
 
 CLIENT_COLUMNS = (
     "gateway", "software", "version", "measured_at", "client", "client_version", "captured_at", "model", "route",
-    "readiness", "way", "endpoint", "breaks_on", "loses", "not_known", "reason",
+    "readiness", "proved", "forecast", "way", "endpoint", "breaks_on", "loses", "not_known", "reason",
 )  # fmt: skip
 
 #: What makes a spreadsheet calculate: a sign (also of full width) at the start, or behind half of Europe's separator.
@@ -85,6 +85,8 @@ def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
             row["model"],
             routes.get(row["model"]),
             row["readiness"],
+            _STATES[bool(way and way.get("proofs"))],
+            way and way.get("forecast", way["readiness"]),
             row["way"],
             way and way["endpoint"],
             *(" ".join(clients.fields_that(each, fields)) for each in _WORSE),

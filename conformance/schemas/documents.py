@@ -121,8 +121,28 @@ class ReadinessField(TypedDict):
     unsent: bool
 
 
+class ProofRow(TypedDict):
+    """What became of a client's whole body, asked as the client sends it. `fields` are those that a refusal names."""
+
+    verdict: VerdictName
+    rejected_by: RejectedByName | None
+    reason: str
+    fields: list[str]
+    evidence: list[str]
+    roles: list[RoleName]
+
+
+class ReadinessProof(ProofRow):
+    """A proof, and which request of the client it is about."""
+
+    turn: int
+
+
 class ReadinessWay(TypedDict):
-    """How a client does in one manner of running it. The endpoint and mode are those of the request that decides."""
+    """How a client does in one manner of running it. The endpoint and mode are those of the request that decides.
+
+    `proofs` are there where whole bodies were asked, and `forecast` is what the cells alone say then.
+    """
 
     way: str
     endpoint: ClientEndpointName
@@ -131,6 +151,8 @@ class ReadinessWay(TypedDict):
     readiness: ReadinessName
     reason: str
     fields: list[ReadinessField]
+    forecast: NotRequired[ReadinessName]
+    proofs: NotRequired[list[ReadinessProof]]
 
 
 class ReadinessRow(TypedDict):
@@ -196,6 +218,8 @@ class RecordedModel(TypedDict):
 class RecordedRun(TypedDict):
     """One run of a recording. `number` is 0 where it is absent; requests carry it in their repetition.
 
+    `clients` are those whose whole bodies the run asked.
+
     `litellm` says whether the run used LiteLLM's own switches, where the gateway's software does not tell;
     `models` are rows of models that were listed otherwise then.
     """
@@ -208,6 +232,7 @@ class RecordedRun(TypedDict):
     endpoints: list[str]
     exhaustive: bool
     selection: str | None
+    clients: NotRequired[list[str]]
     shard: NotRequired[str]
     number: NotRequired[int]
     litellm: NotRequired[bool]

@@ -62,12 +62,17 @@ function verdict({ row, client }, { ways, reason }) {
   );
 }
 
-function pairs({ client }, { family }) {
+function pairs({ client }, { family, ways }) {
   const { title, version, captured_at } = DATA.clients.profiles[client];
   const rows = [
     ["Captured", foreign(`${title} ${version}, ${captured_at}. A newer release may send other fields.`, 300)],
     ["Requests", ["as it sends them to models of the family ", foreign(family, 80)]],
-    ["Measured", "A forecast: what the cells of this model say about each field that the client sends."],
+    [
+      "Measured",
+      ways.some(({ proofs }) => proofs)
+        ? "Whole requests were asked as the client sends them: that is proof. The rest is a forecast from the cells."
+        : "A forecast: what the cells of this model say about each field that the client sends.",
+    ],
     ...(DATA.gateway.simulated ? [["Upstream", "a simulator, not the vendor"]] : []),
   ];
   return make(
@@ -86,6 +91,7 @@ function wayBlock(agent, way, doors) {
       make("span", { class: "hint" }, foreign(`${way.endpoint}, ${way.mode}`)),
     ],
     make("p", {}, foreign(way.reason, 3000)),
+    (way.proofs ?? []).map(proofBlock),
     way.fields.length > 0 &&
       make(
         "ul",
@@ -94,6 +100,22 @@ function wayBlock(agent, way, doors) {
       ),
     way.fields.some(({ parameter }) => parameter === null) && make("p", { class: "hint" }, UNMEASURED),
     agentMend(agent, way),
+  );
+}
+
+/** What became of one whole request. */
+function proofBlock({ turn, verdict, reason, evidence }) {
+  return make(
+    "details",
+    {},
+    make(
+      "summary",
+      {},
+      make("span", { class: `c small v-${verdict}`, "aria-hidden": "true" }),
+      ` Asked whole: request ${turn} is ${verdict}`,
+    ),
+    make("blockquote", {}, foreign(reason, 3000)),
+    evidence.map((ref) => make("p", {}, make("code", { class: "ref" }, foreign(ref, 300)))),
   );
 }
 
