@@ -46,7 +46,21 @@ def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter
                     wanted.update(shapes.replayed.get(name, ()))
                 for others in needs.values.values():
                     wanted.update(others)
-    return registry.known(tuple(wanted))
+    return registry.known(tuple(wanted | _built_on(wanted, registry)))
+
+
+def _built_on(names: set[str], registry: Registry) -> set[str]:
+    """What parameters build on, and what that builds on in turn: asked beside them, it tells who is to blame."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        parameter = registry.by_id[waiting.pop()]
+        contexts = registry.contexts.get(parameter.context, {}) if parameter.context else {}
+        needed = {contexts[endpoint].parameter for endpoint in parameter.bodies if endpoint in contexts}
+        needed |= {parameter.after, parameter.against} & registry.by_id.keys()
+        waiting += needed - found
+        found |= needed
+    return found
 
 
 def bodies_of(profiles: ProfilesDocument, registry: Registry, clients: Sequence[str]) -> Bodies:
