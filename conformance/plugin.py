@@ -54,6 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--concurrency", metavar="N", type=int, default=8, help="how many requests are sent at the same time (8)")
     add("--parameters", metavar="SET", help="core, all, or a list (core; in replays, what was recorded)")
     add("--endpoints", metavar="LIST", help="chat_completions, responses, messages (all; in replays, as recorded)")
+    add(
+        "--clients",
+        metavar="LIST",
+        help="only what these clients need, and with --live their whole requests too: codex, pi, …",
+    )
     add("--exhaustive", action="store_true", help="test each parameter in a request of its own")
     add(
         "--resume",

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import load_profiles
 from conformance.errors import ConformanceError, ReportError
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
+from conformance.readiness.section import with_clients
 from conformance.report.page import cell_fragment, write_page
 from conformance.types import CellKey, Endpoint, Mode
 
@@ -60,8 +62,8 @@ def shipped_page(target: Path, cassettes: Path) -> None:
     """Write the page of the recording in `cassettes/embedded`."""
     folder, registry = Folder(cassettes / "embedded"), load_registry()
     document = folder.read_gateway()
-    replay = Replay(folder, document, registry)
-    write_page(target, replay.matrix(), folder, registry=registry)
+    matrix = with_clients(Replay(folder, document, registry).matrix(), registry, load_profiles())
+    write_page(target, matrix, folder, registry=registry)
 
 
 def take(picture: Path, cassettes: Path, opened: Browser) -> None:

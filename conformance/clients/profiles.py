@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -29,6 +30,12 @@ def load_profiles(path: Path = FILE) -> ProfilesDocument:
         raise ClientError(f"{path} is no file of profiles: {wrong}")
     found: ProfilesDocument = document
     return found
+
+
+@functools.cache
+def shipped_profiles() -> ProfilesDocument:
+    """The captured profiles that come with the package, read once."""
+    return load_profiles()
 
 
 def write_profiles(path: Path, document: ProfilesDocument) -> None:
@@ -72,11 +79,6 @@ def renewed(
     profiles = {each["client"]: each for each in (*(old["profiles"] if old else ()), *new)}
     kept = [profiles[name] for name in order if name in profiles]
     return {"schema_version": SCHEMA_VERSION, "families": dict(families), "profiles": kept}
-
-
-def family_of(document: ProfilesDocument, model: str) -> str:
-    """The family that a model's name belongs to, or `unknown`."""
-    return next((family for family in document["families"] if family in model), "unknown")
 
 
 def bodies(document: ProfilesDocument, endpoints: Iterable[str], family: str) -> list[tuple[str, dict[str, Any]]]:

@@ -52,7 +52,7 @@ class Estimate:
 
 
 def estimate(groups: Iterable[tuple[Group, int]], prices: Mapping[str, Price]) -> Estimate:
-    """Reckon what groups take that are settled in so many requests each."""
+    """Reckon what groups take whose parameters are settled in so many requests each; bodies of clients come on top."""
     requests = sent = received = 0
     usd, models = 0.0, set()
     shapes: dict[tuple[object, ...], int] = {}
@@ -62,10 +62,13 @@ def estimate(groups: Iterable[tuple[Group, int]], prices: Mapping[str, Price]) -
             shapes[shape] = sum(len(str(p.bodies[group.endpoint])) for p in group.parameters)
         baseline = len(group.request(dict(group.entry.caps[0])).content)
         tokens = (count * baseline + shapes[shape]) // BYTES_PER_TOKEN
-        requests, sent, received = requests + count, sent + tokens, received + count * MOST_OUTPUT
+        whole = [group.whole(body) for body in group.bodies]
+        tokens += sum(len(request.content) for request in whole) // BYTES_PER_TOKEN
+        answered = count * MOST_OUTPUT + sum(map(_most_output, whole))
+        requests, sent, received = requests + count + len(whole), sent + tokens, received + answered
         models.add(group.model.id)
         if price := prices.get(group.model.id):
-            usd += tokens * price.input + count * MOST_OUTPUT * price.output
+            usd += tokens * price.input + answered * price.output
     unpriced = tuple(sorted(models - prices.keys()))
     return Estimate(requests, sent, received, usd, len(models) - len(unpriced), unpriced)
 
@@ -113,8 +116,7 @@ class Budget:
         price = self.prices.get(request.model)
         if price is None or self.usd is None or request.fetch:
             return 0.0
-        cap = max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
-        return len(request.content) / BYTES_PER_TOKEN * price.input + cap * price.output
+        return len(request.content) / BYTES_PER_TOKEN * price.input + _most_output(request) * price.output
 
     def _cost_of(self, request: Request, response: Response, answer: Answer) -> float | None:
         if self.usd is None or answer.refusal is not None:
@@ -126,6 +128,11 @@ class Budget:
                 if sent in usage and received in usage:
                     told.append(_count(usage[sent]) * price.input + _count(usage[received]) * price.output)
         return max(told, default=None)
+
+
+def _most_output(request: Request) -> int:
+    """The most tokens that an answer may have, as far as its request says."""
+    return max((n for name in _CAPS if isinstance(n := request.body.get(name), int)), default=MOST_OUTPUT)
 
 
 def price_from(row: Mapping[str, Any]) -> Price | None:

@@ -40,15 +40,21 @@ def settle(group: Group, *, exhaustive: bool = False, litellm: bool = False) -> 
 
 
 def _settle(group: Group, exhaustive: bool, litellm: bool) -> Ask[Found]:
+    group, start = yield from begun(group)
+    if start.baseline is None or not answer_of(start.baseline).ok:
+        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(start.baseline))
+    return (yield from _settle_with(start, start.baseline, group, exhaustive, litellm))
+
+
+def begun(group: Group) -> Ask[tuple[Group, Start]]:
+    """A group by the name that it can be asked by, and its cap and baseline."""
     start = yield from negotiate(group)
     by_name = group.by_name()
     refused = start.baseline is not None and is_refusal(answer_of(start.baseline))
     if by_name and refused:  # not every key may ask for a deployment by its id
         group = by_name
         start = yield from negotiate(group)
-    if start.baseline is None or not answer_of(start.baseline).ok:
-        return dict.fromkeys((p.id for p in group.parameters), _no_baseline(start.baseline))
-    return (yield from _settle_with(start, start.baseline, group, exhaustive, litellm))
+    return group, start
 
 
 def _no_baseline(exchange: Exchange | None) -> Outcome:

@@ -189,9 +189,16 @@ def supported_percent(tally: Mapping[Verdict, int]) -> int | None:
 
 
 def dump_matrix(matrix: Matrix) -> Iterator[str]:
-    """A matrix as JSON text with one cell to a line, a piece for each model."""
-    head = json.dumps({name: part for name, part in matrix.items() if name != "cells"}, indent=1)
-    yield f'{head[:-2]},\n "cells": ['
+    """A matrix as JSON text with one cell to a line, a piece for each model; so with each client's readiness."""
+    head = json.dumps({name: part for name, part in matrix.items() if name not in ("cells", "clients")}, indent=1)
+    yield f"{head[:-2]},\n"
+    if clients := matrix.get("clients"):
+        profiles = ",\n".join(map(json.dumps, clients["profiles"]))
+        yield f' "clients": {{"profiles": [\n{profiles}\n], "readiness": ['
+        for number, row in enumerate(clients["readiness"]):
+            yield f"{',' if number else ''}\n{json.dumps(row, separators=(',', ':'))}"
+        yield "\n]},\n"
+    yield ' "cells": ['
     between = "\n"
     for _, cells in by_model(matrix):
         yield between + ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in cells)

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
+from conformance.clients.profiles import shipped_profiles
 from conformance.errors import CassetteError
 from conformance.measure.interruption import Interruption
 from conformance.measure.settings import Settings
@@ -18,6 +19,7 @@ from conformance.parameters import Registry
 from conformance.plan.cells import select_endpoints
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.target import Target
+from conformance.readiness.whole import needed_by, select_clients
 from conformance.schemas.documents import GatewayDocument
 from conformance.types import Endpoint, Parameter
 
@@ -28,7 +30,8 @@ class Job:
 
     `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
     its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
-    either: this run replaces whatever lies in the folder, when it is done.
+    either: this run replaces whatever lies in the folder, when it is done. `clients` are those whose whole bodies
+    are asked.
     """
 
     target: Target | None
@@ -37,6 +40,7 @@ class Job:
     registry: Registry
     parameters: tuple[Parameter, ...]
     endpoints: tuple[Endpoint, ...]
+    clients: tuple[str, ...] = ()
     selection: str | None = None
     shard: Shard | None = None
     concurrency: int = 8
@@ -68,13 +72,16 @@ def job_from(
             f"the recording in {folder.path} is {f'shard {was}' if was else 'of all models'}, and not shard "
             f"{shard}; leave --shard out, or record into another folder with --cassettes"
         )
-    chosen = option.parameters or ",".join(before.get("parameters", ())) or "core"
+    clients = option.clients or ",".join(before.get("clients", ()))
+    profiles = select_clients(shipped_profiles(), clients)
+    parameters = option.parameters or ",".join(before.get("parameters", ())) or ("" if clients else "core")
     return Job(
         target=settings.target,
         gateway=settings.gateway,
         cassettes=settings.cassettes,
         registry=registry,
-        parameters=registry.select(chosen),
+        parameters=registry.select(parameters) if parameters else needed_by(profiles, registry),
+        clients=tuple(each["client"] for each in profiles["profiles"]) if clients else (),
         endpoints=select_endpoints(option.endpoints or ",".join(before.get("endpoints", ()))),
         selection=settings.selection or before.get("selection"),
         shard=shard or was,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import shipped_profiles
 from conformance.discover.listing import Discovered, discover
 from conformance.embedded import embedded_gateway, is_compromised
 from conformance.errors import CassetteError, ConformanceError, NothingShownError, first_of
@@ -34,6 +35,7 @@ from conformance.measure.runs import (
 )
 from conformance.plan.cells import Plan, make_plan, select_models
 from conformance.provider.target import Target
+from conformance.readiness.whole import bodies_of
 from conformance.schemas.documents import GatewayDocument, RecordedRun
 from conformance.secrets.leaks import Watch
 from conformance.secrets.scrubbing import Scrubber
@@ -67,7 +69,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
         stays = needed_beside(run, earlier, discovered.models)
         if stays and job.recorded is not None and not job.resume:
             _refuse_beside(discovered, job.recorded, folder)
-        plan = make_plan(chosen, job.registry, job.parameters, job.endpoints, number_of(run))
+        bodies = bodies_of(shipped_profiles(), job.registry, job.clients)
+        plan = make_plan(chosen, job.registry, job.parameters, job.endpoints, number_of(run), bodies)
         _refuse_open_secrets(watch, discovered, job)
         budget = Budget(job.budget_requests, job.budget_usd, discovered.prices)
         for line in _announced(discovered, plan, job):
@@ -100,6 +103,8 @@ def _run_row(job: Job, discovered: Discovered) -> tuple[RecordedRun, list[Record
         "exhaustive": job.exhaustive,
         "endpoints": [endpoint.value for endpoint in job.endpoints],
     }
+    if job.clients:
+        run["clients"] = list(job.clients)
     if job.shard:
         run["shard"] = str(job.shard)
     if job.resume and before:
@@ -153,6 +158,7 @@ def _refuse_other_recording(
         ("--models", left_out if job.selection else []),
         ("--parameters", _without(recorded["run"]["parameters"], [each.id for each in job.parameters])),
         ("--endpoints", _without(recorded["run"]["endpoints"], job.endpoints)),
+        ("--clients", _without(recorded["run"].get("clients", []), job.clients)),
     ):
         if names:
             raise CassetteError(
@@ -199,6 +205,8 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
             if (group.endpoint, group.mode) not in each:
                 each[group.endpoint, group.mode] = fewest_requests(group, exhaustive=job.exhaustive)
         cost = estimate(((group, each[group.endpoint, group.mode]) for group in plan.groups), discovered.prices)
+        if job.clients:
+            yield f"clients, asked whole: {first_of(job.clients, 20)}"
         yield (
             f"measuring {plan.size} cells: at least {cost.requests} requests to {len(plan.models)} models, "
             f"{job.concurrency} at a time; each refusal needs a few more"

@@ -33,6 +33,7 @@ _SAME = (
     (("run", "parameters"), "parameters"),
     (("run", "endpoints"), "endpoints"),
     (("run", "exhaustive"), "--exhaustive"),
+    (("run", "clients"), "--clients"),
     (("run", "selection"), "--models"),
     (("models",), "list of models"),
     (("left_out",), "list of models left out"),
@@ -109,7 +110,8 @@ def _at(document: Any, path: Sequence[str]) -> Any:
     for name in path:
         document = document.get(name)
     if path == ("earlier",):
-        return [{name: run[name] for name in ("parameters", "endpoints", "exhaustive")} for run in document or ()]
+        planned = ("parameters", "endpoints", "exhaustive", "clients")
+        return [{name: run.get(name) for name in planned} for run in document or ()]
     return document
 
 

@@ -11,9 +11,10 @@ from conformance.errors import CassetteError
 from conformance.matrix.document import model_from
 from conformance.measure.runs import measured_by, models_of, number_of, runs_of
 from conformance.parameters import Registry
-from conformance.plan.cells import Group, Plan, groups_for, make_plan, select_models
+from conformance.plan.cells import Bodies, Group, Plan, groups_for, make_plan, select_models
 from conformance.plan.shards import Shard, shard_from
-from conformance.schemas.documents import GatewayDocument, RecordedRun
+from conformance.readiness.whole import bodies_of
+from conformance.schemas.documents import GatewayDocument, ProfilesDocument, RecordedRun
 from conformance.types import Endpoint, Model, Parameter
 
 
@@ -29,6 +30,7 @@ class PastRun:
     models: Mapping[str, Model]
     parameters: tuple[Parameter, ...]
     endpoints: tuple[Endpoint, ...]
+    bodies: Bodies
 
     @property
     def number(self) -> int:
@@ -50,6 +52,7 @@ class RecordedPlan:
         selection: str | None,
         mode: Literal["live", "replay"],
         shard: Shard | None,
+        profiles: ProfilesDocument,
     ) -> None:
         """Plan from a recording's document; `Replay` says what the arguments mean. Raises `CassetteError`."""
         rows = runs_of(document)[: 1 if mode == "live" else None]
@@ -65,7 +68,14 @@ class RecordedPlan:
         chosen = wanted if selection or mode == "live" else _with_recorded(wanted, listed, folder)
         self.models = {model.id: model for model in chosen}
         self.runs = [
-            PastRun(row, ids, models_of(row, self.models), registry.known(row["parameters"]), _endpoints_of(row))
+            PastRun(
+                row,
+                ids,
+                models_of(row, self.models),
+                registry.known(row["parameters"]),
+                _endpoints_of(row),
+                bodies_of(profiles, registry, row.get("clients", ())),
+            )
             for row, ids in zip(rows, measured, strict=True)
         ]
         self._registry = registry
@@ -89,6 +99,7 @@ class RecordedPlan:
                 self._registry,
                 newest.parameters if parameters is None else parameters,
                 newest.endpoints if endpoints is None else endpoints,
+                bodies=newest.bodies,
             )
         groups: list[Group] = []
         for model in models:
@@ -109,7 +120,7 @@ class RecordedPlan:
             return self.plan.groups_of[model]
         judged = {group.endpoint for group in self.plan.groups_of[model]}
         where = [endpoint for endpoint in run.endpoints if endpoint in judged]
-        return groups_for(run.models[model], self._registry, run.parameters, where, run.number)
+        return groups_for(run.models[model], self._registry, run.parameters, where, run.number, run.bodies)
 
 
 def _selection_of(rows: Sequence[RecordedRun]) -> str | None:

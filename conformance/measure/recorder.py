@@ -15,8 +15,8 @@ from conformance.cassettes.folder import Folder, Part
 from conformance.errors import CassetteError, ConformanceError, StoppedError
 from conformance.exchange.sender import Sender, Traffic, now
 from conformance.exchange.waiting import is_settled
-from conformance.judge.findings import Found
-from conformance.judge.reasons import Outcome
+from conformance.judge.dialogue import Ask, T
+from conformance.judge.proving import prove
 from conformance.judge.settling import settle
 from conformance.measure.runs import run_of
 from conformance.plan.cells import Group, Plan
@@ -132,7 +132,9 @@ class _Recorder:
     async def work(self, group: Group, exhaustive: bool, litellm: bool) -> None:
         """Settle one group, unless nothing more is to be sent."""
         try:
-            found = await self._settle(group, exhaustive, litellm)
+            found = await self._hold(settle(group, exhaustive=exhaustive, litellm=litellm))
+            if group.bodies:
+                await self._hold(prove(group))
         except StoppedError as stop:
             self.stopped = stop
             return
@@ -167,9 +169,8 @@ class _Recorder:
             return False
         return any(run_of(exchange) in numbers for exchange in older)
 
-    async def _settle(self, group: Group, exhaustive: bool, litellm: bool) -> Found:
+    async def _hold(self, dialogue: Ask[T]) -> T:
         """Carry on a dialogue. The ones that are furthest behind go first, so that none ends long after the others."""
-        dialogue = settle(group, exhaustive=exhaustive, litellm=litellm)
         rounds = 0
         try:
             asked: Sequence[Request] = next(dialogue)
@@ -185,7 +186,7 @@ class _Recorder:
                 asked = dialogue.send(tuple(answers))
                 rounds += 1
         except StopIteration as end:
-            found: dict[str, Outcome] = end.value
+            found: T = end.value
             return found
 
     async def _exchange(self, request: Request, place: int) -> Exchange:

@@ -6,10 +6,12 @@ Live and offline runs judge through this alike, in the controller and in every w
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import shipped_profiles
+from conformance.judge.proving import Proof
 from conformance.matrix.document import Matrix, cell_key, cell_row, gateway_from, judgement_from, make_matrix
 from conformance.matrix.packing import Block, Packed
 from conformance.measure.inventory import Inventory
@@ -18,7 +20,7 @@ from conformance.measure.recorded_plan import RecordedPlan
 from conformance.parameters import Registry
 from conformance.plan.cells import Plan
 from conformance.plan.shards import Shard
-from conformance.schemas.documents import Cell, GatewayDocument, MatrixRun
+from conformance.schemas.documents import Cell, GatewayDocument, MatrixRun, ProfilesDocument, ProofRow
 from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
 
 #: So many cells stay unpacked: a dozen readers go through them, and 20,000 take 20 MB.
@@ -42,19 +44,29 @@ class Replay:
         selection: str | None = None,
         mode: Literal["live", "replay"] = "replay",
         shard: Shard | None = None,
+        profiles: ProfilesDocument | None = None,
     ) -> None:
         """Plan from a recording's document, as `Folder.read_gateway` gives it.
 
         Without parameters or endpoints the plan holds, for each model, those that it was asked for. Without
         a selection it holds the models that were recorded, with a shard those of it. In the mode `live` only
-        the newest run counts. Raises `CassetteError` where a recording that calls itself complete lacks one
-        of its cassettes.
+        the newest run counts. `profiles` say what the clients send whose whole bodies were asked: the shipped
+        ones do, unless others are given. Raises `CassetteError` where a recording that calls itself complete
+        lacks one of its cassettes.
         """
         self.folder = folder
         self.gateway = gateway_from(document["gateway"])
         self._mode = mode
         self._recorded = RecordedPlan(
-            folder, document, registry, parameters, endpoints, selection=selection, mode=mode, shard=shard
+            folder,
+            document,
+            registry,
+            parameters,
+            endpoints,
+            selection=selection,
+            mode=mode,
+            shard=shard,
+            profiles=profiles or shipped_profiles(),
         )
         self._inventory = Inventory(folder, [row["id"] for row in document["models"]])
         self._judge = Judge(folder, self._recorded, self.gateway, self._inventory)
@@ -109,9 +121,31 @@ class Replay:
             run["shard"] = str(self._recorded.shard)
         return make_matrix(self.gateway, run, self.plan.models, cells if len(cells) > _UNPACKED else list(cells))
 
+    def proofs(self, model: str) -> Mapping[tuple[str, str, str], ProofRow]:
+        """What became of clients' whole bodies with a model: by endpoint, mode and the body's key."""
+        self._block(model)  # judged by now
+        file = self._inventory.file_of(model)
+        return {
+            (endpoint.value, mode.value, key): _proof_row(proof, file)
+            for (endpoint, mode, key), proof in self._judge.proofs.get(model, {}).items()
+        }
+
     def notes(self, max_age: float | None = None) -> Iterator[str]:
         """What is odd about the recording, a line for each kind, with what to do; complete once all is judged.
 
         With `max_age`, also which evidence is older than so many days.
         """
         return self._inventory.notes([model.id for model in self.plan.models], max_age)
+
+
+def _proof_row(proof: Proof, file: str) -> ProofRow:
+    """A proof as JSON; `file` is the name of its cassette."""
+    outcome = proof.outcome
+    return {
+        "verdict": outcome.verdict.value,
+        "rejected_by": outcome.rejected_by.value if outcome.rejected_by else None,
+        "reason": outcome.reason,
+        "fields": list(proof.named),
+        "evidence": [f"{file}#{each.digest}" for each in outcome.evidence],
+        "roles": [each.role.value for each in outcome.evidence if each.role],
+    }

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import shipped_profiles
 from conformance.exchange.sender import Traffic
 from conformance.matrix.document import Matrix
 from conformance.measure import outputs
@@ -25,8 +26,10 @@ from conformance.measure.standings import Standings
 from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.provider.table import SupportTable, load_table
+from conformance.readiness.section import with_clients
+from conformance.readiness.whole import needed_by, select_clients
 from conformance.report.allure import results as allure_results
-from conformance.schemas.documents import GatewayDocument
+from conformance.schemas.documents import GatewayDocument, ProfilesDocument
 from conformance.secrets.leaks import Watch
 from conformance.support.deriving import derive
 from conformance.support.overrides import Overrides, load_overrides
@@ -59,16 +62,24 @@ class Run:
     def replay(self) -> Replay:
         """The recording that is judged: as much of it as was recorded, unless options say otherwise."""
         option = self._config.option
+        parameters = self.registry.select(option.parameters) if option.parameters else None
+        if parameters is None and option.clients and not self.settings.live:
+            parameters = needed_by(self.profiles, self.registry)
         return Replay(
             self.folder,
             self._document or self.folder.read_gateway(),
             self.registry,
-            self.registry.select(option.parameters) if option.parameters else None,
+            parameters,
             select_endpoints(option.endpoints) if option.endpoints else None,
             selection=self.settings.selection,
             mode="live" if self.settings.live else "replay",
             shard=self.settings.shard,
         )
+
+    @cached_property
+    def profiles(self) -> ProfilesDocument:
+        """What the clients send that this run tells about."""
+        return select_clients(shipped_profiles(), self._config.option.clients)
 
     @cached_property
     def overrides(self) -> Overrides:
@@ -82,8 +93,8 @@ class Run:
 
     @cached_property
     def matrix(self) -> Matrix:
-        """Every planned cell with its verdict."""
-        return self.replay.matrix()
+        """Every planned cell with its verdict, and which clients work with which models."""
+        return with_clients(self.replay.matrix(), self.registry, self.profiles, self.replay.proofs)
 
     @cached_property
     def standings(self) -> Standings:

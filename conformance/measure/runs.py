@@ -44,13 +44,17 @@ def number_for(run: RecordedRun, others: Iterable[RecordedRun]) -> int:
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
-def _plan_of(run: RecordedRun) -> tuple[list[str], list[str], bool]:
-    return run["parameters"], run["endpoints"], run["exhaustive"]
+def _plan_of(run: RecordedRun) -> tuple[list[str], list[str], bool, list[str]]:
+    return run["parameters"], run["endpoints"], run["exhaustive"], run.get("clients", [])
 
 
 def asks_all_of(run: RecordedRun, other: RecordedRun) -> bool:
     """True where a run asks a model for everything that another run asked it for."""
-    return {*other["parameters"]} <= {*run["parameters"]} and {*other["endpoints"]} <= {*run["endpoints"]}
+    return (
+        {*other["parameters"]} <= {*run["parameters"]}
+        and {*other["endpoints"]} <= {*run["endpoints"]}
+        and {*other.get("clients", ())} <= {*run.get("clients", ())}
+    )
 
 
 def measured_by(run: RecordedRun, listed: Sequence[Model]) -> set[str]:

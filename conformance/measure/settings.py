@@ -157,7 +157,7 @@ def _refuse_moved_root(config: pytest.Config) -> None:
 
 def _refuse_empty(config: pytest.Config) -> None:
     """Refuse an option without a value: it is mostly a shell's variable that is not set, and would mean everything."""
-    for name in ("models", "parameters", "endpoints", "gateway", "shard"):
+    for name in ("models", "parameters", "endpoints", "clients", "gateway", "shard"):
         if getattr(config.option, name) == "":
             raise ConformanceError(f"--{name} is empty; give it a value, or leave it out")
 

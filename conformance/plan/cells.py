@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry, joined_headers
 from conformance.text.globs import fits
-from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request
+from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request, digest_of
 
 #: A model whose deployments cannot be asked one by one is asked this often for each, so that all are likely reached.
 REPEATS_PER_DEPLOYMENT = 3
@@ -23,6 +23,20 @@ MAX_DEPLOYMENTS = 32
 RUN_STRIDE = 1_000_000
 
 
+#: What clients send whole, as they send it: the bodies for a model, on an endpoint, in a mode, each once.
+Bodies: TypeAlias = Callable[[str, Endpoint, Mode], Sequence[Mapping[str, Any]]]
+
+
+def no_bodies(_model: str, _endpoint: Endpoint, _mode: Mode) -> Sequence[Mapping[str, Any]]:
+    """The bodies of no clients."""
+    return ()
+
+
+def body_key(endpoint: str, body: Mapping[str, Any]) -> str:
+    """What a client's whole body is called by, whoever sends it."""
+    return digest_of(endpoint, body, 0)
+
+
 @dataclass(frozen=True)
 class Lane:
     """One way to reach a model: the name to ask for, and which repetition this is."""
@@ -33,7 +47,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class Group:
-    """A model, endpoint and mode, reached in one way: all its probes share baselines and controls."""
+    """A model, endpoint and mode, reached in one way: all its probes share baselines and controls.
+
+    `bodies` are what clients send there, which is asked as it is sent, without the model.
+    """
 
     model: Model
     endpoint: Endpoint
@@ -42,6 +59,7 @@ class Group:
     parameters: tuple[Parameter, ...]
     registry: Registry = field(repr=False)
     run: int = 0  # the number of the run that asks
+    bodies: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def entry(self) -> EndpointEntry:
@@ -97,6 +115,10 @@ class Group:
         told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
         return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told, door=door)
 
+    def whole(self, body: Mapping[str, Any], again: int = 0) -> Request:
+        """The request that asks a client's body as it is sent, for the n-th time."""
+        return Request(self.model.id, self.endpoint, self.mode, {"model": self.lane.asked, **body}, self._repeat(again))
+
     def fetch(self, answer: str) -> Request:
         """The request that fetches a stored answer by its id."""
         return Request(self.model.id, self.endpoint, self.mode, {}, self._repeat(0), answer)
@@ -145,27 +167,34 @@ def make_plan(
     parameters: Sequence[Parameter],
     endpoints: Sequence[Endpoint],
     run: int = 0,
+    bodies: Bodies = no_bodies,
 ) -> Plan:
-    """Plan every model × endpoint × mode × parameter that applies, for the run of this number.
+    """Plan every model × endpoint × mode × parameter that applies, for the run of this number, and clients' bodies.
 
     Raises `RegistryError` where none applies.
     """
     models = tuple(models)
-    groups = [group for model in models for group in groups_for(model, registry, parameters, endpoints, run)]
+    groups = [group for model in models for group in groups_for(model, registry, parameters, endpoints, run, bodies)]
     if models and not groups:
         raise RegistryError("there is nothing to measure: these parameters are not for these endpoints; name others")
     return Plan(models, tuple(groups))
 
 
 def groups_for(
-    model: Model, registry: Registry, parameters: Sequence[Parameter], endpoints: Sequence[Endpoint], run: int = 0
+    model: Model,
+    registry: Registry,
+    parameters: Sequence[Parameter],
+    endpoints: Sequence[Endpoint],
+    run: int = 0,
+    bodies: Bodies = no_bodies,
 ) -> Iterator[Group]:
     """What one model is asked by the run of this number, a group for each endpoint, mode and lane."""
     for endpoint in endpoints:
         for mode in Mode:
             chosen = tuple(p for p in parameters if endpoint in p.bodies and mode in p.modes)
+            whole = tuple(bodies(model.id, endpoint, mode)) if chosen else ()
             for lane in lanes(model) if chosen else ():
-                yield Group(model, endpoint, mode, lane, chosen, registry, run)
+                yield Group(model, endpoint, mode, lane, chosen, registry, run, whole)
 
 
 def lanes(model: Model) -> tuple[Lane, ...]:

@@ -18,6 +18,7 @@ from conformance.matrix.comparison import Change
 from conformance.matrix.document import evidence_of
 from conformance.report.grid import Axes
 from conformance.report.legend import letter_of
+from conformance.schemas.documents import ReadinessRow
 from conformance.types import Exchange, Role, Verdict
 
 #: What is kept of each answer's body, in characters; the middle of longer ones is left out.
@@ -75,14 +76,23 @@ class Packer:
         self._left = allowance
         self._models_left = max(1, len(axes.models))
 
-    def packet(self, model: str, cells: Sequence[Mapping[str, Any]], changes: Iterable[Change] = ()) -> str:
-        """One model's packet, as deep as its share of what is left of the allowance permits."""
+    def packet(
+        self,
+        model: str,
+        cells: Sequence[Mapping[str, Any]],
+        changes: Iterable[Change] = (),
+        clients: Mapping[str, ReadinessRow] | None = None,
+    ) -> str:
+        """One model's packet, as deep as its share of what is left of the allowance permits.
+
+        `clients` is how each of them does with the model.
+        """
         share = self._left // self._models_left
         recorded = self._recorded(model)
         before = {(k.model, k.endpoint.value, k.mode.value, k.parameter): c.before for c in changes for k in [c.key]}
         packed = ""
         for depth in _DEPTHS:
-            packed = _packed(self._document(cells, recorded, before, depth))
+            packed = _packed({**self._document(cells, recorded, before, depth), "clients": clients or {}})
             if len(packed) <= share:
                 break
         self._left = max(0, self._left - len(packed))

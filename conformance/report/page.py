@@ -27,7 +27,7 @@ from conformance.files import write_atomically
 from conformance.matrix.comparison import TITLES, Change, Comparison, Kind, compare_matrices
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
 from conformance.parameters import Registry, load_registry
-from conformance.report import evidence, legend, overview
+from conformance.report import clients, evidence, legend, overview
 from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.grid import Axes, axes_of, planes_of
@@ -81,6 +81,8 @@ def render_page(
         signs=OF_VERDICT,
         no_route=overview.NO_ROUTE,
         differing=sum(1 for _ in disagreements(matrix)),
+        agents=clients.summaries(matrix),
+        readiness=clients.SHOWN,
         comparison=comparison,
         changed=sections_of(comparison) if comparison else [],
         limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},
@@ -118,6 +120,7 @@ def _data(matrix: Matrix, axes: Axes, registry: Registry, comparison: Comparison
         "paths": {endpoint.value: path for endpoint, path in registry.paths.items()},
         "gateway": matrix["gateway"],
         "no_route": overview.NO_ROUTE,
+        "clients": clients.for_page(matrix, [model["id"] for model in axes.models]),
     }
 
 
@@ -142,7 +145,10 @@ def _packets(
     for change in comparison.changes if comparison else ():
         changes[change.key.model].append(change)
     packer = evidence.Packer(axes, recorded, allowance)
-    packets = {model: packer.packet(model, cells, changes[model]) for model, cells in by_model(matrix)}
+    readiness = dict(clients.by_model(matrix))
+    packets = {
+        model: packer.packet(model, cells, changes[model], readiness.get(model)) for model, cells in by_model(matrix)
+    }
     return [packets.get(m["id"]) or packer.packet(m["id"], []) for m in axes.models]
 
 

@@ -16,17 +16,21 @@ BADGES = "badges"
 
 
 def write_all(matrix: Matrix, folder: Path) -> None:
-    """Write `matrix.csv`, `matrix.md` and `badges/` into a folder; badges of models that are gone go too.
+    """Write `matrix.csv`, `matrix.md`, `badges/` and, where it tells of clients, `clients.csv` into a folder.
+
+    Badges of models and clients that are gone go too.
 
     Raises `ReportError` where they cannot be written.
     """
     files: dict[str, str | Iterable[str]] = {f"{BADGES}/{name}": text for name, text in badges.files_of(matrix)}
     files |= {"matrix.csv": tables.as_csv(matrix), "matrix.md": tables.as_markdown(matrix)}
+    if "clients" in matrix:
+        files["clients.csv"] = tables.clients_as_csv(matrix)
     try:
         for name, text in files.items():
             write_atomically(folder / name, text)
-        for path in (folder / BADGES).iterdir():
-            if path.suffix in (".json", ".svg") and f"{BADGES}/{path.name}" not in files:
+        for path in (folder / BADGES).rglob("*.*"):
+            if path.suffix in (".json", ".svg") and path.relative_to(folder).as_posix() not in files:
                 path.unlink()
     except OSError as error:
         raise ReportError(

@@ -1,4 +1,4 @@
-"""The matrix as a spreadsheet's CSV, and as Markdown. Pure."""
+"""The matrix as a spreadsheet's CSV, one of its cells and one of its clients, and as Markdown. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from conformance.errors import first_of
 from conformance.matrix.document import Matrix, by_model, counts, disagreements, gateway_from, supported_percent
+from conformance.readiness.words import Readiness
+from conformance.report import clients
 from conformance.report.markdown import Document, code, table
 from conformance.report.signs import OF_VERDICT
 from conformance.report.terminal import printable
@@ -21,12 +23,19 @@ from conformance.types import STATEMENTS, Verdict
 MARKDOWN_LIMIT = 500_000
 #: Characters of one CSV field: a spreadsheet's cell holds 32,767.
 _FIELD_LIMIT = 30_000
+#: Characters of a client's reasons.
+_REASONS = 300
 #: Parameters named for one model and verdict; the rest is counted.
 _NAMED = 20
 
 COLUMNS = (
     "gateway", "software", "version", "measured_at", "model", "route", "endpoint", "mode", "parameter", "fields",
     "verdict", "rejected_by", "supported", "declared", "split", "reason", "evidence",
+)  # fmt: skip
+
+CLIENT_COLUMNS = (
+    "gateway", "software", "version", "measured_at", "client", "client_version", "captured_at", "model", "route",
+    "readiness", "proved", "forecast", "way", "endpoint", "breaks_on", "loses", "not_known", "reason",
 )  # fmt: skip
 
 #: What makes a spreadsheet calculate: a sign (also of full width) at the start, or behind half of Europe's separator.
@@ -39,23 +48,68 @@ def as_csv(matrix: Matrix) -> Iterator[str]:
 
     A text that could be a formula has an apostrophe before its sign.
     """
+    yield from _csv(_csv_rows(matrix))
+
+
+def clients_as_csv(matrix: Matrix) -> Iterator[str]:
+    """Every client and model as a line of CSV, written as `as_csv` writes cells."""
+    yield from _csv(_client_rows(matrix))
+
+
+def _csv(rows: Iterable[Sequence[str | None]]) -> Iterator[str]:
     yield "\N{BOM}"
     line = io.StringIO(newline="")
     writer = csv.writer(line)
-    for row in _csv_rows(matrix):
-        writer.writerow(row)
+    for row in rows:
+        writer.writerow([_inert(text) for text in row])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
 
 
-def _csv_rows(matrix: Matrix) -> Iterator[Sequence[str]]:
+def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
+    yield CLIENT_COLUMNS
+    section = matrix.get("clients")
+    if section is None:
+        return
+    told, routes = _measured(matrix), {model["id"]: model["route"] for model in matrix["models"]}
+    profiles = {profile["client"]: profile for profile in section["profiles"]}
+    for row in section["readiness"]:
+        profile, way = profiles.get(row["client"]), row["ways"][0] if row["ways"] else None
+        fields = way["fields"] if way else []
+        yield [
+            *told,
+            row["client"],
+            profile and profile["version"],
+            profile and profile["captured_at"],
+            row["model"],
+            routes.get(row["model"]),
+            row["readiness"],
+            _STATES[bool(way and way.get("proofs"))],
+            way and way.get("forecast", way["readiness"]),
+            row["way"],
+            way and way["endpoint"],
+            *(" ".join(clients.fields_that(each, fields)) for each in _WORSE),
+            row["reason"],
+        ]
+
+
+#: The readiness that fields may be the cause of, in the order of their columns.
+_WORSE = (Readiness.BREAKS, Readiness.LOSES, Readiness.UNKNOWN)
+
+
+def _measured(matrix: Matrix) -> tuple[str | None, ...]:
+    """What was measured, and when."""
+    gateway = matrix["gateway"]
+    return gateway["name"], gateway["software"], gateway["version"], matrix["run"]["finished_at"]
+
+
+def _csv_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
     yield COLUMNS
-    gateway, routes = matrix["gateway"], {model["id"]: model["route"] for model in matrix["models"]}
-    told = [gateway["name"], gateway["software"], gateway["version"], matrix["run"]["finished_at"]]
+    told, routes = _measured(matrix), {model["id"]: model["route"] for model in matrix["models"]}
     for cell in matrix["cells"]:
         split = (f"{deployment}: {verdict}" for deployment, verdict in cell.get("split", {}).items())
-        row = [
+        yield [
             *told,
             cell["model"],
             routes.get(cell["model"]),
@@ -71,7 +125,6 @@ def _csv_rows(matrix: Matrix) -> Iterator[Sequence[str]]:
             cell["reason"],
             " ".join(cell["evidence"]),
         ]
-        yield [_inert(text) for text in row]
 
 
 @functools.lru_cache(maxsize=4096)  # most texts stand in many rows
@@ -84,6 +137,7 @@ def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
     """The matrix as Markdown of at most `limit` bytes: totals, a table of the models, what each refuses and ignores."""
     document = Document(limit)
     document.add(f"# Conformance of {_gateway(matrix)}", "", *_facts(matrix), "")
+    _add_clients(document, matrix)
     there = list(counts(matrix))
     header = ["model", "route", "supported", *(f"{OF_VERDICT[verdict].sign} {_words(verdict)}" for verdict in there)]
     routes = {model["id"]: model["route"] for model in matrix["models"]}
@@ -100,6 +154,29 @@ def as_markdown(matrix: Matrix, limit: int = MARKDOWN_LIMIT) -> str:
     document.add("", "## What each model refuses and ignores", "")
     document.add_some(lines, "lines")
     return document.text
+
+
+def _add_clients(document: Document, matrix: Matrix) -> None:
+    """Add which clients work with which models: a table of signs, and the commonest reasons of each client."""
+    found = clients.summaries(matrix)
+    if not found:
+        return
+    legend = ", ".join(f"{shown.sign.sign} {shown.title}" for shown in clients.SHOWN.values())
+    document.add("## Will my agent work?", "", f"{legend}.", "")
+    names = [summary.profile["client"] for summary in found]
+    rows = []
+    for model, row in clients.by_model(matrix):
+        signs = (clients.SHOWN[Readiness(row[name]["readiness"])].sign.sign if name in row else "" for name in names)
+        rows.append([code(model), *signs])
+    document.add_some(table(["model", *map(code, names)], rows), "models", head=2)
+    document.add("")
+    lines = []
+    for summary in found:
+        profile, reasons = summary.profile, summary.reasons()
+        told = f"{code(profile['title'])} {code(profile['version'])}, captured {code(profile['captured_at'])}"
+        lines.append(f"- {told}: {summary.told}{f'; {code(reasons, _REASONS)}' if reasons else ''}")
+    document.add_some(lines, "clients")
+    document.add("", "## What each model takes", "")
 
 
 def _gateway(matrix: Matrix) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
+from conformance.report.clients import SHOWN, summaries
 from conformance.report.signs import OF_VERDICT
 from conformance.types import Verdict
 
@@ -19,6 +20,8 @@ from conformance.types import Verdict
 MAX_MODELS = 40
 #: Columns that a model's id may take.
 MODEL_WIDTH = 40
+#: Characters of a client's reasons.
+_REASONS = 160
 
 
 def grid(matrix: Matrix, width: int) -> Group:
@@ -58,6 +61,24 @@ def _tallies(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         table.add_column(Text(*OF_VERDICT[verdict]), justify="right")
     for model, tally in tallies.items():
         table.add_row(Text(printable(model)), *(str(tally[verdict] or "") for verdict in there))
+    return table
+
+
+def clients(matrix: Matrix) -> Table | Text | None:
+    """Clients × readiness, counted, with the commonest reasons; None where the matrix tells of no clients."""
+    found = summaries(matrix)
+    if not any(summary.known for summary in found):
+        return Text("Will my agent work? This run measured too little to tell.") if found else None
+    there = [each for each in SHOWN if any(summary.tally[each] for summary in found)]
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("will my agent work?", overflow="fold", max_width=MODEL_WIDTH)
+    for each in there:
+        table.add_column(Text(*SHOWN[each].sign), justify="right")
+    table.add_column("why not, and with how many models", overflow="fold")
+    for summary in found:
+        title = printable(f"{summary.profile['title']} {summary.profile['version']}")
+        counted = (str(summary.tally[each] or "") for each in there)
+        table.add_row(Text(title), *counted, Text(printable(summary.reasons(), _REASONS), "dim"))
     return table
 
 
@@ -125,9 +146,11 @@ def printable(text: str, limit: int = 60) -> str:
 
 
 def rendered(matrix: Matrix, width: int, colour: bool) -> str:
-    """The grid as text for a terminal of this width."""
+    """The clients and the grid as text for a terminal of this width."""
     width = max(width, 60)
     console = Console(width=width, force_terminal=colour, color_system="auto" if colour else None)
     with console.capture() as capture:
+        if (told := clients(matrix)) is not None:
+            console.print(told, "")
         console.print(grid(matrix, width))
     return capture.get()

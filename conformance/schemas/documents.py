@@ -12,6 +12,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 EndpointName = Literal["chat_completions", "responses", "messages"]
 ModeName = Literal["whole", "stream"]
 VerdictName = Literal["honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable"]
+FieldVerdictName = Literal[
+    "honoured", "accepted", "ignored", "rejected", "inconclusive", "not_applicable", "not_measured"
+]
+ReadinessName = Literal["works", "loses", "unknown", "breaks"]
 RejectedByName = Literal["gateway", "backend", "unknown"]
 RoleName = Literal[
     "probe",
@@ -89,6 +93,89 @@ class Cell(TypedDict):
     roles: NotRequired[list[RoleName]]
 
 
+class ClientRow(TypedDict):
+    """A client whose readiness a matrix tells: which version of it was captured, and when (a day, UTC)."""
+
+    client: str
+    title: str
+    version: str
+    captured_at: str
+
+
+class ReadinessField(TypedDict):
+    """A field of a client's requests that keeps it from working, or of which nothing is known.
+
+    `parameter` is the cell of this model, endpoint and mode that shows it, None where no cell does. `verdict` is that
+    cell's, or `not_measured`. `turn` is the first request of the client that holds it. `unsent` is true for what a
+    client sends back only where an answer held it, and no answer of this model does: it decides nothing.
+    """
+
+    field: str
+    endpoint: EndpointName
+    mode: ModeName
+    turn: int
+    verdict: FieldVerdictName
+    rejected_by: RejectedByName | None
+    parameter: str | None
+    unsent: bool
+
+
+class ProofRow(TypedDict):
+    """What became of a client's whole body, asked as the client sends it. `fields` are those that a refusal names."""
+
+    verdict: VerdictName
+    rejected_by: RejectedByName | None
+    reason: str
+    fields: list[str]
+    evidence: list[str]
+    roles: list[RoleName]
+
+
+class ReadinessProof(ProofRow):
+    """A proof, and which request of the client it is about."""
+
+    turn: int
+
+
+class ReadinessWay(TypedDict):
+    """How a client does in one manner of running it. The endpoint and mode are those of the request that decides.
+
+    `proofs` are there where whole bodies were asked, and `forecast` is what the cells alone say then.
+    """
+
+    way: str
+    endpoint: EndpointName
+    mode: ModeName
+    turn: int
+    readiness: ReadinessName
+    reason: str
+    fields: list[ReadinessField]
+    forecast: NotRequired[ReadinessName]
+    proofs: NotRequired[list[ReadinessProof]]
+
+
+class ReadinessRow(TypedDict):
+    """Whether a client works with a model: the best of its ways, and all of them.
+
+    `family` is the one that the requests were captured for. `way` is None where there are none.
+    """
+
+    client: str
+    model: str
+    family: str
+    way: str | None
+    readiness: ReadinessName
+    reason: str
+    ways: list[ReadinessWay]
+
+
+class ClientsSection(TypedDict):
+    """Whether each client works with each model. The rows of a model stand together."""
+
+    profiles: list[ClientRow]
+    readiness: Sequence[ReadinessRow]
+
+
 class MatrixRun(TypedDict):
     """How a matrix came about. Times are UTC; `complete` is false where the recording was cut short."""
 
@@ -102,12 +189,16 @@ class MatrixRun(TypedDict):
 
 
 class Matrix(TypedDict):
-    """Every planned cell of a run, once, with its verdict. The cells of a model stand together."""
+    """Every planned cell of a run, once, with its verdict. The cells of a model stand together.
+
+    `clients` is absent where an older suite wrote the matrix.
+    """
 
     schema_version: int
     gateway: GatewayRow
     run: MatrixRun
     models: list[ModelRow]
+    clients: NotRequired[ClientsSection]
     cells: Sequence[Cell]
 
 
@@ -126,6 +217,8 @@ class RecordedModel(TypedDict):
 class RecordedRun(TypedDict):
     """One run of a recording. `number` is 0 where it is absent; requests carry it in their repetition.
 
+    `clients` are those whose whole bodies the run asked.
+
     `litellm` says whether the run used LiteLLM's own switches, where the gateway's software does not tell;
     `models` are rows of models that were listed otherwise then.
     """
@@ -138,6 +231,7 @@ class RecordedRun(TypedDict):
     endpoints: list[str]
     exhaustive: bool
     selection: str | None
+    clients: NotRequired[list[str]]
     shard: NotRequired[str]
     number: NotRequired[int]
     litellm: NotRequired[bool]

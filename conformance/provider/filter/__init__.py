@@ -175,9 +175,13 @@ _ACTIONS: Mapping[str, Callable[[dict[str, Any], _Step, _Recipe, _Changes], None
 
 
 def _value(value: Any, step: _Step) -> str:
-    """How the registry's ids spell a value of this parameter."""
+    return value_name(value, step.remedy)
+
+
+def value_name(value: Any, remedy: Mapping[str, Any]) -> str:
+    """How the registry's ids spell a value of the parameter that a row of `remedies.json` is about."""
     name = spelled(value)
-    names: Mapping[str, str] = step.remedy.get("spelled", {})
+    names: Mapping[str, str] = remedy.get("spelled", {})
     return names.get(name, name) if isinstance(value, dict) else name
 
 

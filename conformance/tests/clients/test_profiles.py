@@ -14,7 +14,6 @@ from conformance.clients.profiles import (
     FILE,
     as_text,
     bodies,
-    family_of,
     joined,
     load_profiles,
     renewed,
@@ -23,6 +22,7 @@ from conformance.clients.profiles import (
 from conformance.clients.recipes import load_recipes
 from conformance.embedded.config import fleet
 from conformance.errors import ClientError
+from conformance.readiness.families import family_of
 from conformance.schemas.documents import ClientProfile, ClientRequest
 from conformance.secrets.scrubbing import Scrubber
 

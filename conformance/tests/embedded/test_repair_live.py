@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.clients.profiles import bodies, family_of, load_profiles
+from conformance.clients.profiles import bodies, load_profiles
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request
@@ -19,6 +19,7 @@ from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
+from conformance.readiness.families import family_of
 
 PATHS = {"chat_completions": "chat/completions", "responses": "responses"}
 #: What real clients were seen to send.

@@ -124,7 +124,12 @@ def test_badge(verdicts: str, percent: int | None, colour: str) -> None:
     named = dict(zip("hairqn", Verdict, strict=True))
     tally = {verdict: verdicts.count(letter) for letter, verdict in named.items()}
     assert supported_percent(tally) == percent
-    told = json.loads(badges.Badge("a", percent).as_endpoint())
+    cells = [
+        cell("a", f"p{number}", named[letter].value, rejected_by="gateway" if letter == "r" else None)
+        for number, letter in enumerate(verdicts)
+    ]
+    models: list[dict[str, Any]] = [{"id": "a", "route": None, "served_by": []}]
+    told = json.loads(badges.badges_of(matrix_with(cells, models))["a"].as_endpoint())
     message = "unknown" if percent is None else f"{percent}% supported"
     assert told == {"schemaVersion": 1, "label": "a", "message": message, "color": colour}
 

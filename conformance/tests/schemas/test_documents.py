@@ -98,7 +98,7 @@ def test_a_difference_is_seen() -> None:
     """Given a schema with another key, another type or another value, when it is compared, then each is named."""
     schema = schema_of("matrix")
     cell = schema["properties"]["cells"]["items"]
-    cell["properties"]["verdict"]["enum"].append("maybe")
+    cell["properties"]["verdict"] = {"enum": ["maybe"]}
     cell["properties"]["reason"]["type"] = "integer"
     cell["required"].remove("declared")
     schema["properties"]["gateway"]["properties"]["colour"] = {"type": "string"}

@@ -1,5 +1,6 @@
 // The view in the page's address, there and back.
 
+import { findAgent } from "./agents.js";
 import { ABSENT, DATA, letterAt } from "./data.js";
 import { wellFormed } from "./text.js";
 import { emptyView, FILTERS, LISTS, view } from "./view.js";
@@ -17,6 +18,7 @@ export function readAddress() {
       if (FILTERS.includes(name)) fresh[name] = decodeURIComponent(value);
       else if (LISTS.includes(name)) fresh[name] = decodeURIComponent(value).split(",").filter(Boolean);
       else if (name === "cell") fresh.cell = findCell(value.split("/").map(decodeURIComponent));
+      else if (name === "agent") fresh.agent = findAgent(value.split("/").map(decodeURIComponent));
     } catch {
       // a broken escape
     }
@@ -37,6 +39,10 @@ function addressOf(state) {
       DATA.models[row].id,
     ];
     parts.push(`cell=${names.map(encode).join("/")}`);
+  }
+  if (state.agent) {
+    const names = [DATA.clients.profiles[state.agent.client].client, DATA.models[state.agent.row].id];
+    parts.push(`agent=${names.map(encode).join("/")}`);
   }
   return `#${parts.join("&")}`;
 }

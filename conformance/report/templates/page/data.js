@@ -9,11 +9,15 @@ import { ids } from "./elements.js";
  * @typedef {{ endpoint: string, mode: string, verdicts: string[], marks: string[] }} Plane
  * @typedef {{ id: string, title: string, letters: string, meaning: string, badness: number }} Verdict
  * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[] }} Mend
+ * @typedef {{ row: number, client: number }} Agent
+ * @typedef {{ client: string, title: string, version: string, captured_at: string }} Profile
+ * @typedef {{ letter: string, title: string, meaning: string, verdict: string }} Readiness
  * @typedef {{ name: string, software: string | null, version: string | null, simulated: boolean }} Gateway
  */
 
 /**
  * What `page.py` wrote. Rows are models, columns are parameters, and a plane is one endpoint in one mode.
+ * `clients` is null where the matrix tells of none; its rows have a letter for each client.
  * @type {{
  *   verdicts: Verdict[],
  *   models: Model[],
@@ -25,6 +29,7 @@ import { ids } from "./elements.js";
  *   gateway: Gateway,
  *   no_route: string,
  *   evidence: string[],
+ *   clients: { profiles: Profile[], rows: string[], readiness: Readiness[] },
  * }}
  */
 export const DATA = JSON.parse(ids("data").textContent);
@@ -39,6 +44,13 @@ export const ABSENT = ".";
  */
 export const BY_LETTER = {};
 for (const verdict of DATA.verdicts) for (const letter of verdict.letters) BY_LETTER[letter] = verdict;
+
+/**
+ * What each letter of a client with a model stands for.
+ * @type {Record<string, Readiness>}
+ */
+export const AGENT_BY_LETTER = {};
+for (const readiness of DATA.clients?.readiness ?? []) AGENT_BY_LETTER[readiness.letter] = readiness;
 
 /** @type {Record<string, string>} */
 export const SPOKEN_BY = { g: "the gateway", b: "the backend", r: "somebody unknown" };

@@ -1,13 +1,15 @@
-// The drawer: a cell's evidence beside the grid, or over all of a small screen.
+// The drawer: a cell's evidence, or a client with a model, beside the page, or over all of a small screen.
 
 import { writeAddress } from "./address.js";
+import { agentContentOf } from "./agent.js";
+import { agents, elementOfAgent, setAgentStop } from "./agents.js";
 import { contentOf } from "./cell.js";
 import { ids } from "./elements.js";
 import { reveal, setStop } from "./moving.js";
 import { elementOf, grid } from "./places.js";
 import { view } from "./view.js";
 
-/** @import { Cell } from "./data.js" */
+/** @import { Agent, Cell } from "./data.js" */
 
 /** @type {HTMLDialogElement} */
 export const drawer = ids("drawer");
@@ -15,19 +17,32 @@ export const drawer = ids("drawer");
 export const small = matchMedia("(max-width: 900px)");
 
 /**
- * The element of the grid that the focus goes back to.
+ * The element that the focus goes back to.
  * @type {HTMLElement | null}
  */
 let opener = null;
 
 /** @param {Cell} cell */
-export async function openCell(cell) {
-  opener = elementOf(cell) ?? opener;
-  view.cell = cell;
+export function openCell(cell) {
+  return show({ cell, agent: null }, contentOf(cell, { open: openCell, close: closeDrawer }));
+}
+
+/** @param {Agent} agent */
+export function openAgent(agent) {
+  return show({ cell: null, agent }, agentContentOf(agent, { openCell, close: closeDrawer }));
+}
+
+/**
+ * @param {{ cell: Cell | null, agent: Agent | null }} opened
+ * @param {Promise<HTMLElement[]>} content
+ */
+async function show(opened, content) {
+  opener = elementOfOpen(opened) ?? opener;
+  Object.assign(view, opened);
   writeAddress();
-  const content = await contentOf(cell, { open: openCell, close: closeDrawer });
-  if (view.cell !== cell) return; // another one was opened meanwhile
-  drawer.replaceChildren(...content);
+  const blocks = await content;
+  if (view.cell !== opened.cell || view.agent !== opened.agent) return; // another one was opened meanwhile
+  drawer.replaceChildren(...blocks);
   drawer.scrollTop = 0;
   if (!drawer.open) {
     if (small.matches) drawer.showModal();
@@ -35,13 +50,18 @@ export async function openCell(cell) {
   }
   document.body.classList.add("with-drawer");
   ids("drawer-title").focus({ preventScroll: true });
-  if (!small.matches && opener?.isConnected) reveal(opener);
+  if (!small.matches && opener?.isConnected && grid.contains(opener)) reveal(opener);
   markOpen();
+}
+
+/** @param {{ cell: Cell | null, agent: Agent | null }} opened */
+function elementOfOpen({ cell, agent }) {
+  return cell ? elementOf(cell) : agent && elementOfAgent(agent);
 }
 
 /** Close the drawer, or keep it shut where a cell's evidence is still being unpacked. */
 export function closeDrawer() {
-  if (!drawer.open && !view.cell) return;
+  if (!drawer.open && !view.cell && !view.agent) return;
   drawer.close();
   leave();
 }
@@ -53,15 +73,17 @@ export function closed() {
 
 function leave() {
   document.body.classList.remove("with-drawer");
-  const cell = view.cell;
-  view.cell = null;
+  const back = elementOfOpen(view) ?? opener;
+  Object.assign(view, { cell: null, agent: null });
   writeAddress();
   markOpen();
-  const back = (cell && elementOf(cell)) ?? opener;
-  if (back?.isConnected) setStop(back, true);
+  if (!back?.isConnected) return;
+  if (agents.contains(back)) setAgentStop(back, true);
+  else setStop(back, true);
 }
 
 export function markOpen() {
-  for (const each of grid.querySelectorAll("[aria-current]")) each.removeAttribute("aria-current");
-  if (view.cell) elementOf(view.cell)?.setAttribute("aria-current", "true");
+  for (const each of document.querySelectorAll("#grid [aria-current], #agents [aria-current]"))
+    each.removeAttribute("aria-current");
+  elementOfOpen(view)?.setAttribute("aria-current", "true");
 }

@@ -28,6 +28,12 @@ export async function evidenceOf({ plane, row, column }) {
   return { reason: packet.reasons[reason], declared, split, before, exchanges, short: packet.short };
 }
 
+/** How a client does with a model, and each of its ways. */
+export async function readinessOf({ row, client }) {
+  const packet = await unpack(row);
+  return packet.clients[DATA.clients.profiles[client].client];
+}
+
 export const ROLES = {
   p: "with the parameter",
   b: "the baseline",

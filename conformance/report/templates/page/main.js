@@ -1,8 +1,9 @@
 // Wiring: controls to the view, the view to the grid and the address, keys and clicks to cells.
 
 import { readAddress, writeAddress } from "./address.js";
+import { agentOf, agents, drawAgents, moveAgent, setAgentStop, showAllAgents } from "./agents.js";
 import { buildControls, showControls } from "./controls.js";
-import { closeDrawer, closed, drawer, markOpen, openCell, small } from "./drawer.js";
+import { closeDrawer, closed, drawer, markOpen, openAgent, openCell, small } from "./drawer.js";
 import { ids } from "./elements.js";
 import { drawGrid, layNear } from "./grid.js";
 import { focusStop, move, setStop } from "./moving.js";
@@ -25,7 +26,7 @@ function set(name, value) {
 }
 
 function clearFilters() {
-  Object.assign(view, emptyView(), { cell: view.cell });
+  Object.assign(view, emptyView(), { cell: view.cell, agent: view.agent });
   closedRoutes.clear();
   refresh();
 }
@@ -33,13 +34,20 @@ function clearFilters() {
 async function followAddress() {
   readAddress();
   refresh();
-  if (view.cell) await openCell(view.cell);
-  else closeDrawer();
-  ids("explorer").scrollIntoView();
+  if (!(await openNamed())) closeDrawer();
+  ids(view.agent ? "clients" : "explorer").scrollIntoView();
+}
+
+/** Open what the address names; false where it names nothing. */
+async function openNamed() {
+  const { cell, agent } = view;
+  if (cell) await openCell(cell);
+  else if (agent) await openAgent(agent);
+  return cell !== null || agent !== null;
 }
 
 function onKey(event) {
-  if (event.key === "Escape" && (drawer.open || view.cell)) {
+  if (event.key === "Escape" && (drawer.open || view.cell || view.agent)) {
     event.preventDefault();
     closeDrawer();
     return;
@@ -52,6 +60,8 @@ function onKey(event) {
     ids("models").focus();
     return;
   }
+  const agent = agents.contains(event.target) && agentOf(event.target);
+  if (agent && moveAgent(agent, event.key)) event.preventDefault();
   const place = grid.contains(event.target) && placeOf(event.target);
   if (!place) return;
   const { route } = place;
@@ -74,6 +84,14 @@ function act(element) {
   if (cell) openCell(cell);
 }
 
+/** What a click or Enter on a button of the clients does. */
+function actOnAgent(element) {
+  const agent = agentOf(element);
+  if (!agent) return;
+  setAgentStop(element.closest("button"));
+  openAgent(agent);
+}
+
 function toggleRoute(route, open = closedRoutes.has(route)) {
   if (open) closedRoutes.delete(route);
   else closedRoutes.add(route);
@@ -82,9 +100,12 @@ function toggleRoute(route, open = closedRoutes.has(route)) {
 
 wireTheme();
 buildControls(set);
+drawAgents();
 readAddress();
 for (const name of ["theme", "explorer", "skip"]) ids(name).hidden = false;
 if (small.matches) ids("tools").open = false;
+agents.addEventListener("click", (event) => actOnAgent(event.target));
+ids("more-agents").addEventListener("click", showAllAgents);
 grid.addEventListener("click", (event) => act(event.target));
 grid.addEventListener("focusin", (event) => highlight(event.target));
 grid.addEventListener("pointerover", (event) => highlight(event.target));
@@ -99,6 +120,6 @@ ids("skip").addEventListener("click", () => {
 });
 addEventListener("hashchange", followAddress);
 refresh();
-if (view.cell) openCell(view.cell).then(() => ids("explorer").scrollIntoView());
+openNamed().then((opened) => opened && ids(view.agent ? "clients" : "explorer").scrollIntoView());
 performance.mark("usable");
 document.documentElement.dataset.ready = "true";

@@ -3,7 +3,7 @@
 import { ABSENT, BY_LETTER, DATA, letterAt, MARK, markAt, routeOf } from "./data.js";
 import { wellFormed } from "./text.js";
 
-/** @import { Cell } from "./data.js" */
+/** @import { Agent, Cell } from "./data.js" */
 
 export const FILTERS = ["endpoint", "mode", "models", "parameters", "route", "group"];
 
@@ -12,7 +12,7 @@ export const LISTS = ["verdict", "only"];
 /**
  * @typedef {{
  *   endpoint: string, mode: string, models: string, parameters: string, route: string, group: string,
- *   verdict: string[], only: string[], cell: Cell | null,
+ *   verdict: string[], only: string[], cell: Cell | null, agent: Agent | null,
  *   [filter: string]: any,
  * }} View
  */
@@ -34,6 +34,7 @@ export function emptyView() {
     verdict: [],
     only: [],
     cell: null,
+    agent: null,
   };
 }
 

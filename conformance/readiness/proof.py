@@ -1,0 +1,77 @@
+"""What whole bodies prove of a client, beside what the cells forecast. Pure.
+
+A body that succeeds proves each field in it, also for the client's other requests, which may not have been asked
+whole. That a field is lost no success shows, so there the cells still count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from conformance.readiness.meeting import Met
+from conformance.readiness.words import Readiness, readiness_of, refused_by, told_of_fields
+from conformance.schemas.documents import ProofRow, ReadinessField, ReadinessProof, ReadinessWay
+from conformance.types import Verdict
+
+#: What became of whole bodies with one model: by endpoint, mode and the body's key.
+ProofsByBody: TypeAlias = Mapping[tuple[str, str, str], ProofRow]
+
+
+def proved(way: ReadinessWay, met: Sequence[Met], proofs: ProofsByBody) -> ReadinessWay:
+    """A way with what was proved of it; the same where no body of it was asked whole."""
+    asked = [(each, proofs.get((each.asked.endpoint, each.asked.mode, each.asked.key))) for each in met]
+    rows: list[ReadinessProof] = [{**proof, "turn": each.asked.turn} for each, proof in asked if proof]
+    if not rows:
+        return way
+    fine = {place for each, proof in asked if proof and proof["verdict"] == "accepted" for place in _needs(each)}
+    found = [_with_proof(each, proof, fine) for each, proof in asked]
+    order = list(Readiness)
+    # Of requests that come to the same, one that was proved speaks for them.
+    at = max(range(len(found)), key=lambda number: (order.index(found[number][0]), asked[number][1] is not None))
+    readiness, reason = found[at]
+    if readiness.value != way["readiness"]:
+        reason = f"{reason}; the cells alone say: {way['reason']}"
+    return {
+        **way,
+        "endpoint": met[at].asked.endpoint,
+        "mode": met[at].asked.mode,
+        "turn": met[at].asked.turn,
+        "forecast": way["readiness"],
+        "readiness": readiness.value,
+        "reason": reason,
+        "proofs": rows,
+    }
+
+
+def _needs(met: Met) -> set[tuple[str, str, str]]:
+    """Everything that a request holds, by where it is sent."""
+    needs = met.asked.needs
+    names = (*needs.parameters, *needs.values, *needs.unasked) if needs else ()
+    return {(met.asked.endpoint, met.asked.mode, name) for name in names}
+
+
+def _with_proof(met: Met, proof: ProofRow | None, fine: set[tuple[str, str, str]]) -> tuple[Readiness, str]:
+    """What a request comes to, and why."""
+    if proof and proof["verdict"] == "rejected":
+        return Readiness.BREAKS, _told_of_refusal(proof)
+    if met.missing and not proof:
+        return Readiness.UNKNOWN, met.missing
+    left = [field for field in met.fields if _counts(field, fine)]
+    readiness = readiness_of(left)
+    told = told_of_fields(readiness, left, met.asked.turn)
+    if proof and proof["verdict"] == "inconclusive":
+        return Readiness.UNKNOWN, f"not known: asked whole, it says: {proof['reason'].removesuffix('.')}"
+    return readiness, f"{told} (proved with a whole request)" if proof else told
+
+
+def _counts(field: ReadinessField, fine: set[tuple[str, str, str]]) -> bool:
+    """False for a field that was proved to be taken; that it is lost counts all the same."""
+    is_fine = (field["endpoint"], field["mode"], field["field"]) in fine
+    return not is_fine or field["verdict"] == Verdict.IGNORED.value
+
+
+def _told_of_refusal(proof: ProofRow) -> str:
+    named = ", ".join(proof["fields"])
+    what = f"breaks on {named}" if named else f"breaks: {proof['reason'].removesuffix('.')}"
+    return f"{what}{refused_by(proof['rejected_by'])} (proved with a whole request)"

@@ -1,0 +1,131 @@
+"""Which whole bodies of clients prove most, and which parameters clients need at all. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from conformance.errors import ClientError, first_of, meant
+from conformance.parameters import Registry
+from conformance.plan.cells import Bodies, no_bodies
+from conformance.readiness.families import family_of, requests_for
+from conformance.readiness.needs import Needs, needs_of
+from conformance.readiness.shapes import Shapes, shapes_of
+from conformance.schemas.documents import ClientRequest, ProfilesDocument
+from conformance.types import Endpoint, Mode, Parameter
+
+#: What stands in a profile for what only the model's own answer could hold: it cannot be asked as it is.
+_OPAQUE = '"opaque"'
+
+
+def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDocument:
+    """The profiles of the clients that `--clients` names, all by default. Raises `ClientError` for others."""
+    if not names:
+        return profiles
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = [profile["client"] for profile in profiles["profiles"]]
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        name = (unknown or [""])[0]
+        raise ClientError(
+            f"--clients: {name!r} was not captured; choose from {first_of(known, 30)}{meant(name, known)}"
+        )
+    return {**profiles, "profiles": [each for each in profiles["profiles"] if each["client"] in wanted]}
+
+
+def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter, ...]:
+    """The parameters that decide whether these clients work: those in their bodies, and what tells of those."""
+    wanted: set[str] = set()
+    for endpoint, shapes in _shapes(registry).items():
+        for request in _requests(profiles):
+            if request["endpoint"] == endpoint.value:
+                needs = needs_of(request["body"], shapes)
+                wanted.update(needs.parameters)
+                for name in needs.parameters:
+                    wanted.update(shapes.replayed.get(name, ()))
+                for others in needs.values.values():
+                    wanted.update(others)
+    return registry.known(tuple(wanted | _built_on(wanted, registry)))
+
+
+def _built_on(names: set[str], registry: Registry) -> set[str]:
+    """What parameters build on, and what that builds on in turn: asked beside them, it tells who is to blame."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        parameter = registry.by_id[waiting.pop()]
+        contexts = registry.contexts.get(parameter.context, {}) if parameter.context else {}
+        needed = {contexts[endpoint].parameter for endpoint in parameter.bodies if endpoint in contexts}
+        needed |= {parameter.after, parameter.against} & registry.by_id.keys()
+        waiting += needed - found
+        found |= needed
+    return found
+
+
+def bodies_of(profiles: ProfilesDocument, registry: Registry, clients: Sequence[str]) -> Bodies:
+    """What to ask whole of these clients: of each way the largest body, and the one without tools.
+
+    What holds something of a model's earlier answer is left out, for it would be refused as nobody's.
+    """
+    if not clients:
+        return no_bodies
+    shapes = _shapes(registry)
+    asked: ProfilesDocument = {
+        **profiles,
+        "profiles": [each for each in profiles["profiles"] if each["client"] in clients],
+    }
+    known: dict[tuple[str, Endpoint, Mode], tuple[Mapping[str, Any], ...]] = {}
+
+    def bodies(model: str, endpoint: Endpoint, mode: Mode) -> tuple[Mapping[str, Any], ...]:
+        place = family_of(profiles, model), endpoint, mode
+        if place not in known:
+            known[place] = tuple(_chosen(asked, *place, shapes[endpoint]))
+        return known[place]
+
+    return bodies
+
+
+def _shapes(registry: Registry) -> dict[Endpoint, Shapes]:
+    return {endpoint: shapes_of(registry, endpoint) for endpoint in registry.endpoints}
+
+
+def _requests(profiles: ProfilesDocument) -> Iterator[ClientRequest]:
+    return (request for profile in profiles["profiles"] for request in profile["requests"])
+
+
+def _chosen(
+    profiles: ProfilesDocument, family: str, endpoint: Endpoint, mode: Mode, shapes: Shapes
+) -> Iterator[dict[str, Any]]:
+    """The bodies to ask for one family, on one endpoint, in one mode: each once, whoever sends it."""
+    seen: set[str] = set()
+    for profile in profiles["profiles"]:
+        _, requests = requests_for(profile, family)
+        there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
+        for way in dict.fromkeys(each["way"] for each in there):
+            for body in _telling([each["body"] for each in there if each["way"] == way], shapes):
+                text = json.dumps(body, sort_keys=True)
+                if text not in seen:
+                    seen.add(text)
+                    yield body
+
+
+def _telling(bodies: Sequence[dict[str, Any]], shapes: Shapes) -> Iterator[dict[str, Any]]:
+    """Of the bodies of one way the one that needs most, and the one that needs most without tools."""
+    needs = [(needs_of(body, shapes), body) for body in bodies]
+    askable = [(_size(need), body) for need, body in needs if not _is_reply(need, body, shapes)]
+    for group in (
+        [each for each in askable if "tools" in each[1]],
+        [each for each in askable if "tools" not in each[1]],
+    ):
+        if group:
+            yield max(group, key=lambda each: each[0])[1]
+
+
+def _size(needs: Needs) -> int:
+    return len(needs.parameters) + len(needs.values) + len(needs.unasked)
+
+
+def _is_reply(needs: Needs, body: Mapping[str, Any], shapes: Shapes) -> bool:
+    """True for a body that holds what only this model's earlier answer could hold."""
+    return any(name in shapes.replayed for name in needs.parameters) or _OPAQUE in json.dumps(body)

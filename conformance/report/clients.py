@@ -1,0 +1,167 @@
+"""Will my agent work? A matrix's clients, summed up: with how many models each works, and why not with others. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from conformance.errors import first_of
+from conformance.matrix.document import Matrix
+from conformance.readiness.words import OF_VERDICT as READINESS_OF_FIELD
+from conformance.readiness.words import Readiness
+from conformance.report.signs import OF_VERDICT, Sign
+from conformance.schemas.documents import ClientRow, ReadinessField, ReadinessRow
+from conformance.types import Verdict
+
+#: Fields that a summary names.
+_NAMED = 3
+
+
+class Shown(NamedTuple):
+    """How a readiness looks: as this verdict does, and in words."""
+
+    verdict: Verdict
+    title: str
+    meaning: str
+
+    @property
+    def sign(self) -> Sign:
+        """One character, and its colour in a terminal."""
+        return OF_VERDICT[self.verdict]
+
+
+#: In the order of a legend, best first.
+SHOWN: Mapping[Readiness, Shown] = {
+    Readiness.WORKS: Shown(Verdict.HONOURED, "works", "Everything that the client sends is taken."),
+    Readiness.LOSES: Shown(
+        Verdict.IGNORED, "works, but loses something", "It works, but something that it sends has no effect."
+    ),
+    Readiness.UNKNOWN: Shown(
+        Verdict.INCONCLUSIVE, "not known", "This run does not tell about something that the client sends."
+    ),
+    Readiness.BREAKS: Shown(Verdict.REJECTED, "breaks", "Something that the client sends is refused."),
+}
+
+
+@dataclass
+class ClientSummary:
+    """One client: with how many models it does how, and which fields that is because of, each with how many models."""
+
+    profile: ClientRow
+    tally: Counter[Readiness] = field(default_factory=Counter)
+    because: dict[Readiness, Counter[str]] = field(default_factory=lambda: {each: Counter() for each in Readiness})
+
+    def count(self, row: ReadinessRow) -> None:
+        """Count one model in."""
+        readiness = Readiness(row["readiness"])
+        self.tally[readiness] += 1
+        self.because[readiness].update(_because(readiness, row))
+
+    @property
+    def working(self) -> int:
+        """With how many models the client works, whether or not something is lost."""
+        return self.tally[Readiness.WORKS] + self.tally[Readiness.LOSES]
+
+    @property
+    def known(self) -> int:
+        """Of how many models it is known whether the client works."""
+        return self.working + self.tally[Readiness.BREAKS]
+
+    @property
+    def told(self) -> str:
+        """With how many models the client works, in words."""
+        count = self.tally.total()
+        if not self.known:
+            return "not known"
+        unknown = self.tally[Readiness.UNKNOWN]
+        more = f", {unknown:,} not known" if unknown else ""
+        return f"works with {self.working:,} of {count:,} model{'' if count == 1 else 's'}{more}"
+
+    def reasons(self) -> str:
+        """The commonest reasons in a line; empty where the client works everywhere."""
+        told = (self._reason(each, words) for each, words in _WORDS.items() if self.because[each])
+        return "; ".join(told)
+
+    def _reason(self, readiness: Readiness, words: str) -> str:
+        found = sorted(self.because[readiness].items(), key=lambda pair: (-pair[1], pair[0]))
+        return f"{words} {first_of([f'{name} ({count})' for name, count in found], _NAMED)}"
+
+
+#: What stands before the reasons, the worst first.
+_WORDS: Mapping[Readiness, str] = {
+    Readiness.BREAKS: "breaks on",
+    Readiness.UNKNOWN: "not known:",
+    Readiness.LOSES: "loses",
+}
+
+
+def _because(readiness: Readiness, row: ReadinessRow) -> Iterable[str]:
+    """The fields that make a client's best way with a model what it is, or why the run says nothing of that way."""
+    if readiness is Readiness.WORKS:
+        return ()
+    best = row["ways"][0] if row["ways"] else None
+    fields = fields_that(readiness, best["fields"]) if best else []
+    if best and not fields and readiness is Readiness.BREAKS:
+        fields = list(dict.fromkeys(name for proof in best.get("proofs", ()) for name in proof["fields"]))
+    return fields or [(best["reason"] if best else row["reason"]).removeprefix("not known: ")]
+
+
+def fields_that(readiness: Readiness, fields: Iterable[ReadinessField]) -> list[str]:
+    """The fields that make a request what it is, each once."""
+    return list(
+        dict.fromkeys(
+            each["field"]
+            for each in fields
+            if READINESS_OF_FIELD.get(each["verdict"]) is readiness and not each["unsent"]
+        )
+    )
+
+
+def summaries(matrix: Matrix) -> list[ClientSummary]:
+    """Each client of a matrix, summed up, in the matrix's order; none where it has no clients."""
+    section = matrix.get("clients")
+    if section is None:
+        return []
+    found = {profile["client"]: ClientSummary(profile) for profile in section["profiles"]}
+    for row in section["readiness"]:
+        if row["client"] in found:
+            found[row["client"]].count(row)
+    return list(found.values())
+
+
+def by_model(matrix: Matrix) -> Iterator[tuple[str, dict[str, ReadinessRow]]]:
+    """Each model's readiness for each client, model by model."""
+    section = matrix.get("clients")
+    rows: Sequence[ReadinessRow] = section["readiness"] if section else ()
+    model, found = None, dict[str, ReadinessRow]()
+    for row in rows:
+        if row["model"] != model:
+            if model is not None:
+                yield model, found
+            model, found = row["model"], {}
+        found[row["client"]] = row
+    if model is not None:
+        yield model, found
+
+
+def for_page(matrix: Matrix, models: Sequence[str]) -> dict[str, Any] | None:
+    """All clients as the page's script reads them: a letter for each model and client, the readiness's first one.
+
+    A dot stands where the matrix does not tell; None where it tells of no clients.
+    """
+    section = matrix.get("clients")
+    if section is None:
+        return None
+    names = [profile["client"] for profile in section["profiles"]]
+    found = dict(by_model(matrix))
+    rows = [
+        "".join(row["readiness"][0] if (row := found.get(model, {}).get(name)) else "." for name in names)
+        for model in models
+    ]
+    shown = [
+        {"letter": each.value[0], "title": told.title, "meaning": told.meaning, "verdict": told.verdict.value}
+        for each, told in SHOWN.items()
+    ]
+    return {"profiles": section["profiles"], "rows": rows, "readiness": shown}

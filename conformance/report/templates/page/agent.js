@@ -1,0 +1,199 @@
+// One client with one model, as the drawer shows it: the fields, the evidence and the mend.
+
+import { litellmSetting, piSetting } from "./commands.js";
+import { ABSENT, AGENT_BY_LETTER, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
+import { code, copyable, foreign, make, prose, section } from "./elements.js";
+import { readinessOf } from "./evidence.js";
+import { visible } from "./text.js";
+
+/** @import { Agent, Cell } from "./data.js" */
+
+const UNMEASURED = "Not measured: no parameter of the registry asks about it, or this run left it out.";
+
+const UNSENT = "The client sends it back only where an answer held it, and no answer of this model did.";
+
+/**
+ * What the drawer shows of a client with a model. `doors` are the ways out of it: `openCell`, and `close`.
+ * @param {Agent} agent
+ * @param {{ openCell: (cell: Cell) => void, close: () => void }} doors
+ */
+export async function agentContentOf(agent, doors) {
+  try {
+    const found = await readinessOf(agent);
+    return [
+      agentHeading(agent, doors),
+      verdict(agent, found),
+      pairs(agent, found),
+      found.ways.map((way) => wayBlock(agent, way, doors)),
+    ].flat(Infinity);
+  } catch (error) {
+    return [agentHeading(agent, doors), unreadable(error)];
+  }
+}
+
+/** @param {any} error */
+function unreadable(error) {
+  const what = `The evidence could not be read (${visible(error.message ?? error)}).`;
+  return make("p", { class: "notice notice-warn" }, what);
+}
+
+function agentHeading({ row, client }, doors) {
+  const { title, version } = DATA.clients.profiles[client];
+  return make(
+    "div",
+    { class: "drawer-head" },
+    make(
+      "div",
+      {},
+      make("h2", { id: "drawer-title", tabindex: "-1" }, foreign(`${title} ${version}`, 120)),
+      make("p", { class: "of-model" }, "with ", foreign(DATA.models[row].id, 300)),
+    ),
+    make("button", { type: "button", class: "button close", "aria-label": "Close", onclick: doors.close }, "✕"),
+  );
+}
+
+function verdict({ row, client }, { ways, reason }) {
+  const readiness = AGENT_BY_LETTER[DATA.clients.rows[row][client]];
+  return make(
+    "div",
+    { class: `verdict edge-${readiness.verdict}` },
+    make("p", { class: "sentence" }, make("strong", {}, readiness.title), ". ", readiness.meaning),
+    reason !== ways[0]?.reason && make("blockquote", {}, foreign(reason, 3000)),
+  );
+}
+
+function pairs({ client }, { family, ways }) {
+  const { title, version, captured_at } = DATA.clients.profiles[client];
+  const rows = [
+    ["Captured", foreign(`${title} ${version}, ${captured_at}. A newer release may send other fields.`, 300)],
+    ["Requests", ["as it sends them to models of the family ", foreign(family, 80)]],
+    [
+      "Measured",
+      ways.some(({ proofs }) => proofs)
+        ? "Whole requests were asked as the client sends them: that is proof. The rest is a forecast from the cells."
+        : "A forecast: what the cells of this model say about each field that the client sends.",
+    ],
+    ...(DATA.gateway.simulated ? [["Upstream", "a simulator, not the vendor"]] : []),
+  ];
+  return make(
+    "dl",
+    { class: "pairs" },
+    rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+  );
+}
+
+/** One way to run the client: what becomes of its fields, and how to mend what is refused. */
+function wayBlock(agent, way, doors) {
+  return section(
+    [
+      make("span", { class: `c small v-${AGENT_BY_LETTER[way.readiness[0]].verdict}`, "aria-hidden": "true" }),
+      foreign(` ${way.way} `, 80),
+      make("span", { class: "hint" }, foreign(`${way.endpoint}, ${way.mode}`)),
+    ],
+    make("p", {}, foreign(way.reason, 3000)),
+    (way.proofs ?? []).map(proofBlock),
+    way.fields.length > 0 &&
+      make(
+        "ul",
+        { class: "agent-fields" },
+        way.fields.map((field) => fieldLine(agent, field, doors)),
+      ),
+    way.fields.some(({ parameter }) => parameter === null) && make("p", { class: "hint" }, UNMEASURED),
+    agentMend(agent, way),
+  );
+}
+
+/** What became of one whole request. */
+function proofBlock({ turn, verdict, reason, evidence }) {
+  return make(
+    "details",
+    {},
+    make(
+      "summary",
+      {},
+      make("span", { class: `c small v-${verdict}`, "aria-hidden": "true" }),
+      ` Asked whole: request ${turn} is ${verdict}`,
+    ),
+    make("blockquote", {}, foreign(reason, 3000)),
+    evidence.map((ref) => make("p", {}, make("code", { class: "ref" }, foreign(ref, 300)))),
+  );
+}
+
+function fieldLine({ row }, field, doors) {
+  const cell = cellOfField(row, field);
+  const letter = cell ? letterAt(cell.plane, row, cell.column) : ABSENT;
+  const told = letter === ABSENT ? "not measured" : BY_LETTER[letter].title;
+  const name = code(field.field, 120);
+  return make(
+    "li",
+    {},
+    make("span", {
+      class: `c small v-${letter === ABSENT ? "inconclusive" : BY_LETTER[letter].id}`,
+      "aria-hidden": "true",
+    }),
+    make(
+      "span",
+      {},
+      cell ? make("button", { type: "button", class: "link", onclick: () => doors.openCell(cell) }, name) : name,
+      ` ${told}`,
+      SPOKEN_BY[letter] ? ` by ${SPOKEN_BY[letter]}` : "",
+      field.turn > 1 ? `, from request ${field.turn} on` : "",
+      field.unsent && make("span", { class: "hint" }, ` ${UNSENT}`),
+    ),
+  );
+}
+
+/**
+ * The cell that shows a field, or null.
+ * @returns {Cell | null}
+ */
+function cellOfField(row, { parameter, endpoint, mode }) {
+  const plane = DATA.planes.findIndex((each) => each.endpoint === endpoint && each.mode === mode);
+  const column = DATA.parameters.findIndex((each) => each.id === parameter);
+  return letterAt(plane, row, column) === ABSENT ? null : { plane, row, column };
+}
+
+/** What makes a way of a client work that breaks now, and what that costs. */
+function agentMend({ row, client }, way) {
+  const refused = way.fields.filter(({ verdict, unsent }) => verdict === "rejected" && !unsent);
+  const lost = way.fields.filter(({ verdict, unsent }) => verdict === "ignored" && !unsent);
+  const mends = [...refused, ...lost].map((field) => ({ field, mend: DATA.mends[field.parameter]?.[field.endpoint] }));
+  const known = mends.filter(({ mend }) => mend);
+  if (!known.length) return null;
+  const model = DATA.models[row];
+  const of = (name) => [
+    ...new Set(known.filter(({ field }) => refused.includes(field)).flatMap(({ mend }) => mend[name])),
+  ];
+  const advice = [...new Set(of("advice").filter(Boolean))];
+  const drop = of("drop");
+  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
+  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi").filter(Boolean)) : null;
+  return [
+    make("h4", {}, refused.length ? "The mend, and what it costs" : "What is lost"),
+    advice.map((text) => make("p", {}, prose(text))),
+    make(
+      "ul",
+      {},
+      known
+        .filter(({ mend }) => mend.cost)
+        .map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
+    ),
+    litellm &&
+      drop.length > 0 && [
+        make("p", {}, "In LiteLLM, leave out what is refused:"),
+        copyable(litellmSetting(model, "additional_drop_params", drop)),
+      ],
+    pi && [
+      make("p", {}, "In Pi, in the model's entry in ", make("code", {}, "models.json"), ":"),
+      copyable(piSetting(model, pi)),
+    ],
+  ];
+}
+
+/** Several parts of one entry as one; objects in them are joined. */
+function joined(parts) {
+  const whole = {};
+  for (const part of parts)
+    for (const [name, value] of Object.entries(part)) whole[name] = { ...whole[name], ...value };
+  return parts.length ? whole : null;
+}
