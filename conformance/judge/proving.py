@@ -17,7 +17,7 @@ from conformance.judge.reasons import Outcome, rejected, unclear, without_baseli
 from conformance.judge.repeating import FIRM, STEADY
 from conformance.judge.settling import begun
 from conformance.judge.verdicts import answer_of, is_refusal, says_no
-from conformance.plan.cells import Group, body_key
+from conformance.plan.cells import Group, WholeBody
 from conformance.types import Cause, Exchange, Request, Role, Verdict
 
 #: The repetition of the baseline that is asked beside refused bodies; no other dialogue asks it so often.
@@ -41,7 +41,7 @@ def prove(group: Group) -> Ask[Proofs]:
     group, start = yield from begun(group)
     if start.baseline is None or not answer_of(start.baseline).ok:
         return {}
-    bodies = {body_key(group.endpoint, body): body for body in group.bodies}
+    bodies = {body.key(group.endpoint): body for body in group.bodies}
     first: dict[str, Exchange] = {}
     yield from together(_ask(group, key, body, first) for key, body in bodies.items())
     proofs = {key: _first_proof(exchange, start.baseline) for key, exchange in first.items()}
@@ -51,7 +51,7 @@ def prove(group: Group) -> Ask[Proofs]:
     return proofs
 
 
-def _ask(group: Group, key: str, body: Mapping[str, Any], found: dict[str, Exchange]) -> Ask[None]:
+def _ask(group: Group, key: str, body: WholeBody, found: dict[str, Exchange]) -> Ask[None]:
     exchange = yield from patiently(partial(group.whole, body))
     if exchange is not None:
         found[key] = exchange
@@ -65,9 +65,7 @@ def _first_proof(exchange: Exchange, baseline: Exchange) -> Proof:
     return Proof(outcome.shown_by(*shown))
 
 
-def _confirm(
-    group: Group, cap: Mapping[str, Any], refused: Mapping[str, tuple[Mapping[str, Any], Exchange]]
-) -> Ask[Proofs]:
+def _confirm(group: Group, cap: Mapping[str, Any], refused: Mapping[str, tuple[WholeBody, Exchange]]) -> Ask[Proofs]:
     """Ask refused bodies again, beside a baseline: only what repeats counts."""
     asked: dict[str, list[Request]] = {}
     for key, (body, exchange) in refused.items():

@@ -23,18 +23,25 @@ MAX_DEPLOYMENTS = 32
 RUN_STRIDE = 1_000_000
 
 
-#: What clients send whole, as they send it: the bodies for a model, on an endpoint, in a mode, each once.
-Bodies: TypeAlias = Callable[[str, Endpoint, Mode], Sequence[Mapping[str, Any]]]
+@dataclass(frozen=True)
+class WholeBody:
+    """What a client sends, without the model, and the headers beside it that change what a backend takes."""
+
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, endpoint: str) -> str:
+        """What it is called by, whoever sends it."""
+        return digest_of(endpoint, self.body, 0, self.headers)
 
 
-def no_bodies(_model: str, _endpoint: Endpoint, _mode: Mode) -> Sequence[Mapping[str, Any]]:
+#: What clients send whole, as they send it, to a model, on an endpoint, in a mode: each once.
+Bodies: TypeAlias = Callable[[str, Endpoint, Mode], Sequence[WholeBody]]
+
+
+def no_bodies(_model: str, _endpoint: Endpoint, _mode: Mode) -> Sequence[WholeBody]:
     """The bodies of no clients."""
     return ()
-
-
-def body_key(endpoint: str, body: Mapping[str, Any]) -> str:
-    """What a client's whole body is called by, whoever sends it."""
-    return digest_of(endpoint, body, 0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Lane:
 class Group:
     """A model, endpoint and mode, reached in one way: all its probes share baselines and controls.
 
-    `bodies` are what clients send there, which is asked as it is sent, without the model.
+    `bodies` are what clients send there, which is asked as it is sent.
     """
 
     model: Model
@@ -59,7 +66,7 @@ class Group:
     parameters: tuple[Parameter, ...]
     registry: Registry = field(repr=False)
     run: int = 0  # the number of the run that asks
-    bodies: tuple[Mapping[str, Any], ...] = ()
+    bodies: tuple[WholeBody, ...] = ()
 
     @property
     def entry(self) -> EndpointEntry:
@@ -115,9 +122,10 @@ class Group:
         told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
         return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told, door=door)
 
-    def whole(self, body: Mapping[str, Any], again: int = 0) -> Request:
+    def whole(self, sent: WholeBody, again: int = 0) -> Request:
         """The request that asks a client's body as it is sent, for the n-th time."""
-        return Request(self.model.id, self.endpoint, self.mode, {"model": self.lane.asked, **body}, self._repeat(again))
+        body = {"model": self.lane.asked, **sent.body}
+        return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=sent.headers)
 
     def fetch(self, answer: str) -> Request:
         """The request that fetches a stored answer by its id."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.provider.filter.places import EACH
 from conformance.readiness.shapes import KINDS, Place, Shapes, name_at, parts_of, without_lists
+
+#: The date in the type of a tool of Anthropic's; ids go without it.
+_DATE = re.compile(r"_20\d{6}$")
 
 #: Characters of a field or value that are kept of a body; profiles hold shorter ones.
 _NAME = 80
@@ -61,18 +65,21 @@ def _kinds_first(value: Any) -> list[tuple[str, Any]]:
 
 def _count(place: Place, path: str | None, value: Any, shapes: Shapes, needs: Needs) -> bool:
     """Count one place in; False where it holds a kind that is known by its name alone, or not at all."""
-    kinds = shapes.kinds.get(place, frozenset()) if place[-1] in KINDS else frozenset()
+    kinds = shapes.kinds.get(place, frozenset())
     kind = value if place[-1] in KINDS and isinstance(value, str) else None
     if path is not None:
         ids, name = shapes.ids[path], name_at(path, value)
-        found = ids.get(name, ids.get(None))
+        found = ids.get(name) or ids.get(_DATE.sub("", name)) or ids.get(None)
         if found is not None:
             needs.parameters[found] = None
             return kind is None or kind in kinds
-        if kind is None or kind not in kinds:
+        if name in kinds:
+            return True
+        if kind is None and not isinstance(value, Mapping):
             needs.values[_written(place, name)] = tuple(ids.values())
-            return kind is None
-        return True
+            return True
+        needs.unasked[f"{path[:_NAME]}:{name[:_NAME]}"] = None  # another kind is another thing
+        return False
     if kind is None or kind in kinds:
         return True
     needs.unasked[_written(place, kind)] = None

@@ -8,13 +8,13 @@ from typing import TypeAlias
 from conformance.matrix.document import Matrix, by_model
 from conformance.matrix.packing import Block, Packed
 from conformance.parameters import Registry
-from conformance.plan.cells import body_key
 from conformance.readiness.families import family_of, requests_for
 from conformance.readiness.forecast import forecast
 from conformance.readiness.meeting import Asked, by_plane
 from conformance.readiness.needs import needs_of
 from conformance.readiness.proof import ProofsByBody
 from conformance.readiness.shapes import shapes_of
+from conformance.readiness.whole import whole_body
 from conformance.schemas.documents import ClientProfile, ClientRequest, ClientsSection, ProfilesDocument, ReadinessRow
 
 #: Gives what became of clients' whole bodies with a model.
@@ -75,5 +75,5 @@ class _Asking:
     def _asked(self, request: ClientRequest) -> Asked:
         shapes = self._shapes.get(request["endpoint"])
         needs = needs_of(request["body"], shapes) if shapes else None
-        key = body_key(request["endpoint"], request["body"])
+        key = whole_body(request).key(request["endpoint"])
         return Asked(request["way"], request["turn"], request["endpoint"], request["mode"], key, needs)

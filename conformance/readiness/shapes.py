@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from conformance.parameters import Registry
 from conformance.provider.filter import places_named, remedies, value_name
-from conformance.provider.filter.places import EACH, steps_of
+from conformance.provider.filter.places import EACH, spelled, steps_of
 from conformance.types import Endpoint, Parameter
 
 #: The steps to a place in a body, `[]` for each item of a list.
@@ -31,8 +31,9 @@ class Shapes:
     `stated` and `named` lead from a place to a parameter's path: as the filter's data states it, or as the
     path itself says. `ids` are a path's parameters by the value that they name, `together` those that are
     about several fields at once. `known` are the places that some probe holds, `kinds` the types and roles
-    that were seen there, and below `free` the keys are the caller's own. `replayed` are the parameters that a
-    client sends back only where an answer held them, with those whose effect shows that answers do.
+    that were seen there, also those of a list's items, and below `free` the keys are the caller's own. `replayed`
+    are the parameters that a client sends back only where an answer held them, with those whose effect shows that
+    answers do.
     """
 
     stated: Mapping[Place, str]
@@ -77,9 +78,13 @@ def shapes_of(registry: Registry, endpoint: Endpoint) -> Shapes:
         together={p.id: tuple(p.path.split("+")) for p in parameters if "+" in p.path},
         known=known,
         kinds=kinds,
-        free=_free(),
+        free=frozenset(place for place in _free() if not _is_asked_below(place, alone)),
         replayed=_replayed(parameters),
     )
+
+
+def _is_asked_below(place: Place, parameters: list[Parameter]) -> bool:
+    return any(parameter.path.startswith(f"{without_lists(place)}.") for parameter in parameters)
 
 
 def _replayed(parameters: list[Parameter]) -> dict[str, tuple[str, ...]]:
@@ -103,6 +108,8 @@ def _seen(
             known.add(place)
             if place[-1] in KINDS and isinstance(value, str):
                 kinds.setdefault(place, set()).add(value)
+            elif place[-1] == EACH and isinstance(value, Mapping):
+                kinds.setdefault(place, set()).add(spelled(value))
     return frozenset(known), {place: frozenset(names) for place, names in kinds.items()}
 
 

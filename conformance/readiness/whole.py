@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.errors import ClientError, first_of, meant
 from conformance.parameters import Registry
-from conformance.plan.cells import Bodies, no_bodies
+from conformance.plan.cells import Bodies, WholeBody, no_bodies
 from conformance.readiness.families import family_of, requests_for
 from conformance.readiness.needs import Needs, needs_of
 from conformance.readiness.shapes import Shapes, shapes_of
@@ -75,9 +75,9 @@ def bodies_of(profiles: ProfilesDocument, registry: Registry, clients: Sequence[
         **profiles,
         "profiles": [each for each in profiles["profiles"] if each["client"] in clients],
     }
-    known: dict[tuple[str, Endpoint, Mode], tuple[Mapping[str, Any], ...]] = {}
+    known: dict[tuple[str, Endpoint, Mode], tuple[WholeBody, ...]] = {}
 
-    def bodies(model: str, endpoint: Endpoint, mode: Mode) -> tuple[Mapping[str, Any], ...]:
+    def bodies(model: str, endpoint: Endpoint, mode: Mode) -> tuple[WholeBody, ...]:
         place = family_of(profiles, model), endpoint, mode
         if place not in known:
             known[place] = tuple(_chosen(asked, *place, shapes[endpoint]))
@@ -96,27 +96,31 @@ def _requests(profiles: ProfilesDocument) -> Iterator[ClientRequest]:
 
 def _chosen(
     profiles: ProfilesDocument, family: str, endpoint: Endpoint, mode: Mode, shapes: Shapes
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[WholeBody]:
     """The bodies to ask for one family, on one endpoint, in one mode: each once, whoever sends it."""
     seen: set[str] = set()
     for profile in profiles["profiles"]:
         _, requests = requests_for(profile, family)
         there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
         for way in dict.fromkeys(each["way"] for each in there):
-            for body in _telling([each["body"] for each in there if each["way"] == way], shapes):
-                text = json.dumps(body, sort_keys=True)
-                if text not in seen:
-                    seen.add(text)
-                    yield body
+            for sent in _telling([whole_body(each) for each in there if each["way"] == way], shapes):
+                if sent.key(endpoint) not in seen:
+                    seen.add(sent.key(endpoint))
+                    yield sent
 
 
-def _telling(bodies: Sequence[dict[str, Any]], shapes: Shapes) -> Iterator[dict[str, Any]]:
+def whole_body(request: ClientRequest) -> WholeBody:
+    """What a captured request puts on the wire."""
+    return WholeBody(request["body"], request["headers"])
+
+
+def _telling(bodies: Sequence[WholeBody], shapes: Shapes) -> Iterator[WholeBody]:
     """Of the bodies of one way the one that needs most, and the one that needs most without tools."""
-    needs = [(needs_of(body, shapes), body) for body in bodies]
-    askable = [(_size(need), body) for need, body in needs if not _is_reply(need, body, shapes)]
+    needs = [(needs_of(sent.body, shapes), sent) for sent in bodies]
+    askable = [(_size(need), sent) for need, sent in needs if not _is_reply(need, sent.body, shapes)]
     for group in (
-        [each for each in askable if "tools" in each[1]],
-        [each for each in askable if "tools" not in each[1]],
+        [each for each in askable if "tools" in each[1].body],
+        [each for each in askable if "tools" not in each[1].body],
     ):
         if group:
             yield max(group, key=lambda each: each[0])[1]

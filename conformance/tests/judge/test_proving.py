@@ -10,7 +10,7 @@ import pytest
 
 from conformance.judge.dialogue import Ask, T
 from conformance.judge.proving import Proof, Proofs, prove
-from conformance.plan.cells import Group, Lane, body_key
+from conformance.plan.cells import Group, Lane, WholeBody
 from conformance.tests.helpers.building import CHAT
 from conformance.tests.helpers.policies import VOICES, Policy, Watched, conversed, group, ok, refusal
 from conformance.types import Exchange, Model, RejectedBy, Request, Response, Role, Verdict
@@ -21,7 +21,7 @@ OTHER: dict[str, Any] = {"messages": [], "gamma": 3}
 
 def with_bodies(*bodies: Mapping[str, Any]) -> Group:
     """A group that asks these bodies beside its parameters."""
-    return replace(group(), bodies=bodies)
+    return replace(group(), bodies=tuple(map(WholeBody, bodies)))
 
 
 def held(dialogue: Ask[T], answer: Callable[[Request], Response | None]) -> T:
@@ -43,7 +43,7 @@ def proofs(answer: Callable[[Request], Response | None], *bodies: Mapping[str, A
 
 def proof(answer: Callable[[Request], Response | None]) -> Proof:
     """What becomes of the one body."""
-    return proofs(answer, BODY)[body_key(CHAT, BODY)]
+    return proofs(answer, BODY)[WholeBody(BODY).key(CHAT)]
 
 
 def is_whole(request: Request) -> bool:
@@ -144,11 +144,11 @@ def test_what_was_not_recorded_is_left_out() -> None:
     """Given a recording that lacks a body, as where the client was captured anew since, when it is replayed, then the
     others have their proof and that one has none."""
     found = proofs(lambda request: None if is_whole(request) else ok(request), BODY, OTHER)
-    assert set(found) == {body_key(CHAT, OTHER)}
+    assert set(found) == {WholeBody(OTHER).key(CHAT)}
     refused_once = Policy(refused=frozenset({"beta"}))
     assert (
         proofs(lambda request: refused_once(request) if request.repeat < 3 else None, BODY)[
-            body_key(CHAT, BODY)
+            WholeBody(BODY).key(CHAT)
         ].outcome.verdict
         is Verdict.INCONCLUSIVE
     )

@@ -19,10 +19,11 @@ MODELS = ("claude-x", "gpt-5-y")
 
 
 def policy(body: dict[str, Any]) -> Response | None:
-    """The policy of a gateway whose Claudes refuse `store`, and which refuses what only agents send."""
+    """The policy of a gateway whose Claudes refuse `store`, and which refuses what no probe sends."""
     if "store" in body and "claude" in body["model"]:
         return refusal("litellm.UnsupportedParamsError: x does not support parameters: ['store'], for model=x")
-    return refusal("Unknown parameter: 'client_metadata'.") if "client_metadata" in body else None
+    agent = "turn_id" in body.get("client_metadata", ())
+    return refusal("Unknown parameter: 'client_metadata.turn_id'.") if agent else None
 
 
 def live(place: Workplace, gateway: ScriptedGateway, *options: str) -> Ended:
@@ -67,7 +68,7 @@ def test_a_run_for_clients(measured: tuple[Workplace, Ended]) -> None:
     assert {found["llm", model]["readiness"] for model in MODELS} == {"works"}
     assert "proved with a whole request" in found["llm", "claude-x"]["reason"]
     gpt = found["codex", "gpt-5-y"]["ways"][0]
-    assert (gpt["readiness"], gpt["forecast"]) == ("breaks", "unknown")
+    assert (gpt["readiness"], gpt["forecast"]) == ("breaks", "works")
     assert gpt["reason"].startswith("breaks on client_metadata")
     assert found["codex", "claude-x"]["ways"][0]["forecast"] == "breaks"
 
@@ -127,7 +128,9 @@ def test_a_run_for_clients_is_resumed(place: Workplace) -> None:
         assert refused.code == 4
         assert "--clients leaves out 'codex'" in refused.all
         assert live(place, gateway, "--resume").code == 0
-        asked = [json.dumps(body, sort_keys=True) for body in gateway.seen if "client_metadata" in body]
+        asked = [
+            json.dumps(body, sort_keys=True) for body in gateway.seen if "turn_id" in body.get("client_metadata", ())
+        ]
     assert {client for client, _, _ in proofs(place)} == {"llm", "codex"}
     assert len(asked) == 2 * len(set(asked))  # a refusal repeats, and no more than that
 

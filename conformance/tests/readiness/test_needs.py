@@ -22,6 +22,7 @@ PROBES = [
     for parameter in REGISTRY.parameters
     for endpoint, body in parameter.bodies.items()
     if not parameter.after or parameter.after == "baseline"  # the others are filled from an answer
+    if not parameter.door
 ]
 
 
@@ -112,7 +113,7 @@ class TestUnasked:
             "tools": [{"name": "x", "hue": {"blue": 1}, "type": "sorcery"}],
             "messages": [{"role": "wizard", "x": 1}],
         }
-        assert found(body) == (["tools"], ["messages.role:wizard"], ["tools.type:sorcery"])
+        assert found(body) == (["tools"], [], ["tools.type:sorcery", "messages.role:wizard"])
 
     def test_a_value_that_nobody_asked_for(self) -> None:
         """Given a field whose values are asked for one by one, when it has another, then the other values are kept,

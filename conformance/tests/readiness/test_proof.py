@@ -8,8 +8,8 @@ import pytest
 
 from conformance.matrix.document import dump_matrix, parse_matrix
 from conformance.parameters import load_registry
-from conformance.plan.cells import body_key
 from conformance.readiness.section import with_clients
+from conformance.readiness.whole import whole_body
 from conformance.schemas.documents import ClientRequest, ProofRow, ReadinessRow
 from conformance.tests.helpers.pages import cell, matrix_with
 from conformance.tests.readiness.test_forecast import profiles, request
@@ -34,7 +34,7 @@ def proof(verdict: Any = "accepted", *fields: str, by: Any = None, reason: str =
 def readiness(*asked: tuple[ClientRequest, ProofRow | None]) -> ReadinessRow:
     """How a client does whose requests were proved so."""
     proofs: dict[tuple[str, str, str], ProofRow] = {
-        (each["endpoint"], each["mode"], body_key(each["endpoint"], each["body"])): row for each, row in asked if row
+        (each["endpoint"], each["mode"], whole_body(each).key(each["endpoint"])): row for each, row in asked if row
     }
     document = profiles(*(each for each, _ in asked))
     matrix = with_clients(matrix_with(CELLS), REGISTRY, document, lambda _: proofs)

@@ -23,7 +23,7 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 def chosen(*bodies: dict[str, Any]) -> list[dict[str, Any]]:
     """The bodies that are asked of a client that sends these in one way."""
     document = profiles(*(request(turn=turn, body=body) for turn, body in enumerate(bodies, 1)))
-    return [dict(body) for body in bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)]
+    return [dict(sent.body) for sent in bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)]
 
 
 class TestBodies:
@@ -57,8 +57,8 @@ class TestBodies:
             request(body={"store": True}, families=["claude"]), request(body={"user": "u"}, families=["unknown"])
         )
         bodies = bodies_of(document, REGISTRY, ["agent"])
-        assert list(bodies("my-claude", CHAT, WHOLE)) == [{"store": True}]
-        assert list(bodies("gpt-5", CHAT, WHOLE)) == [{"user": "u"}]
+        assert [sent.body for sent in bodies("my-claude", CHAT, WHOLE)] == [{"store": True}]
+        assert [sent.body for sent in bodies("gpt-5", CHAT, WHOLE)] == [{"user": "u"}]
 
     def test_every_way_has_a_body(self) -> None:
         """Given the captured clients, when bodies are chosen, then each way to a measured endpoint has one or two of
@@ -72,7 +72,7 @@ class TestBodies:
             }
             for way, endpoint, mode in ways:
                 sent = [each["body"] for each in profile["requests"] if each["way"] == way]
-                asked = bodies("some-model", endpoint, mode)
+                asked = [sent.body for sent in bodies("some-model", endpoint, mode)]
                 assert 1 <= sum(body in sent for body in asked) <= 2 * len(ways), (profile["client"], way)
                 assert "opaque" not in json.dumps(asked)
 
