@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
@@ -104,16 +104,17 @@ def _drop(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes)
 
 
 def _take_out(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:
-    """Take the refused values out of a list."""
+    """Take the refused values out of a list: those that may go, where not all may."""
+    may_go: Sequence[str] | None = step.remedy.get("only")
 
     def mend(value: Any) -> Any:
         name = _value(value, step)
-        if not step.support.refuses(name):
+        if not step.support.refuses(name) or (may_go is not None and name not in may_go):
             return value
         changes[f"{step.name}:{name}"] = None
         return GONE
 
-    mend_at(body, step.at, mend)
+    mend_at(body, step.at, mend, step.remedy.get("vital"))
 
 
 def _replace(body: dict[str, Any], step: _Step, recipe: _Recipe, changes: _Changes) -> None:

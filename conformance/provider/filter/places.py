@@ -58,21 +58,21 @@ def _spelled_number(value: float) -> str:
     return str(value) if abs(value) >= 0.0001 else "number"
 
 
-def mend_at(body: dict[str, Any], at: tuple[str, ...], mend: Mend) -> None:
+def mend_at(body: dict[str, Any], at: tuple[str, ...], mend: Mend, vital: str | None = None) -> None:
     """Mend one place in a body, whose inner values are the caller's and stay as they are.
 
-    What this empties goes too, for it would say nothing.
+    What this empties goes too, for it would say nothing; so does an object that loses what is `vital` to it.
     """
     name = at[0]
     if name in body:
-        inner = _mended(body[name], at, 1, mend)
+        inner = _mended(body[name], at, 1, mend, vital)
         if inner is GONE:
             del body[name]
         else:
             body[name] = inner
 
 
-def _mended(value: Any, at: tuple[str, ...], depth: int, mend: Mend) -> Any:
+def _mended(value: Any, at: tuple[str, ...], depth: int, mend: Mend, vital: str | None) -> Any:
     """A value with one place in it mended: the same object where nothing was to do."""
     if depth == len(at):
         return mend(value)
@@ -82,15 +82,15 @@ def _mended(value: Any, at: tuple[str, ...], depth: int, mend: Mend) -> Any:
             return value
         if depth + 1 < len(at) and not any(at[depth + 1] in item for item in value if isinstance(item, dict)):
             return value  # the common case, and a conversation is long
-        items = [_mended(item, at, depth + 1, mend) for item in value]
+        items = [_mended(item, at, depth + 1, mend, vital) for item in value]
         if all(map(operator.is_, items, value)):
             return value
         return [item for item in items if item is not GONE] or GONE
     if not isinstance(value, dict) or name not in value:
         return value
-    inner = _mended(value[name], at, depth + 1, mend)
+    inner = _mended(value[name], at, depth + 1, mend, vital)
     if inner is value[name]:
         return value
     if inner is GONE:
-        return {key: each for key, each in value.items() if key != name} or GONE
+        return GONE if name == vital else {key: each for key, each in value.items() if key != name} or GONE
     return {**value, name: inner}

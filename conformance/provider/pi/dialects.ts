@@ -21,6 +21,8 @@ interface Row {
   readonly pattern: string;
   readonly ignore_case?: boolean;
   readonly implies?: readonly string[];
+  /** What a repair looks for in place of what is implied. */
+  readonly tried?: readonly string[];
   readonly conditional?: boolean;
   readonly container?: boolean;
   readonly about?: string;
@@ -146,7 +148,7 @@ export class Dialects {
           yield [{ name: second ?? "", conditional, company: first ?? null, weak: false, values: [] }, row.who];
           continue;
         }
-        for (const name of names.length ? names.slice(0, MAX_BLAMES) : (row.implies ?? [])) {
+        for (const name of names.length ? names.slice(0, MAX_BLAMES) : (row.tried ?? row.implies ?? [])) {
           yield [{ name, conditional, company, weak: false, values }, row.who];
         }
       }

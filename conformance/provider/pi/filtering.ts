@@ -27,6 +27,10 @@ export interface Remedy {
   readonly at?: Readonly<Record<string, string | readonly string[]>>;
   /** The endpoints where it is kept all the same, and why. */
   readonly kept?: Readonly<Record<string, string>>;
+  /** Of the values of a list, those that may go, where not all may. */
+  readonly only?: readonly string[];
+  /** What an object on the way is nothing without. */
+  readonly vital?: string;
   /** What an object of a type does not have. */
   readonly without?: Readonly<Record<string, readonly string[]>>;
   readonly values?: Readonly<Record<string, readonly string[]>>;
@@ -119,14 +123,16 @@ const ACTIONS: Readonly<Record<Remedy["action"], Action>> = {
       changes.set(step.together.length ? step.at.join(".") : step.name, null);
       return GONE;
     }),
-  /** Take the refused values out of a list. */
-  take_out: (body, step, changes) =>
-    mended(body, step.at, (value) => {
+  /** Take the refused values out of a list: those that may go, where not all may. */
+  take_out: (body, step, changes) => {
+    const mend: Mend = (value) => {
       const name = valueName(value, step);
-      if (!step.support.refuses(name)) return value;
+      if (!step.support.refuses(name) || step.remedy.only?.includes(name) === false) return value;
       changes.set(`${step.name}:${name}`, null);
       return GONE;
-    }),
+    };
+    return mended(body, step.at, mend, step.remedy.vital);
+  },
   /** Put the first value that is not refused in place of one that is. */
   replace: (body, step, changes) =>
     mended(body, step.at, (value) => {
@@ -197,28 +203,31 @@ function withoutDependents(body: Body, changes: Changes, remedies: Remedies, end
   return body;
 }
 
-/** The body with one place in it mended; what this empties goes too, for it would say nothing. */
-function mended(body: Body, at: readonly string[], mend: Mend): Body {
-  const left = inside(body, at, mend);
+/**
+ * The body with one place in it mended; what this empties goes too, for it would say nothing, and so does an object
+ * that loses what is vital to it.
+ */
+function mended(body: Body, at: readonly string[], mend: Mend, vital?: string): Body {
+  const left = inside(body, at, mend, vital);
   return isObject(left) ? left : {};
 }
 
-function inside(value: unknown, at: readonly string[], mend: Mend): unknown {
+function inside(value: unknown, at: readonly string[], mend: Mend, vital?: string): unknown {
   const [name, ...rest] = at;
   if (name === undefined) return mend(value);
   if (name === EACH) {
     if (!Array.isArray(value)) return value;
-    const items = value.map((item: unknown) => inside(item, rest, mend));
+    const items = value.map((item: unknown) => inside(item, rest, mend, vital));
     if (items.every((item, index) => item === value[index])) return value;
     const left = items.filter((item) => item !== GONE);
     return left.length ? left : GONE;
   }
   if (!isObject(value) || !Object.hasOwn(value, name)) return value;
-  const inner = inside(value[name], rest, mend);
+  const inner = inside(value[name], rest, mend, vital);
   if (inner === value[name]) return value;
   if (inner !== GONE) return { ...value, [name]: inner };
   const { [name]: _gone, ...others } = value;
-  return Object.keys(others).length ? others : GONE;
+  return name !== vital && Object.keys(others).length ? others : GONE;
 }
 
 /** The steps to each place where a parameter lies in a body, `[]` for each item of a list. */

@@ -197,6 +197,9 @@ export class Repair {
       // Where the refusal names something inside it, too, that is what it means.
       if (traced.some(([, other]) => other.length > place.length && isWithin(other, place))) continue;
       if (!place.every((each) => each === EACH || step.test(each))) continue;
+      const stated = rules.stands_for[this.#asked.question.endpoint]?.[placeText(place)] ?? [];
+      for (const name of stated) found.set(name, false);
+      if (stated.length) continue;
       const values = valuesAt(this.#sent, place, rules);
       const why = this.#whyKept(place, values);
       if (why) {

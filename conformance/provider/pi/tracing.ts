@@ -34,6 +34,8 @@ export interface RepairRules {
   readonly aliases: Readonly<Record<string, readonly string[]>>;
   readonly opaque: readonly string[];
   readonly opaque_inside: readonly string[];
+  /** What is said of a place, where that is no statement about the place itself, by endpoint. */
+  readonly stands_for: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   readonly containers: readonly string[];
   readonly free_form: readonly string[];
   readonly enumerated: readonly string[];
@@ -106,12 +108,16 @@ function fromHead(names: readonly string[], body: Body, rules: RepairRules): Pla
   // What another API calls a field inside one may be a field of its own here.
   for (const count of [2, 1]) {
     const name = names.slice(0, count).map(snake).join(".");
-    for (const text of Object.hasOwn(rules.aliases, name) ? (rules.aliases[name] ?? []) : []) {
+    for (const text of aliasesOf(name, rules)) {
       const place = stepsOf(text);
       if (!values(body, place).next().done) return inside(body, place, names.slice(count), rules);
     }
   }
   return undefined;
+}
+
+function aliasesOf(name: string, { aliases }: RepairRules): readonly string[] {
+  return Object.hasOwn(aliases, name) ? (aliases[name] ?? []) : [];
 }
 
 /** The places at or under a field that the rest of a name means. */
@@ -124,6 +130,10 @@ function inside(body: Body, place: Place, tail: readonly string[], rules: Repair
   if (exact.length) return exact.sort(compare).slice(0, most);
   const found = distinct(here.flatMap((value) => search(value, last, place, rules)));
   if (found.length) return found.slice(0, most);
+  // What a bridge made of something in the same field.
+  const others = aliasesOf(snake(last), rules).map(stepsOf);
+  const other = others.find((each) => each.length > 1 && each[0] === place[0] && !values(body, each).next().done);
+  if (other) return [other];
   // What is refused inside a field that is a plain value, or whose inside the gateway made itself, is the field.
   return rules.containers.includes(place[0] ?? "") ? [] : [place];
 }

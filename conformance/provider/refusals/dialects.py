@@ -37,7 +37,8 @@ class Pattern:
     """One row of the table: words that refuse, and the offenders they imply where they name none.
 
     `conditional` words refuse a value, or a parameter in this company, and not the field itself.
-    A `container` is where the offender lies that other words of the refusal name.
+    A `container` is where the offender lies that other words of the refusal name. `tried` is what a repair looks for
+    in place of what is implied, where that names one field by what each endpoint calls it.
     """
 
     regex: re.Pattern[str]
@@ -45,6 +46,7 @@ class Pattern:
     conditional: bool
     who: str
     container: bool
+    tried: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def _tables() -> _Tables:
 
 def _pattern(row: Mapping[str, Any]) -> Pattern:
     implies, conditional = tuple(row.get("implies", ())), row.get("conditional", False)
-    return Pattern(compiled(row), implies, conditional, row["who"], row.get("container", False))
+    tried = tuple(row.get("tried", implies))
+    return Pattern(compiled(row), implies, conditional, row["who"], row.get("container", False), tried)
 
 
 def read_refusal(text: str) -> Refusal:
@@ -147,7 +150,7 @@ def _blames(pattern: Pattern, text: str) -> Iterable[Blame]:
         if len(names) == 2 and pattern.conditional and not company:
             yield Blame(names[1], True, pattern.who, names[0])
             continue
-        for name in names[:MAX_BLAMES] or pattern.implies:
+        for name in names[:MAX_BLAMES] or pattern.tried:
             yield Blame(name, pattern.conditional, pattern.who, company, values=values)
 
 

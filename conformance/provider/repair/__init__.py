@@ -195,6 +195,10 @@ class Repair:
                 continue  # the refusal names something inside it, too
             if not all(step == EACH or re.fullmatch(rules()["step"], step) for step in place):
                 continue
+            stated = rules()["stands_for"].get(self.question.endpoint, {}).get(places_text(place), ())
+            if stated:
+                found.update(dict.fromkeys(stated, False))
+                continue
             values = values_at(self.sent, place)
             if why := self._why_kept(place, values):
                 self.kept += [why] if why not in self.kept else []

@@ -114,6 +114,10 @@ def _inside(body: Mapping[str, Any], place: Place, tail: Sequence[str]) -> tuple
     found = tuple(dict.fromkeys(each for value in values for each in _search(value, tail[-1], place)))
     if found:
         return found[: rules()["limits"]["places"]]
+    for text in rules()["aliases"].get(snake(tail[-1]), ()):  # what a bridge made of something in the same field
+        other = place_of(text)
+        if len(other) > 1 and other[0] == place[0] and any(True for _ in _values(body, other)):
+            return (other,)
     # What is refused inside a field that is a plain value, or whose inside the gateway made itself, is the field.
     return () if place[0] in rules()["containers"] else (place,)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from conformance.clients.profiles import load_profiles
+from conformance.provider.filter import filter_request
 from conformance.provider.rate_limits import format_rate_limit_error, parse_rate_limit_error
-from conformance.provider.repair import RepairEvent
+from conformance.provider.repair import Repair, RepairEvent
 from conformance.provider.repair.learned import Memory
-from conformance.provider.table import Rule, Statement, SupportTable
+from conformance.provider.table import Question, Rule, Statement, SupportTable
+from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import RequestFilter, async_http_client, http_client
 from conformance.tests.helpers.gateways import KEY, ScriptedGateway, named_events, scripted_gateway
-from conformance.tests.helpers.mending import CHAT, Send, blocking, filtering, post
+from conformance.tests.helpers.mending import CHAT, NOTHING, Send, blocking, filtering, post
 from conformance.tests.provider.test_transport import every_way
 
 MARK = {"type": "ephemeral"}
@@ -247,6 +250,40 @@ def test_what_makes_the_request_is_kept_and_explained(words: str, why: str) -> N
 
     assert (status, len(gateway.seen)) == (400, 1)
     assert why in json.loads(content)["error"]["message"]
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """Where each field lies that a client has sent, but for what is a tool's own."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield f"{path}{name}"
+            if name not in ("input", "input_schema"):
+                yield from paths(inner, f"{path}{name}.")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from paths(item, f"{path}{number}.")
+
+
+SENT = [
+    {"model": "m", **each["body"]}
+    for profile in load_profiles()["profiles"]
+    for each in profile["requests"]
+    if each["endpoint"] == "messages"
+]
+
+
+@pytest.mark.parametrize("body", SENT, ids=[f"{number}" for number in range(len(SENT))])
+def test_each_field_that_clients_send_is_mended_or_explained(body: dict[str, Any]) -> None:
+    """Given what real clients send, when a field is refused, then it goes, now and next time, or is explained."""
+    for path in paths(body):
+        question = Question("m", "messages", "stream" if body.get("stream") else "whole")
+        repair = Repair(body, body, question, NOTHING)
+        made = repair.next_body(400, json.dumps(error(f"{path}: Extra inputs are not permitted")))
+
+        assert (made is None) == bool(repair.kept), path
+        assert made is None or made != body, path
+        known = with_learnt(NOTHING, repair.learnt)
+        assert made is None or filter_request(body, "m", "messages", table=known).body == made, path
 
 
 @pytest.mark.parametrize("how", ["whole", "stream"])
