@@ -96,6 +96,11 @@ REFUSED: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, str], str]] = {
         {},
         "This model does not support the effort parameter.",
     ),
+    "a level of effort that a model lacks": (
+        base(ANTHROPIC, output_config={"effort": "xhigh"}),
+        {},
+        "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.",
+    ),
     "both samplings": (base(ANTHROPIC, **SONNET, temperature=0.5, top_p=0.5), {}, BOTH),
     "both samplings on Databricks": (base(DATABRICKS_MESSAGES, temperature=0.5, top_p=0.5), {}, BOTH),
     "a prefill on today's models": (
