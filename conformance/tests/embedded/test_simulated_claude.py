@@ -261,6 +261,16 @@ ACCEPTED: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, str]]] = {
         ),
         {},
     ),
+    "one call at a time, through Converse": (
+        converse(
+            toolConfig={
+                "tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": TOOL}}}],
+                "toolChoice": {"auto": {}},
+            },
+            additionalModelRequestFields={"tool_choice": {"disable_parallel_tool_use": True}},
+        ),
+        {},
+    ),
     "what Claude has, through Converse": (
         converse(
             inferenceConfig={"maxTokens": 900},
