@@ -21,6 +21,7 @@ from conformance.embedded.simulators.completion import (
     whole_number,
 )
 from conformance.embedded.simulators.schemas import fields
+from conformance.embedded.simulators.server_tools import searched
 from conformance.embedded.simulators.wire import Wire, sse
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -102,6 +103,7 @@ def _content(done: Completion, body: Json) -> list[Json]:
     if done.reasoning:
         thought = "" if _omits(done.ask.model, body) else done.reasoning
         blocks.append({"type": "thinking", "thinking": thought, "signature": digest(done.reasoning)})
+    blocks += searched(done, body)
     for call in done.first.calls:
         arguments = {"input": _decoded(call.arguments), "id": f"toolu_{call.id}", "name": call.name}
         blocks.append({"type": "tool_use", **arguments})
@@ -149,7 +151,11 @@ def _usage(done: Completion, body: Json) -> Json:
         "output_tokens": figures.completion,
         "service_tier": "standard" if tier in (None, "auto", "standard_only") else tier,
     }
-    return usage | ({"output_tokens_details": {"thinking_tokens": figures.reasoning}} if figures.reasoning else {})
+    if figures.reasoning:
+        usage["output_tokens_details"] = {"thinking_tokens": figures.reasoning}
+    if searched(done, body):
+        usage["server_tool_use"] = {"web_search_requests": 1, "web_fetch_requests": 0}
+    return usage
 
 
 def stream(done: Completion, body: Json) -> Iterator[bytes]:
@@ -187,13 +193,27 @@ def _tool_deltas(block: Json, done: Completion) -> tuple[Json, list[Json]]:
     return {**block, "input": {}}, deltas
 
 
+def _search_deltas(block: Json, _done: Completion) -> tuple[Json, list[Json]]:
+    return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
+
+
+def _no_deltas(block: Json, _done: Completion) -> tuple[Json, list[Json]]:
+    return block, []
+
+
 def _thinking_deltas(block: Json, _done: Completion) -> tuple[Json, list[Json]]:
     thought = [{"type": "thinking_delta", "thinking": block["thinking"]}] if block["thinking"] else []
     signed = {"type": "signature_delta", "signature": block["signature"]}
     return {**block, "thinking": "", "signature": ""}, [*thought, signed]
 
 
-_DELTAS = {"text": _text_deltas, "tool_use": _tool_deltas, "thinking": _thinking_deltas}
+_DELTAS = {
+    "text": _text_deltas,
+    "tool_use": _tool_deltas,
+    "server_tool_use": _search_deltas,
+    "web_search_tool_result": _no_deltas,
+    "thinking": _thinking_deltas,
+}
 
 
 def read_count(vendor: str, model: str, body: Json) -> Ask:

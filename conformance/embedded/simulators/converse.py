@@ -33,8 +33,11 @@ def asked_of_claude(body: Json) -> Json:
         kind, of = next(iter(choice.items()))
         asked["tool_choice"] = {"type": kind, **object_of(of)}
     written = _format(object_of(object_of(body.get("outputConfig")).get("textFormat")))
-    output = written | object_of(more.get("output_config"))
-    return {**asked, **more, **({"output_config": output} if output else {})}
+    # LiteLLM relies on the two being joined: it forbids parallel calls in a `tool_choice` that has no type of its own.
+    # https://github.com/BerriAI/litellm/blob/main/litellm/llms/bedrock/chat/converse_transformation.py
+    joined = {name: {**object_of(asked.get(name)), **value} for name, value in more.items() if isinstance(value, dict)}
+    joined["output_config"] = written | object_of(joined.get("output_config"))
+    return {**asked, **more, **{name: value for name, value in joined.items() if value}}
 
 
 def _format(wanted: Json) -> Json:
