@@ -172,6 +172,7 @@ def _words(listed: str) -> list[str]:
 def offenders(text: str) -> frozenset[str]:
     """The paths of the request fields that a refusal blames, as it writes them (`tools.0.custom.strict`)."""
     found: set[str] = set()
+    containers: set[str] = set()
     refusals = _tables().refusals
     for value in unwrap(text):
         if isinstance(value, Mapping):
@@ -182,10 +183,11 @@ def offenders(text: str) -> frozenset[str]:
                 groups = match.groupdict()
                 found.update(pattern.implies)
                 if groups.get("name"):
-                    found.add(groups["name"].rstrip("."))
+                    (containers if pattern.container else found).add(groups["name"].rstrip("."))
                 if groups.get("names"):
                     found.update(name.rstrip(".") for name in re.findall(r"[A-Za-z_][\w.]*", groups["names"]))
-    return frozenset(found)
+    inside = {f"{container}.{name}" for container in containers for name in found if "." not in name}
+    return frozenset(found | containers | inside)
 
 
 def refuses_field(text: str) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.clients.profiles import family_of, load_profiles
+from conformance.clients.profiles import load_profiles
 from conformance.embedded import EmbeddedGateway
+from conformance.readiness.families import family_of
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
 from conformance.readiness.families import family_of
 
-PATHS = {"chat_completions": "chat/completions", "responses": "responses"}
+PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 #: What real clients were seen to send.
 PROFILES = load_profiles()
 #: Every model that chats, and how many routes it has.
