@@ -1,5 +1,6 @@
 // One client with one model, as the drawer shows it: the fields, the evidence and the mend.
 
+import { answerOf } from "./cell.js";
 import { litellmSetting, piSetting } from "./commands.js";
 import { ABSENT, AGENT_BY_LETTER, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
@@ -103,8 +104,8 @@ function wayBlock(agent, way, doors) {
   );
 }
 
-/** What became of one whole request. */
-function proofBlock({ turn, verdict, reason, evidence }) {
+/** What became of one whole request, with its exchanges. */
+function proofBlock({ turn, verdict, reason, exchanges }) {
   return make(
     "details",
     {},
@@ -112,10 +113,23 @@ function proofBlock({ turn, verdict, reason, evidence }) {
       "summary",
       {},
       make("span", { class: `c small v-${verdict}`, "aria-hidden": "true" }),
-      ` Asked whole: request ${turn} is ${verdict}`,
+      ` Request ${turn}, asked whole: ${verdict}`,
     ),
     make("blockquote", {}, foreign(reason, 3000)),
-    evidence.map((ref) => make("p", {}, make("code", { class: "ref" }, foreign(ref, 300)))),
+    exchanges.map(({ ref, role, told }) =>
+      make(
+        "details",
+        {},
+        make("summary", {}, role === "baseline" ? "the baseline" : "the client's request", `: ${told?.status ?? "…"}`),
+        make("p", {}, make("code", { class: "ref" }, foreign(ref, 300))),
+        told
+          ? [
+              make("pre", { class: "diff", tabindex: "0" }, visible(told.sent ?? "… too long for this page")),
+              answerOf(told),
+            ]
+          : make("p", { class: "hint" }, "Not in this page; it lies in the cassette."),
+      ),
+    ),
   );
 }
 
