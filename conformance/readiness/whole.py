@@ -101,7 +101,12 @@ def _chosen(
     seen: set[str] = set()
     for profile in profiles["profiles"]:
         _, requests = requests_for(profile, family)
-        there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
+        there = [
+            each
+            for each in requests
+            # Without the headers that a request depends on, another one would be asked.
+            if each["endpoint"] == endpoint.value and each["mode"] == mode.value and not each["headers"]
+        ]
         for way in dict.fromkeys(each["way"] for each in there):
             for body in _telling([each["body"] for each in there if each["way"] == way], shapes):
                 text = json.dumps(body, sort_keys=True)

@@ -44,6 +44,12 @@ class TestBodies:
         assert chosen(first, replay, opaque) == [first]
         assert chosen(replay) == []
 
+    def test_headers_that_a_body_depends_on(self) -> None:
+        """Given a request with headers of its own, when bodies are chosen, then it is left out: without them it would
+        be another one."""
+        document = profiles(request(body={"store": True}, headers={"anthropic-beta": "x"}), request(body={"user": "u"}))
+        assert list(bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)) == [{"user": "u"}]
+
     def test_a_body_that_several_send_is_asked_once(self) -> None:
         """Given two ways that send the same, when bodies are chosen, then it is there once; nobody else's are."""
         document = profiles(request("a", body={"store": True}), request("b", body={"store": True}))

@@ -169,39 +169,47 @@ function cellOfField(row, { parameter, endpoint, mode }) {
 
 /** What makes a way of a client work that breaks now, and what that costs. */
 function agentMend({ row, client }, way) {
-  const refused = way.fields.filter(({ verdict, unsent }) => verdict === "rejected" && !unsent);
-  const lost = way.fields.filter(({ verdict, unsent }) => verdict === "ignored" && !unsent);
-  const mends = [...refused, ...lost].map((field) => ({ field, mend: DATA.mends[field.parameter]?.[field.endpoint] }));
-  const known = mends.filter(({ mend }) => mend);
-  if (!known.length) return null;
-  const model = DATA.models[row];
-  const of = (name) => [
-    ...new Set(known.filter(({ field }) => refused.includes(field)).flatMap(({ mend }) => mend[name])),
-  ];
-  const advice = [...new Set(of("advice").filter(Boolean))];
-  const drop = of("drop");
+  const refused = mendsOf(way, "rejected");
+  const lost = mendsOf(way, "ignored");
+  const of = (name) => [...new Set(refused.flatMap(({ mend }) => mend[name]).filter(Boolean))];
+  const drop = refused.length ? of("drop") : namedByProofs(way);
+  if (!refused.length && !lost.length && !drop.length) return null;
   const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
-  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi").filter(Boolean)) : null;
+  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi")) : null;
+  const costs = [...refused, ...lost].filter(({ mend }) => mend.cost);
   return [
-    make("h4", {}, refused.length ? "The mend, and what it costs" : "What is lost"),
-    advice.map((text) => make("p", {}, prose(text))),
-    make(
-      "ul",
-      {},
-      known
-        .filter(({ mend }) => mend.cost)
-        .map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
-    ),
+    make("h4", {}, drop.length || refused.length ? "The mend, and what it costs" : "What is lost"),
+    of("advice").map((text) => make("p", {}, prose(text))),
+    costs.length > 0 &&
+      make(
+        "ul",
+        {},
+        costs.map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
+      ),
     litellm &&
       drop.length > 0 && [
         make("p", {}, "In LiteLLM, leave out what is refused:"),
-        copyable(litellmSetting(model, "additional_drop_params", drop)),
+        copyable(litellmSetting(DATA.models[row], "additional_drop_params", drop)),
       ],
     pi && [
       make("p", {}, "In Pi, in the model's entry in ", make("code", {}, "models.json"), ":"),
-      copyable(piSetting(model, pi)),
+      copyable(piSetting(DATA.models[row], pi)),
     ],
   ];
+}
+
+/** The fields of a way whose cells have a verdict, with the mend of each. */
+function mendsOf(way, verdict) {
+  return way.fields
+    .filter((field) => field.verdict === verdict && !field.unsent)
+    .map((field) => ({ field, mend: DATA.mends[field.parameter]?.[field.endpoint] }))
+    .filter(({ mend }) => mend);
+}
+
+/** The fields that refusals of whole requests name, as LiteLLM writes places: `tools[*].strict`. */
+function namedByProofs({ proofs = [] }) {
+  const named = proofs.filter(({ verdict }) => verdict === "rejected").flatMap(({ fields }) => fields);
+  return [...new Set(named.map((name) => name.replaceAll(/\[\d+\]/g, "[*]")))];
 }
 
 /** Several parts of one entry as one; objects in them are joined. */

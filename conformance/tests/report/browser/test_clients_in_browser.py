@@ -59,7 +59,7 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     answer = Response(status=400, body=b'{"error": {"message": "Unknown parameter: hue"}}', elapsed_ms=3)
     refs = [f"m.json#{request.digest}", "m.json#0123456789abcdef"]
     broken = row("codex", "m", "breaks", [field("hue", "unknown", verdict="not_measured", parameter=None)])
-    broken["ways"][0] |= {"forecast": "unknown", "proofs": [proof("rejected", *refs, fields=["hue"])]}
+    broken["ways"][0] |= {"forecast": "unknown", "proofs": [proof("rejected", *refs, fields=["tools[2].hue"])]}
     matrix = with_agents(matrix_with([cell("m")]), [broken])
     recorded = {request.digest: Exchange(request, answer, "2026-11-27T12:00:00Z")}
     page = opened(written(tmp_path, matrix, lambda _: recorded))
@@ -72,6 +72,7 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     assert '"hue":"blue"' in text
     assert "Unknown parameter: hue" in text
     assert "Not in this page; it lies in the cassette." in text
+    assert 'additional_drop_params: ["tools[*].hue"]' in text
     assert violations(page) == []
 
 
