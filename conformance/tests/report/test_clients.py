@@ -81,7 +81,7 @@ class TestTerminal:
     def test_too_little_is_known(self) -> None:
         """Given clients of which nothing is known, when the terminal tells of them, then one line says so; without
         clients there is none."""
-        assert "This run measured too little to tell." in terminal.rendered(matrix_of_agents({"pi": "u"}), 80, False)
+        assert "This run measured too little to tell;" in terminal.rendered(matrix_of_agents({"pi": "u"}), 80, False)
         assert "agent" not in terminal.rendered(matrix_with([cell()]), 80, False)
 
     @pytest.mark.parametrize("models", [1, 500])

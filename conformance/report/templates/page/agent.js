@@ -1,7 +1,7 @@
 // One client with one model, as the drawer shows it: the fields, the evidence and the mend.
 
 import { answerOf } from "./cell.js";
-import { litellmSetting, piSetting } from "./commands.js";
+import { litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, AGENT_BY_LETTER, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
@@ -9,7 +9,8 @@ import { visible } from "./text.js";
 
 /** @import { Agent, Cell } from "./data.js" */
 
-const UNMEASURED = "Not measured: no parameter of the registry asks about it, or this run left it out.";
+const UNMEASURED =
+  "Not measured: no parameter of the registry asks about it, or this run left it out. Measure what the client needs:";
 
 const UNSENT = "The client sends it back only where an answer held it, and no answer of this model did.";
 
@@ -99,7 +100,11 @@ function wayBlock(agent, way, doors) {
         { class: "agent-fields" },
         way.fields.map((field) => fieldLine(agent, field, doors)),
       ),
-    way.fields.some(({ parameter }) => parameter === null) && make("p", { class: "hint" }, UNMEASURED),
+    !way.proofs &&
+      way.fields.some(({ parameter }) => parameter === null) && [
+        make("p", { class: "hint" }, UNMEASURED),
+        copyable(`pytest --live --clients=${quoted(DATA.clients.profiles[agent.client].client)}\n`),
+      ],
     agentMend(agent, way),
   );
 }
