@@ -35,7 +35,10 @@ def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDoc
 
 
 def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter, ...]:
-    """The parameters that decide whether these clients work: those in their bodies, and what tells of those."""
+    """The parameters that decide whether these clients work: those in their bodies, and what tells of those.
+
+    Raises `ClientError` where there are none: the clients speak only endpoints that nothing asks about.
+    """
     wanted: set[str] = set()
     for endpoint, shapes in _shapes(registry).items():
         for request in _requests(profiles):
@@ -46,6 +49,9 @@ def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter
                     wanted.update(shapes.replayed.get(name, ()))
                 for others in needs.values.values():
                     wanted.update(others)
+    if not wanted:
+        named = first_of([profile["client"] for profile in profiles["profiles"]])
+        raise ClientError(f"--clients: no parameter asks about anything that {named} sends; name others as well")
     return registry.known(tuple(wanted | _built_on(wanted, registry)))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.clients.profiles import load_profiles
 from conformance.errors import ClientError
-from conformance.parameters import load_registry
+from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import make_plan
 from conformance.readiness.whole import bodies_of, needed_by, select_clients
 from conformance.tests.readiness.test_forecast import profiles, request
@@ -104,6 +104,12 @@ class TestNeeded:
         they speak for it."""
         document = profiles(request(body={"store": None}))
         assert {parameter.id for parameter in needed_by(document, REGISTRY)} == {"store:true", "store:false"}
+
+    def test_a_client_of_another_endpoint(self) -> None:
+        """Given a client that speaks only an endpoint that nothing asks about, when it is asked what it needs, then
+        one line says so."""
+        with pytest.raises(ClientError, match="anything that agent sends"):
+            needed_by(profiles(request(endpoint="messages", body={"max_tokens": 1})), Registry((), {}, {}))
 
     def test_few_clients_need_few(self) -> None:
         """Given the captured clients, when one is chosen, then it needs fewer parameters than all of them."""
