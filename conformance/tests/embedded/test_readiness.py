@@ -15,8 +15,8 @@ MODELS = "claude-haiku-4-5,claude-opus-4-6,gpt-5.2,gpt-4.1,gemini-2-5-flash,nova
 
 @pytest.mark.slow
 def test_forecasts_agree_with_whole_requests(place: Workplace) -> None:
-    """Given every client that speaks a measured endpoint without headers of its own, when the embedded gateway is measured for all of them, then
-    wherever the cells decide whether a way works, its whole requests show the same."""
+    """Given every client that speaks a measured endpoint without headers of its own, when the embedded gateway is
+    measured for all of them, then wherever the cells decide whether a way works, its whole requests show the same."""
     clients = [
         profile["client"]
         for profile in load_profiles()["profiles"]
