@@ -13,6 +13,7 @@ from rich.table import Table
 
 from conformance import __version__, pi_extension
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
+from conformance.clients.profiles import shipped_profiles
 from conformance.embedded.serve import serve as run_gateway
 from conformance.errors import CassetteError, ClientError, ConformanceError, ReportError
 from conformance.matrix.comparison import compare_matrices
@@ -177,6 +178,16 @@ def install(folder: Path | None, uninstall: bool, dry_run: bool) -> None:
 @commands.group()
 def clients() -> None:
     """Real clients, and what each puts on the wire."""
+
+
+@clients.command("list")
+def list_clients() -> None:
+    """List what --clients takes: each captured client, its version, the day of its capture, and its endpoints."""
+    table = Table("name", "client", "version", "captured", "endpoints", box=None)
+    for profile in shipped_profiles()["profiles"]:
+        endpoints = ", ".join(dict.fromkeys(request["endpoint"] for request in profile["requests"]))
+        table.add_row(profile["client"], profile["title"], profile["version"], profile["captured_at"], endpoints)
+    Console(highlight=False).print(table)
 
 
 @clients.command()

@@ -27,7 +27,7 @@ def proved(way: ReadinessWay, met: Sequence[Met], proofs: ProofsByBody) -> Readi
     fine = {place for each, proof in asked if proof and proof["verdict"] == "accepted" for place in _needs(each)}
     found = [_with_proof(each, proof, fine) for each, proof in asked]
     order = list(Readiness)
-    # Of requests that come to the same, one that was proved speaks for them.
+    # Of requests that come to the same, one that was asked whole speaks for them.
     at = max(range(len(found)), key=lambda number: (order.index(found[number][0]), asked[number][1] is not None))
     readiness, reason = found[at]
     if readiness.value != way["readiness"]:
@@ -60,9 +60,12 @@ def _with_proof(met: Met, proof: ProofRow | None, fine: set[tuple[str, str, str]
     left = [field for field in met.fields if _counts(field, fine)]
     readiness = readiness_of(left)
     told = told_of_fields(readiness, left, met.asked.turn)
-    if proof and proof["verdict"] == "inconclusive":
-        return Readiness.UNKNOWN, f"not known: asked whole, it says: {proof['reason'].removesuffix('.')}"
-    return readiness, f"{told} (proved with a whole request)" if proof else told
+    if proof and proof["verdict"] == "accepted":
+        return readiness, f"{told} (proved with a whole request)"
+    return (
+        readiness,
+        f"{told} (a whole request decided nothing: {proof['reason'].removesuffix('.')})" if proof else told,
+    )
 
 
 def _counts(field: ReadinessField, fine: set[tuple[str, str, str]]) -> bool:

@@ -35,7 +35,10 @@ def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDoc
 
 
 def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter, ...]:
-    """The parameters that decide whether these clients work: those in their bodies, and what tells of those."""
+    """The parameters that decide whether these clients work: those in their bodies, and what tells of those.
+
+    Raises `ClientError` where there are none: the clients speak only endpoints that nothing asks about.
+    """
     wanted: set[str] = set()
     for endpoint, shapes in _shapes(registry).items():
         for request in _requests(profiles):
@@ -46,6 +49,9 @@ def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter
                     wanted.update(shapes.replayed.get(name, ()))
                 for others in needs.values.values():
                     wanted.update(others)
+    if not wanted:
+        named = first_of([profile["client"] for profile in profiles["profiles"]])
+        raise ClientError(f"--clients: no parameter asks about anything that {named} sends; name others as well")
     return registry.known(tuple(wanted | _built_on(wanted, registry)))
 
 
@@ -101,7 +107,12 @@ def _chosen(
     seen: set[str] = set()
     for profile in profiles["profiles"]:
         _, requests = requests_for(profile, family)
-        there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
+        there = [
+            each
+            for each in requests
+            # Without the headers that a request depends on, another one would be asked.
+            if each["endpoint"] == endpoint.value and each["mode"] == mode.value and not each["headers"]
+        ]
         for way in dict.fromkeys(each["way"] for each in there):
             for sent in _telling([whole_body(each) for each in there if each["way"] == way], shapes):
                 if sent.key(endpoint) not in seen:

@@ -92,7 +92,7 @@ class Packer:
         before = {(k.model, k.endpoint.value, k.mode.value, k.parameter): c.before for c in changes for k in [c.key]}
         packed = ""
         for depth in _DEPTHS:
-            packed = _packed({**self._document(cells, recorded, before, depth), "clients": clients or {}})
+            packed = _packed(self._document(cells, recorded, before, clients or {}, depth))
             if len(packed) <= share:
                 break
         self._left = max(0, self._left - len(packed))
@@ -104,6 +104,7 @@ class Packer:
         cells: Sequence[Mapping[str, Any]],
         recorded: Mapping[str, Exchange],
         before: Mapping[Any, Mapping[str, Any] | None],
+        clients: Mapping[str, ReadinessRow],
         depth: _Depth,
     ) -> dict[str, Any]:
         reasons, sets, refs = _Numbered(), _Numbered(), _Numbered()
@@ -122,7 +123,13 @@ class Packer:
             rows[self._planes[cell["endpoint"], cell["mode"]]][self._columns[cell["parameter"]]] = row
             if depth.exchanges and (depth.all_cells or was or Verdict(cell["verdict"]) in _TELLING):
                 wanted |= dict.fromkeys(cell["evidence"])
+        proofs = [proof for row in clients.values() for way in row["ways"] for proof in way.get("proofs", ())]
+        for ref in (ref for proof in proofs for ref in proof["evidence"]):
+            refs.number(ref)
+            if depth.exchanges:
+                wanted[ref] = None
         return {
+            "clients": clients,
             "reasons": reasons.values,
             "sets": sets.values,
             "cells": rows,

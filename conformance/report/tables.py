@@ -76,7 +76,7 @@ def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
     profiles = {profile["client"]: profile for profile in section["profiles"]}
     for row in section["readiness"]:
         profile, way = profiles.get(row["client"]), row["ways"][0] if row["ways"] else None
-        fields = way["fields"] if way else []
+        fields, proofs = (way["fields"], way.get("proofs", [])) if way else ([], [])
         yield [
             *told,
             row["client"],
@@ -85,7 +85,7 @@ def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
             row["model"],
             routes.get(row["model"]),
             row["readiness"],
-            _STATES[bool(way and way.get("proofs"))],
+            _STATES[any(proof["verdict"] != Verdict.INCONCLUSIVE.value for proof in proofs)],
             way and way.get("forecast", way["readiness"]),
             row["way"],
             way and way["endpoint"],

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
+from conformance.readiness.words import Readiness
 from conformance.report.clients import SHOWN, summaries
 from conformance.report.signs import OF_VERDICT
 from conformance.types import Verdict
@@ -64,11 +65,14 @@ def _tallies(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     return table
 
 
-def clients(matrix: Matrix) -> Table | Text | None:
+def clients(matrix: Matrix) -> Group | Table | Text | None:
     """Clients × readiness, counted, with the commonest reasons; None where the matrix tells of no clients."""
     found = summaries(matrix)
     if not any(summary.known for summary in found):
-        return Text("Will my agent work? This run measured too little to tell.") if found else None
+        told = (
+            "Will my agent work? This run measured too little to tell; --live --clients=NAME measures what one needs."
+        )
+        return Text(told) if found else None
     there = [each for each in SHOWN if any(summary.tally[each] for summary in found)]
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("will my agent work?", overflow="fold", max_width=MODEL_WIDTH)
@@ -79,7 +83,9 @@ def clients(matrix: Matrix) -> Table | Text | None:
         title = printable(f"{summary.profile['title']} {summary.profile['version']}")
         counted = (str(summary.tally[each] or "") for each in there)
         table.add_row(Text(title), *counted, Text(printable(summary.reasons(), _REASONS), "dim"))
-    return table
+    if Readiness.UNKNOWN not in there:
+        return table
+    return Group(table, Text("--live --clients=NAME measures what a client needs, and asks its whole requests", "dim"))
 
 
 def _short(endpoint: str) -> str:

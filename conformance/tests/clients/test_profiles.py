@@ -25,6 +25,7 @@ from conformance.errors import ClientError
 from conformance.readiness.families import family_of
 from conformance.schemas.documents import ClientProfile, ClientRequest
 from conformance.secrets.scrubbing import Scrubber
+from conformance.tests.helpers.running import run_command
 
 RECIPES = load_recipes()
 PROFILES = load_profiles()
@@ -149,6 +150,18 @@ def test_every_model_has_a_family() -> None:
     assert {family_of(PROFILES, model) for model in models} == set(RECIPES.families)
     assert family_of(PROFILES, "databricks-gpt-5-1") == "gpt-5"
     assert family_of(PROFILES, "team-default") == "unknown"
+
+
+def test_clients_are_listed() -> None:
+    """Given the shipped profiles, when the clients are listed, then each stands there by the name that `--clients`
+    takes, with its version and the day of its capture."""
+    ended = run_command("clients", "list")
+    assert ended.code == 0, ended.all
+    lines = ended.out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [each["client"] for each in PROFILES["profiles"]]
+    for line, each in zip(lines, PROFILES["profiles"], strict=True):
+        assert each["version"] in line
+        assert each["captured_at"] in line
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 9, "families": {}, "profiles": []}', None])

@@ -42,6 +42,19 @@ def row(client: str, model: str, readiness: str, fields: Sequence[Mapping[str, A
     return {"client": client, "model": model, "family": "unknown", "way": "plain", **told, "ways": [way]}
 
 
+def proof(verdict: str, *evidence: str, fields: Sequence[str] = ()) -> dict[str, Any]:
+    """What became of an agent's whole first request."""
+    return {
+        "turn": 1,
+        "verdict": verdict,
+        "rejected_by": "backend" if verdict == "rejected" else None,
+        "reason": f"so it was {verdict}.",
+        "fields": list(fields),
+        "evidence": list(evidence),
+        "roles": ["probe", "baseline"][: len(evidence)],
+    }
+
+
 def matrix_of_agents(agents: Mapping[str, str], name: str = "store:false") -> Matrix:
     """A matrix of some agents, each with a letter of `LETTERS` for each model; it is because of the field `name`."""
     models = [f"model-{number}" for number in range(max(map(len, agents.values()), default=0))]

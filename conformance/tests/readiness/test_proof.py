@@ -94,11 +94,12 @@ def test_a_proof_speaks_for_other_requests() -> None:
     assert "shade" in row["reason"]
 
 
-def test_what_decides_nothing() -> None:
-    """Given a body whose answers decide nothing, when it is told, then it is not known, whatever the cells say."""
-    row = readiness((request(body={"store": True}), proof("inconclusive", reason="rate limited (429): slow.")))
-    assert row["readiness"] == "unknown"
-    assert "rate limited (429): slow" in row["reason"]
+@pytest.mark.parametrize(("body", "expected"), [({"store": True}, "works"), ({"prompt_cache_key": "k"}, "breaks")])
+def test_what_decides_nothing(body: dict[str, Any], expected: str) -> None:
+    """Given a body whose answers decide nothing, when it is told, then the cells count, and the reason says so."""
+    row = readiness((request(body=body), proof("inconclusive", reason="rate limited (429): slow.")))
+    assert row["readiness"] == row["ways"][0]["forecast"] == expected
+    assert row["reason"].endswith("(a whole request decided nothing: rate limited (429): slow)")
 
 
 def test_the_best_way_may_be_a_proved_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.clients.profiles import load_profiles
 from conformance.errors import ClientError
-from conformance.parameters import load_registry
+from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import make_plan
 from conformance.readiness.whole import bodies_of, needed_by, select_clients
 from conformance.tests.readiness.test_forecast import profiles, request
@@ -43,6 +43,12 @@ class TestBodies:
         opaque = {"messages": [{"role": "assistant", "signature": "opaque"}], "store": True, "user": "u"}
         assert chosen(first, replay, opaque) == [first]
         assert chosen(replay) == []
+
+    def test_headers_that_a_body_depends_on(self) -> None:
+        """Given a request with headers of its own, when bodies are chosen, then it is left out: without them it would
+        be another one."""
+        document = profiles(request(body={"store": True}, headers={"anthropic-beta": "x"}), request(body={"user": "u"}))
+        assert list(bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)) == [{"user": "u"}]
 
     def test_a_body_that_several_send_is_asked_once(self) -> None:
         """Given two ways that send the same, when bodies are chosen, then it is there once; nobody else's are."""
@@ -98,6 +104,12 @@ class TestNeeded:
         they speak for it."""
         document = profiles(request(body={"store": None}))
         assert {parameter.id for parameter in needed_by(document, REGISTRY)} == {"store:true", "store:false"}
+
+    def test_a_client_of_another_endpoint(self) -> None:
+        """Given a client that speaks only an endpoint that nothing asks about, when it is asked what it needs, then
+        one line says so."""
+        with pytest.raises(ClientError, match="anything that agent sends"):
+            needed_by(profiles(request(endpoint="messages", body={"max_tokens": 1})), Registry((), {}, {}))
 
     def test_few_clients_need_few(self) -> None:
         """Given the captured clients, when one is chosen, then it needs fewer parameters than all of them."""

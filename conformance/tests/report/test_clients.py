@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conformance.report import badges, shapes, tables, terminal
 from conformance.report.clients import summaries
 from conformance.report.page import render_page
-from conformance.tests.helpers.agents import field, matrix_of_agents, row, with_agents
+from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, with_agents
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 
@@ -56,6 +56,19 @@ def test_what_is_not_sent_is_no_reason() -> None:
     assert summary.reasons() == "breaks on store (1)"
 
 
+def test_what_a_whole_request_broke_on_is_a_reason() -> None:
+    """Given a client whose cells say nothing, when its whole request was refused, then the reason is what the refusal
+    names, and the table says that it was proved."""
+    broken = row("codex", "m", "breaks", [field("hue", "unknown", verdict="not_measured", parameter=None)])
+    broken["ways"][0] |= {"forecast": "unknown", "proofs": [proof("rejected", fields=["tools[0].shade"])]}
+    matrix = with_agents(matrix_with([cell("m")]), [broken])
+    (summary,) = summaries(matrix)
+    assert summary.reasons() == "breaks on tools[0].shade (1)"
+    text = "".join(tables.clients_as_csv(matrix))
+    (line,) = csv.DictReader(io.StringIO(text.removeprefix("\N{BOM}"), newline=""))
+    assert (line["readiness"], line["proved"], line["forecast"]) == ("breaks", "yes", "unknown")
+
+
 class TestTerminal:
     """The summary at the end of a run."""
 
@@ -68,7 +81,7 @@ class TestTerminal:
     def test_too_little_is_known(self) -> None:
         """Given clients of which nothing is known, when the terminal tells of them, then one line says so; without
         clients there is none."""
-        assert "This run measured too little to tell." in terminal.rendered(matrix_of_agents({"pi": "u"}), 80, False)
+        assert "This run measured too little to tell;" in terminal.rendered(matrix_of_agents({"pi": "u"}), 80, False)
         assert "agent" not in terminal.rendered(matrix_with([cell()]), 80, False)
 
     @pytest.mark.parametrize("models", [1, 500])

@@ -1,6 +1,7 @@
 // One client with one model, as the drawer shows it: the fields, the evidence and the mend.
 
-import { litellmSetting, piSetting } from "./commands.js";
+import { answerOf } from "./cell.js";
+import { litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, AGENT_BY_LETTER, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
@@ -8,7 +9,8 @@ import { visible } from "./text.js";
 
 /** @import { Agent, Cell } from "./data.js" */
 
-const UNMEASURED = "Not measured: no parameter of the registry asks about it, or this run left it out.";
+const UNMEASURED =
+  "Not measured: no parameter of the registry asks about it, or this run left it out. Measure what the client needs:";
 
 const UNSENT = "The client sends it back only where an answer held it, and no answer of this model did.";
 
@@ -98,13 +100,17 @@ function wayBlock(agent, way, doors) {
         { class: "agent-fields" },
         way.fields.map((field) => fieldLine(agent, field, doors)),
       ),
-    way.fields.some(({ parameter }) => parameter === null) && make("p", { class: "hint" }, UNMEASURED),
+    !way.proofs &&
+      way.fields.some(({ parameter }) => parameter === null) && [
+        make("p", { class: "hint" }, UNMEASURED),
+        copyable(`pytest --live --clients=${quoted(DATA.clients.profiles[agent.client].client)}\n`),
+      ],
     agentMend(agent, way),
   );
 }
 
-/** What became of one whole request. */
-function proofBlock({ turn, verdict, reason, evidence }) {
+/** What became of one whole request, with its exchanges. */
+function proofBlock({ turn, verdict, reason, exchanges }) {
   return make(
     "details",
     {},
@@ -112,10 +118,23 @@ function proofBlock({ turn, verdict, reason, evidence }) {
       "summary",
       {},
       make("span", { class: `c small v-${verdict}`, "aria-hidden": "true" }),
-      ` Asked whole: request ${turn} is ${verdict}`,
+      ` Request ${turn}, asked whole: ${verdict}`,
     ),
     make("blockquote", {}, foreign(reason, 3000)),
-    evidence.map((ref) => make("p", {}, make("code", { class: "ref" }, foreign(ref, 300)))),
+    exchanges.map(({ ref, role, told }) =>
+      make(
+        "details",
+        {},
+        make("summary", {}, role === "baseline" ? "the baseline" : "the client's request", `: ${told?.status ?? "…"}`),
+        make("p", {}, make("code", { class: "ref" }, foreign(ref, 300))),
+        told
+          ? [
+              make("pre", { class: "diff", tabindex: "0" }, visible(told.sent ?? "… too long for this page")),
+              answerOf(told),
+            ]
+          : make("p", { class: "hint" }, "Not in this page; it lies in the cassette."),
+      ),
+    ),
   );
 }
 
@@ -155,39 +174,47 @@ function cellOfField(row, { parameter, endpoint, mode }) {
 
 /** What makes a way of a client work that breaks now, and what that costs. */
 function agentMend({ row, client }, way) {
-  const refused = way.fields.filter(({ verdict, unsent }) => verdict === "rejected" && !unsent);
-  const lost = way.fields.filter(({ verdict, unsent }) => verdict === "ignored" && !unsent);
-  const mends = [...refused, ...lost].map((field) => ({ field, mend: DATA.mends[field.parameter]?.[field.endpoint] }));
-  const known = mends.filter(({ mend }) => mend);
-  if (!known.length) return null;
-  const model = DATA.models[row];
-  const of = (name) => [
-    ...new Set(known.filter(({ field }) => refused.includes(field)).flatMap(({ mend }) => mend[name])),
-  ];
-  const advice = [...new Set(of("advice").filter(Boolean))];
-  const drop = of("drop");
+  const refused = mendsOf(way, "rejected");
+  const lost = mendsOf(way, "ignored");
+  const of = (name) => [...new Set(refused.flatMap(({ mend }) => mend[name]).filter(Boolean))];
+  const drop = refused.length ? of("drop") : namedByProofs(way);
+  if (!refused.length && !lost.length && !drop.length) return null;
   const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
-  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi").filter(Boolean)) : null;
+  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi")) : null;
+  const costs = [...refused, ...lost].filter(({ mend }) => mend.cost);
   return [
-    make("h4", {}, refused.length ? "The mend, and what it costs" : "What is lost"),
-    advice.map((text) => make("p", {}, prose(text))),
-    make(
-      "ul",
-      {},
-      known
-        .filter(({ mend }) => mend.cost)
-        .map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
-    ),
+    make("h4", {}, drop.length || refused.length ? "The mend, and what it costs" : "What is lost"),
+    of("advice").map((text) => make("p", {}, prose(text))),
+    costs.length > 0 &&
+      make(
+        "ul",
+        {},
+        costs.map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
+      ),
     litellm &&
       drop.length > 0 && [
         make("p", {}, "In LiteLLM, leave out what is refused:"),
-        copyable(litellmSetting(model, "additional_drop_params", drop)),
+        copyable(litellmSetting(DATA.models[row], "additional_drop_params", drop)),
       ],
     pi && [
       make("p", {}, "In Pi, in the model's entry in ", make("code", {}, "models.json"), ":"),
-      copyable(piSetting(model, pi)),
+      copyable(piSetting(DATA.models[row], pi)),
     ],
   ];
+}
+
+/** The fields of a way whose cells have a verdict, with the mend of each. */
+function mendsOf(way, verdict) {
+  return way.fields
+    .filter((field) => field.verdict === verdict && !field.unsent)
+    .map((field) => ({ field, mend: DATA.mends[field.parameter]?.[field.endpoint] }))
+    .filter(({ mend }) => mend);
+}
+
+/** The fields that refusals of whole requests name, as LiteLLM writes places: `tools[*].strict`. */
+function namedByProofs({ proofs = [] }) {
+  const named = proofs.filter(({ verdict }) => verdict === "rejected").flatMap(({ fields }) => fields);
+  return [...new Set(named.map((name) => name.replaceAll(/\[\d+\]/g, "[*]")))];
 }
 
 /** Several parts of one entry as one; objects in them are joined. */

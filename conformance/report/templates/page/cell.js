@@ -286,7 +286,8 @@ function requestBlock({ plane, column }, probe, baseline) {
   );
 }
 
-function answerOf(told) {
+/** What came back, as far as the page holds it. */
+export function answerOf(told) {
   const carried = told.carried ? `, and an error ${told.carried} inside it` : "";
   const message = errorMessage(told);
   const body = readable(told.body) ?? [];

@@ -28,10 +28,19 @@ export async function evidenceOf({ plane, row, column }) {
   return { reason: packet.reasons[reason], declared, split, before, exchanges, short: packet.short };
 }
 
-/** How a client does with a model, and each of its ways. */
+/** How a client does with a model, and each of its ways; of a proof's exchanges what the page holds. */
 export async function readinessOf({ row, client }) {
   const packet = await unpack(row);
-  return packet.clients[DATA.clients.profiles[client].client];
+  const told = (ref) => packet.exchanges[packet.refs.indexOf(ref)] ?? null;
+  const found = packet.clients[DATA.clients.profiles[client].client];
+  const ways = found.ways.map((way) => ({
+    ...way,
+    proofs: way.proofs?.map((proof) => ({
+      ...proof,
+      exchanges: proof.evidence.map((ref, at) => ({ ref, role: proof.roles[at], told: told(ref) })),
+    })),
+  }));
+  return { ...found, ways };
 }
 
 export const ROLES = {

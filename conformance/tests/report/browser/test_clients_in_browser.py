@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.tests.helpers.agents import field, matrix_of_agents, row, with_agents
+from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, with_agents
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
 from conformance.tests.report.browser.watching import DESKTOP, PHONE, Open, until, violations, written
+from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
 CODEX = "#agent=codex/claude-haiku-4-5"
 HERE = "document.activeElement.dataset.agent"
@@ -49,6 +50,30 @@ def test_a_cell_opens_fields_evidence_and_mend(opened: Open, shipped: Path) -> N
     page.locator("#drawer").get_by_role("button", name="prompt_cache_key").first.click()
     until(page, "location.hash === '#cell=responses/stream/prompt_cache_key/claude-haiku-4-5'")
     assert "HTTP 400" in page.inner_text("#drawer")
+
+
+def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
+    """Given a client whose whole request was refused, when its cell is opened, then the drawer tells proof and
+    forecast, and shows the request and the answer; what the page does not hold, it names."""
+    request = Request("m", Endpoint.CHAT_COMPLETIONS, Mode.WHOLE, {"model": "m", "messages": [], "hue": "blue"})
+    answer = Response(status=400, body=b'{"error": {"message": "Unknown parameter: hue"}}', elapsed_ms=3)
+    refs = [f"m.json#{request.digest}", "m.json#0123456789abcdef"]
+    broken = row("codex", "m", "breaks", [field("hue", "unknown", verdict="not_measured", parameter=None)])
+    broken["ways"][0] |= {"forecast": "unknown", "proofs": [proof("rejected", *refs, fields=["tools[2].hue"])]}
+    matrix = with_agents(matrix_with([cell("m")]), [broken])
+    recorded = {request.digest: Exchange(request, answer, "2026-11-27T12:00:00Z")}
+    page = opened(written(tmp_path, matrix, lambda _: recorded))
+    page.locator("#agents button").click()
+    page.wait_for_selector("#drawer[open]")
+    page.evaluate("document.querySelectorAll('#drawer details').forEach((each) => (each.open = true))")
+    text = page.inner_text("#drawer")
+    assert "Request 1, asked whole: rejected" in text
+    assert "Whole requests were asked as the client sends them: that is proof." in text
+    assert '"hue":"blue"' in text
+    assert "Unknown parameter: hue" in text
+    assert "Not in this page; it lies in the cassette." in text
+    assert 'additional_drop_params: ["tools[*].hue"]' in text
+    assert violations(page) == []
 
 
 def test_an_address_opens_a_client(opened: Open, shipped: Path) -> None:

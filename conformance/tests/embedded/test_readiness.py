@@ -1,0 +1,41 @@
+"""What the cells forecast of real clients, held against their whole requests on the real LiteLLM."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.clients.profiles import load_profiles
+from conformance.schemas.documents import ReadinessWay
+from conformance.tests.helpers.running import Workplace, run_pytest
+from conformance.types import Endpoint
+
+#: One model of most routes.
+MODELS = "claude-haiku-4-5,claude-opus-4-6,gpt-5.2,gpt-4.1,gemini-2-5-flash,nova-pro,house-model"
+
+
+@pytest.mark.slow
+def test_forecasts_agree_with_whole_requests(place: Workplace) -> None:
+    """Given every client that speaks a measured endpoint without headers of its own, when the embedded gateway is
+    measured for all of them, then wherever the cells decide whether a way works, its whole requests show the same."""
+    clients = [
+        profile["client"]
+        for profile in load_profiles()["profiles"]
+        if any(request["endpoint"] in set(Endpoint) and not request["headers"] for request in profile["requests"])
+    ]
+    options = [f"--clients={','.join(clients)}", "--parameters=all", f"--models={MODELS}", "--update-table"]
+    ended = run_pytest("--live", "--gateway=embedded", *options, *place.options)
+    assert ended.code == 0, ended.all
+    rows = place.matrix["clients"]["readiness"]
+    proved = [(row, way) for row in rows for way in row["ways"] if "proofs" in way]
+    assert len({row["client"] for row, _ in proved}) == len(clients)
+    wrong = [
+        (row["client"], row["model"], way["way"], way["forecast"], way["reason"])
+        for row, way in proved
+        if way["forecast"] != "unknown" and (way["forecast"] == "breaks") != _is_refused(way)
+    ]
+    assert not wrong
+    assert sum(way["forecast"] != "unknown" for _, way in proved) > len(proved) / 2
+
+
+def _is_refused(way: ReadinessWay) -> bool:
+    return any(proof["verdict"] == "rejected" for proof in way["proofs"])
