@@ -107,12 +107,7 @@ def _chosen(
     seen: set[str] = set()
     for profile in profiles["profiles"]:
         _, requests = requests_for(profile, family)
-        there = [
-            each
-            for each in requests
-            # Without the headers that a request depends on, another one would be asked.
-            if each["endpoint"] == endpoint.value and each["mode"] == mode.value and not each["headers"]
-        ]
+        there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
         for way in dict.fromkeys(each["way"] for each in there):
             for sent in _telling([whole_body(each) for each in there if each["way"] == way], shapes):
                 if sent.key(endpoint) not in seen:

@@ -10,7 +10,7 @@ import pytest
 from conformance.clients.profiles import load_profiles
 from conformance.errors import ClientError
 from conformance.parameters import Registry, load_registry
-from conformance.plan.cells import make_plan
+from conformance.plan.cells import WholeBody, make_plan
 from conformance.readiness.whole import bodies_of, needed_by, select_clients
 from conformance.tests.readiness.test_forecast import profiles, request
 from conformance.types import Endpoint, Mode, Model
@@ -45,10 +45,12 @@ class TestBodies:
         assert chosen(replay) == []
 
     def test_headers_that_a_body_depends_on(self) -> None:
-        """Given a request with headers of its own, when bodies are chosen, then it is left out: without them it would
-        be another one."""
-        document = profiles(request(body={"store": True}, headers={"anthropic-beta": "x"}), request(body={"user": "u"}))
-        assert list(bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)) == [{"user": "u"}]
+        """Given one body with two sets of headers, when bodies are chosen, then each is asked with its own: without
+        them it would be another request."""
+        sent = {"store": True}
+        document = profiles(request("a", body=sent, headers={"anthropic-beta": "x"}), request("b", body=sent))
+        asked = bodies_of(document, REGISTRY, ["agent"])("claude-x", CHAT, WHOLE)
+        assert list(asked) == [WholeBody(sent, {"anthropic-beta": "x"}), WholeBody(sent)]
 
     def test_a_body_that_several_send_is_asked_once(self) -> None:
         """Given two ways that send the same, when bodies are chosen, then it is there once; nobody else's are."""
