@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--clients",
         metavar="LIST",
-        help="only what these clients need, and with --live their whole requests too: codex, pi, …",
+        help="only what these clients need, and with --live their whole requests too: codex, pi, …, or all",
     )
     add("--exhaustive", action="store_true", help="test each parameter in a request of its own")
     add(

@@ -45,7 +45,7 @@ class Outcome:
         for role, exchange in shown:
             roles.setdefault(exchange.request.digest, role)
         evidence = tuple(Evidence(role, digest) for digest, role in roles.items())
-        return replace(self, evidence=evidence, deployment=deployment_of(shown[0][1].response) if shown else "")
+        return replace(self, evidence=evidence, deployment=deployment_of(shown[0][1]) if shown else "")
 
     def for_another(self, role: Role) -> Outcome:
         """The same outcome for another parameter, to which the probes in its evidence are in this role."""
@@ -155,7 +155,9 @@ def unmet(needed: str, outcome: Outcome) -> Outcome:
     return replace(outcome, verdict=verdict, reason=_filled(sentence, found), cause=cause, rejected_by=None)
 
 
-def deployment_of(response: Response) -> str:
-    """Which deployment of a load-balanced model answered, as far as the headers tell."""
-    names = (response.headers[name] for name in _DEPLOYMENT_HEADERS if response.headers.get(name))
-    return dialects.one_line(next(names, ""))
+def deployment_of(exchange: Exchange) -> str:
+    """Which deployment of a load-balanced model answered, as far as the headers tell, or which was asked by its id."""
+    headers, asked = exchange.response.headers, exchange.request.body.get("model")
+    names = (headers[name] for name in _DEPLOYMENT_HEADERS if headers.get(name))
+    by_id = asked if isinstance(asked, str) and asked != exchange.request.model else ""
+    return dialects.one_line(next(names, by_id))

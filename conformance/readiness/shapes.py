@@ -71,6 +71,9 @@ def shapes_of(registry: Registry, endpoint: Endpoint) -> Shapes:
     ids: dict[str, dict[str | None, str]] = {}
     for parameter in alone:
         ids.setdefault(parameter.path, {})[parameter.value] = parameter.id
+        for place in map(tuple, map(steps_of, stated[parameter.path])):
+            if place[-1] == EACH and parameter.value:  # the value is what the items' types say
+                kinds[*place, KINDS[0]] = kinds.get((*place, KINDS[0]), frozenset()) | {parameter.value}
     return Shapes(
         stated={tuple(steps_of(place)): path for path, places in stated.items() for place in places},
         named={path: path for path, places in stated.items() if not places},

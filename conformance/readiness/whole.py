@@ -15,13 +15,16 @@ from conformance.readiness.shapes import Shapes, shapes_of
 from conformance.schemas.documents import ClientRequest, ProfilesDocument
 from conformance.types import Endpoint, Mode, Parameter
 
+#: What `--clients` calls all of them.
+ALL = "all"
+
 #: What stands in a profile for what only the model's own answer could hold: it cannot be asked as it is.
 _OPAQUE = '"opaque"'
 
 
 def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDocument:
-    """The profiles of the clients that `--clients` names, all by default. Raises `ClientError` for others."""
-    if not names:
+    """The profiles of the clients that `--clients` names, or `all`; all by default. Raises `ClientError` for others."""
+    if not names or names.strip() == ALL:
         return profiles
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = [profile["client"] for profile in profiles["profiles"]]
@@ -29,7 +32,7 @@ def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDoc
     if unknown or not wanted:
         name = (unknown or [""])[0]
         raise ClientError(
-            f"--clients: {name!r} was not captured; choose from {first_of(known, 30)}{meant(name, known)}"
+            f"--clients: {name!r} was not captured; choose all, or some of {first_of(known, 30)}{meant(name, known)}"
         )
     return {**profiles, "profiles": [each for each in profiles["profiles"] if each["client"] in wanted]}
 

@@ -73,6 +73,7 @@ CORE = [
     "input.id",
     "input.status",
     "messages.cache_control",
+    "messages.tool_calls.cache_control",
     "tools.type:namespace",
     "tools.external_web_access",
     "metadata.user_id",
@@ -99,6 +100,7 @@ CORE = [
     "messages.content.type:thinking",
     "count_tokens",
     "messages.role:system",
+    "messages.content.is_error",
 ]
 GROUPS = [
     "privacy",

@@ -127,9 +127,9 @@ class TestSelection:
         """Given names, when clients are chosen, then those are there, in the order of the profiles."""
         found = select_clients(PROFILES, "pi, codex,")
         assert [each["client"] for each in found["profiles"]] == ["pi", "codex"]
-        assert select_clients(PROFILES, None) == PROFILES
+        assert select_clients(PROFILES, None) == select_clients(PROFILES, "all") == PROFILES
 
-    @pytest.mark.parametrize(("names", "told"), [("codx", "did you mean 'codex'"), (",", "choose from pi")])
+    @pytest.mark.parametrize(("names", "told"), [("codx", "did you mean 'codex'"), (",", "choose all, or some of pi")])
     def test_names_that_nobody_has(self, names: str, told: str) -> None:
         """Given a name that no client has, when clients are chosen, then one line says which there are."""
         with pytest.raises(ClientError, match=told) as raised:
