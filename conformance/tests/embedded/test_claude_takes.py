@@ -290,6 +290,6 @@ def test_google_exchanges_a_subject_token(simulators: Simulators) -> None:
 
 def test_every_condition_of_a_refusal_is_known() -> None:
     """A misspelt condition would hold for everybody."""
-    known = {"vendors", "models", "operations", "field", "kind", "code", "message", "source"}
+    known = {"vendors", "models", "operations", "field", "kind", "code", "message", "own", "source"}
     known |= {"unless", "among", "like", "below", "reaches", "beside", "without_beta"}
     assert {name for row in rows() for name in row} <= known
