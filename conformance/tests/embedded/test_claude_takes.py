@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, str], str]] = {
         base(ANTHROPIC, max_tokens=1024, thinking=MANUAL),
         {},
         "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation at "
-        "https://platform.claude.com/docs/en/build-with-claude/extended-thinking#max-tokens-and-context-window-size",
+        "https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size",
     ),
     "context management without its beta": (
         base(ANTHROPIC, context_management=EDITS),
