@@ -13,7 +13,7 @@ SIMULATORS = "http://127.0.0.1:1"
 def test_every_upstream_is_on_loopback() -> None:
     """No address but the simulators' stands in the configuration."""
     text = json.dumps(litellm_config(SIMULATORS))
-    assert text.count("http") == text.count(SIMULATORS) == len(fleet()["deployment"])
+    assert text.count("http") == text.count(SIMULATORS) >= len(fleet()["deployment"])
 
 
 def test_ids_are_given_and_unique() -> None:
