@@ -1,4 +1,4 @@
-"""The simulators as one Starlette app: each vendor under its own path, and the control routes.
+"""The simulators as one Starlette app: each vendor under its own path (Vertex under Google's), and the control routes.
 
 `GET /_ready`, `GET /_received` and `DELETE /_received` are for whoever started the app.
 """

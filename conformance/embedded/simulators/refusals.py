@@ -8,6 +8,7 @@ stands for every item of a list, `[0]` and `[-1]` for one) and when. Each condit
 - only `beside` another `field`, where it has one of some `values`
 - only `without_beta`: where the request asks for none of these beta features
 
+`own` says that the words are the platform's own, not those of a model that it serves.
 The beta features themselves are the pseudo field `anthropic-beta[]`.
 """
 
@@ -29,13 +30,17 @@ BETAS = "anthropic-beta"
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason to answer with an error; the vendor's voice words it where `message` is empty."""
+    """One reason to answer with an error; the vendor's voice words it where `message` is empty.
+
+    `own` words are the platform's own, and not those of a model that it serves and passes on.
+    """
 
     kind: str
     path: Path = ()
     message: str = ""
     code: str | None = None
     status: int = 400
+    own: bool = False
     problem: Problem | None = field(default=None, compare=False)
 
 
@@ -112,4 +117,4 @@ def _worded(row: Mapping[str, Any], path: Path, value: object, model: str) -> Re
     indexes = [str(step) for step in path if isinstance(step, int)]
     message = row["message"].replace("{value}", shown[:200]).replace("{index}", indexes[0] if indexes else "")
     message = message.replace("{bare}", str(value)[:200]).replace("{model}", model[:200])
-    return Refusal(row["kind"], path, message, row.get("code"))
+    return Refusal(row["kind"], path, message, row.get("code"), own=row.get("own", False))

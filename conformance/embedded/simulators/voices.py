@@ -193,7 +193,7 @@ def _bedrock(_refusal: Refusal, message: str, _group: str) -> Json:
 def _databricks(refusal: Refusal, message: str, group: str) -> Json:
     if refusal.status != 400:  # Databricks itself speaks, not the model's own server
         return {"error_code": str(refusal.status), "message": message}
-    inner = _DATABRICKS_INNER[group or "claude"](refusal, message)
+    inner = message if refusal.own else _DATABRICKS_INNER[group or "claude"](refusal, message)
     return {
         "error_code": "BAD_REQUEST",
         "message": inner if isinstance(inner, str) else json.dumps(inner, separators=(",", ":")),

@@ -26,8 +26,8 @@ ROUTES = {
         f"{BEDROCK}/invoke-with-response-stream",
         "/bedrock/model/anthropic.claude-sonnet-4-6/count-tokens",
     ),
-    "claude-sonnet-4-5-vertex": (
-        f"{VERTEX}/claude-sonnet-4-5@20250929:streamRawPredict",
+    "claude-sonnet-5-vertex": (
+        f"{VERTEX}/claude-sonnet-5:streamRawPredict",
         f"{VERTEX}/count-tokens:rawPredict",
     ),
 }
@@ -99,28 +99,16 @@ def test_the_prompt_is_counted_where_the_vendor_counts(
     assert [received.path for received in gateway.received()] == [path for path in (ROUTES[model][1],) if path]
 
 
+PREFILLED = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "H"}]}
+NO_PREFILL = "This model does not support assistant message prefill."
+BOTH = {"temperature": 0.5, "top_p": 0.5}
+NOT_BOTH = "`temperature` and `top_p` cannot both be specified"
 #: What a Claude refuses, and its words, as they come out of LiteLLM.
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "a prefill on today's models": (
-        "claude-opus-4-8",
-        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "H"}]},
-        "This model does not support assistant message prefill.",
-    ),
-    "both samplings on Bedrock": (
-        "claude-sonnet-4-6-bedrock",
-        {"temperature": 0.5, "top_p": 0.5},
-        "`temperature` and `top_p` cannot both be specified",
-    ),
-    "both samplings on Vertex": (
-        "claude-sonnet-4-5-vertex",
-        {"temperature": 0.5, "top_p": 0.5},
-        "`temperature` and `top_p` cannot both be specified",
-    ),
-    "both samplings on Databricks": (
-        "claude-haiku-4-5",
-        {"temperature": 0.5, "top_p": 0.5},
-        "`temperature` and `top_p` cannot both be specified",
-    ),
+    "a prefill on Anthropic": ("claude-opus-4-8", PREFILLED, NO_PREFILL),
+    "a prefill on Vertex": ("claude-sonnet-5-vertex", PREFILLED, NO_PREFILL),
+    "both samplings on Bedrock": ("claude-sonnet-4-6-bedrock", BOTH, NOT_BOTH),
+    "both samplings on Databricks": ("claude-haiku-4-5", BOTH, NOT_BOTH),
 }
 
 

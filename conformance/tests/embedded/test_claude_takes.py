@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, str], str]] = {
         base(ANTHROPIC, max_tokens=1024, thinking=MANUAL),
         {},
         "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation at "
-        "https://platform.claude.com/docs/en/build-with-claude/extended-thinking#max-tokens-and-context-window-size",
+        "https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size",
     ),
     "context management without its beta": (
         base(ANTHROPIC, context_management=EDITS),
@@ -290,6 +290,6 @@ def test_google_exchanges_a_subject_token(simulators: Simulators) -> None:
 
 def test_every_condition_of_a_refusal_is_known() -> None:
     """A misspelt condition would hold for everybody."""
-    known = {"vendors", "models", "operations", "field", "kind", "code", "message", "source"}
+    known = {"vendors", "models", "operations", "field", "kind", "code", "message", "own", "source"}
     known |= {"unless", "among", "like", "below", "reaches", "beside", "without_beta"}
     assert {name for row in rows() for name in row} <= known

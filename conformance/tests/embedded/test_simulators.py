@@ -113,6 +113,11 @@ REFUSED = {
         "message",
         '{"message":"prompt_cache_key: Extra inputs are not permitted"}',
     ),
+    "databricks claude sampling": (
+        databricks("claude-opus-4-7", temperature=0.5),
+        "message",
+        "BAD_REQUEST: Model us.anthropic.claude-opus-4-7 does not support the temperature parameter.",
+    ),
     "databricks claude tool": (
         databricks("claude-haiku-4-5", tools=[{"type": "function", "function": {"name": "f", "strict": True}}]),
         "message",
