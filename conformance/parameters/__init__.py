@@ -94,14 +94,17 @@ class Registry:
         """The parameters with these ids; ids that the registry has no more are passed over."""
         return tuple(p for p in self.parameters if p.id in ids)
 
-    def values_of(self, path: str) -> tuple[str, ...]:
-        """The ids of all parameters that stand for values of one request field."""
-        return self._values.get(path, ())
+    def values_of(self, path: str, endpoint: str) -> tuple[str, ...]:
+        """The ids of all parameters that stand for values of one request field on an endpoint."""
+        return self._values.get((path, endpoint), ())
 
     @functools.cached_property
-    def _values(self) -> Mapping[str, tuple[str, ...]]:
-        paths = {p.path for p in self.parameters}
-        return {path: tuple(p.id for p in self.parameters if p.path == path) for path in paths}
+    def _values(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for parameter in self.parameters:
+            for endpoint in parameter.bodies:
+                found.setdefault((parameter.path, endpoint.value), []).append(parameter.id)
+        return {place: tuple(ids) for place, ids in found.items()}
 
 
 def _names(parameter: Parameter) -> frozenset[str]:

@@ -172,13 +172,13 @@ def _told(exchange: Exchange, limit: int) -> dict[str, Any]:
         "carried": _carried(exchange),
         "headers": {name: value for name, value in response.headers.items() if value},
         "sent": sent if len(sent) <= MAX_REQUEST else None,
-        "asked": dict(request.headers),
-        "door": request.door,
+        "asked": dict(request.headers) or None,
+        "door": request.door or None,
         "body": kept,
         "left": left,
         "error": response.error,
     }
-    return {name: value for name, value in told.items() if value not in (None, 0, "", {})}
+    return {name: value for name, value in told.items() if value not in (None, 0)}
 
 
 def _carried(exchange: Exchange) -> int | None:

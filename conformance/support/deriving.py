@@ -82,7 +82,7 @@ def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> di
         for endpoint in rule.endpoints
         for mode in rule.modes or Mode
         for name, statement in rule.statements.items()
-        for parameter in values_of(name) or (name,)
+        for parameter in values_of(name, endpoint) or (name,)
     }
 
 

@@ -9,8 +9,8 @@ from conformance.provider.table import Rule, Statement, split_parameter
 from conformance.support.facts import Fact
 from conformance.types import CellKey, Mode
 
-#: All ids in the registry that stand for values of one field: `store` → `store:true`, `store:false`.
-ValuesOf = Callable[[str], Sequence[str]]
+#: All ids in the registry that stand for values of one field on an endpoint: `store` → `store:true`, `store:false`.
+ValuesOf = Callable[[str, str], Sequence[str]]
 
 # A row of the grouping: where it holds, what it says, and the models it holds for.
 _Where = tuple[tuple[str, ...], tuple[str, ...]]
@@ -65,13 +65,13 @@ def _folded(facts: Mapping[CellKey, Fact], values_of: ValuesOf) -> list[tuple[st
     return [
         (model, where, (name, supported, source))
         for (model, where, supported, source), parameters in rows.items()
-        for name in _folded_values(parameters, values_of)
+        for name in _folded_values(parameters, where[0][0], values_of)
     ]
 
 
-def _folded_values(parameters: set[str], values_of: ValuesOf) -> list[str]:
+def _folded_values(parameters: set[str], endpoint: str, values_of: ValuesOf) -> list[str]:
     fields = {split_parameter(parameter)[0] for parameter in parameters}
-    whole = {field for field in fields if set(values_of(field)) <= parameters and values_of(field)}
+    whole = {field for field in fields if (values := set(values_of(field, endpoint))) and values <= parameters}
     return sorted(whole | {p for p in parameters if split_parameter(p)[0] not in whole})
 
 

@@ -64,7 +64,7 @@ def matrix_of(
     )
 
 
-def values_of(path: str) -> Sequence[str]:
+def values_of(path: str, _endpoint: str) -> Sequence[str]:
     """The ids that stand for values of one field, as a registry tells them."""
     return VALUES.get(path, ())
 

@@ -263,7 +263,8 @@ def test_select_unknown(choice: str) -> None:
 )
 def test_values_of(path: str, ids: str | tuple[str, ...]) -> None:
     """Given a request field, when its values are asked for, then the ids that stand for them are told."""
-    assert load_registry().values_of(path) == ((ids,) if isinstance(ids, str) else ids)
+    assert load_registry().values_of(path, "responses") == ((ids,) if isinstance(ids, str) else ids)
+    assert load_registry().values_of(path, "messages") == ()
 
 
 def _changed(**changes: Any) -> str:
