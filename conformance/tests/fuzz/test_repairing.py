@@ -78,7 +78,7 @@ def test_every_repair_ends(endpoint: str, said: Sequence[tuple[int, str]], mode:
         sent.append(json.dumps(made))
         for name in ESSENTIAL:
             assert (name in made) == (name in body)
-        turns = "messages" if endpoint == "chat_completions" else "input"
+        turns = "input" if endpoint == "responses" else "messages"
         assert [item.get("content") for item in made[turns]] == [
             _unmarked(item["content"], made) for item in body[turns]
         ]

@@ -23,8 +23,8 @@ def test_opens_from_disk(opened: Open, shipped: Path) -> None:
     """Given the shipped page, when it is opened from disk, then all cells are there, and nothing was asked for."""
     page = opened(shipped)
     assert status(page).startswith("5,")
-    assert len(rows(page)) == 14
-    assert page.locator("#grid [role=gridcell]").count() == 14 * page.locator("#grid .label").count()
+    assert len(rows(page)) == 17
+    assert page.locator("#grid [role=gridcell]").count() == 17 * page.locator("#grid .label").count()
     assert page.evaluate("document.title").startswith("embedded:")
     assert page.evaluate("performance.getEntriesByType('resource').length") == 0
 
