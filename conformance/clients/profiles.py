@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from conformance.errors import ClientError
 from conformance.files import write_atomically
@@ -79,15 +78,3 @@ def renewed(
     profiles = {each["client"]: each for each in (*(old["profiles"] if old else ()), *new)}
     kept = [profiles[name] for name in order if name in profiles]
     return {"schema_version": SCHEMA_VERSION, "families": dict(families), "profiles": kept}
-
-
-def bodies(document: ProfilesDocument, endpoints: Iterable[str], family: str) -> list[tuple[str, dict[str, Any]]]:
-    """What clients send to these endpoints for a model of this family: each endpoint and body once."""
-    wanted = frozenset(endpoints)
-    found = {
-        json.dumps([request["endpoint"], request["body"]], sort_keys=True): (request["endpoint"], request["body"])
-        for profile in document["profiles"]
-        for request in profile["requests"]
-        if request["endpoint"] in wanted and family in request["families"]
-    }
-    return list(found.values())

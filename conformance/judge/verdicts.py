@@ -132,9 +132,10 @@ def words_of(answer: Answer) -> Words:
 
 
 def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
-    """Those of the parameters that a refusal names."""
+    """Those of the parameters that a refusal names: by a field at the top, else by the name at their paths' end."""
     named = dialects.offenders(answer.refusal or "")
-    return [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
+    found = [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
+    return found or [p for p in parameters if "." in p.path and p.path.rpartition(".")[2] in named]
 
 
 def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer, *, alone: bool) -> bool:
@@ -146,6 +147,8 @@ def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer, *, alo
     body = parameter.bodies[endpoint]
     named = [name for name in dialects.offenders(answer.refusal or "") if dialects.blames(name, tuple(body))]
     own = frozenset(_names_in(body))
+    if not named:  # it is named without its place
+        return alone
     return any(dialects.ends_in(name, own, bridged=alone) for name in named)
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from conformance.schemas.documents import ClientProfile, ClientRequest, ProfilesDocument
 
 #: The family of models that a client knows nothing about.
 UNKNOWN = "unknown"
 
 
+def families_of(document: ProfilesDocument, model: str) -> tuple[str, ...]:
+    """The families that a model's name belongs to, the narrowest first and `unknown` last."""
+    return (*(family for family in document["families"] if family in model), UNKNOWN)
+
+
 def family_of(document: ProfilesDocument, model: str) -> str:
-    """The family that a model's name belongs to, or `unknown`."""
-    return next((family for family in document["families"] if family in model), UNKNOWN)
+    """The narrowest family that a model's name belongs to, or `unknown`."""
+    return families_of(document, model)[0]
 
 
-def requests_for(profile: ClientProfile, family: str) -> tuple[str, list[ClientRequest]]:
-    """A client's requests for a family, and the family that they were captured for.
+def requests_for(profile: ClientProfile, families: Sequence[str]) -> tuple[str, list[ClientRequest]]:
+    """A client's requests for the first of these families that it was captured for, and that family.
 
-    That is `unknown` where the client was not seen to ask this family: it treats such models as any other.
+    A client that was not seen to ask a family treats its models as those of the wider one, or as any other.
     """
-    for name in dict.fromkeys((family, UNKNOWN)):
+    for name in families:
         if found := [each for each in profile["requests"] if name in each["families"]]:
             return name, found
-    return family, []
+    return families[0], []

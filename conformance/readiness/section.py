@@ -8,7 +8,7 @@ from typing import TypeAlias
 from conformance.matrix.document import Matrix, by_model
 from conformance.matrix.packing import Block, Packed
 from conformance.parameters import Registry
-from conformance.readiness.families import family_of, requests_for
+from conformance.readiness.families import families_of, requests_for
 from conformance.readiness.forecast import forecast
 from conformance.readiness.meeting import Asked, by_plane
 from conformance.readiness.needs import needs_of
@@ -49,10 +49,10 @@ def _blocks(
     """The rows of one model after another."""
     asking = _Asking(registry)
     for model, cells in by_model(matrix):
-        family, there = family_of(profiles, model), by_plane(cells)
+        families, there = families_of(profiles, model), by_plane(cells)
         proved, rows = proofs(model), []
         for profile in profiles["profiles"]:
-            captured, asked = asking.of(profile, family)
+            captured, asked = asking.of(profile, families)
             rows.append(forecast(profile["client"], model, captured, asked, there, proved))
         yield Block(rows)
 
@@ -62,13 +62,13 @@ class _Asking:
 
     def __init__(self, registry: Registry) -> None:
         self._shapes = {endpoint.value: shapes_of(registry, endpoint) for endpoint in registry.endpoints}
-        self._known: dict[tuple[str, str], tuple[str, list[Asked]]] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[str, list[Asked]]] = {}
 
-    def of(self, profile: ClientProfile, family: str) -> tuple[str, list[Asked]]:
-        """A client's requests for a family, and the family that they were captured for."""
-        key = profile["client"], family
+    def of(self, profile: ClientProfile, families: tuple[str, ...]) -> tuple[str, list[Asked]]:
+        """A client's requests for the first of these families that it was captured for, and that family."""
+        key = profile["client"], families
         if key not in self._known:
-            captured, requests = requests_for(profile, family)
+            captured, requests = requests_for(profile, families)
             self._known[key] = captured, [self._asked(each) for each in requests]
         return self._known[key]
 

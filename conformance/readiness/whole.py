@@ -9,7 +9,7 @@ from typing import Any
 from conformance.errors import ClientError, first_of, meant
 from conformance.parameters import Registry
 from conformance.plan.cells import Bodies, WholeBody, no_bodies
-from conformance.readiness.families import family_of, requests_for
+from conformance.readiness.families import families_of, requests_for
 from conformance.readiness.needs import Needs, needs_of
 from conformance.readiness.shapes import Shapes, shapes_of
 from conformance.schemas.documents import ClientRequest, ProfilesDocument
@@ -84,10 +84,10 @@ def bodies_of(profiles: ProfilesDocument, registry: Registry, clients: Sequence[
         **profiles,
         "profiles": [each for each in profiles["profiles"] if each["client"] in clients],
     }
-    known: dict[tuple[str, Endpoint, Mode], tuple[WholeBody, ...]] = {}
+    known: dict[tuple[tuple[str, ...], Endpoint, Mode], tuple[WholeBody, ...]] = {}
 
     def bodies(model: str, endpoint: Endpoint, mode: Mode) -> tuple[WholeBody, ...]:
-        place = family_of(profiles, model), endpoint, mode
+        place = families_of(profiles, model), endpoint, mode
         if place not in known:
             known[place] = tuple(_chosen(asked, *place, shapes[endpoint]))
         return known[place]
@@ -104,12 +104,12 @@ def _requests(profiles: ProfilesDocument) -> Iterator[ClientRequest]:
 
 
 def _chosen(
-    profiles: ProfilesDocument, family: str, endpoint: Endpoint, mode: Mode, shapes: Shapes
+    profiles: ProfilesDocument, families: Sequence[str], endpoint: Endpoint, mode: Mode, shapes: Shapes
 ) -> Iterator[WholeBody]:
-    """The bodies to ask for one family, on one endpoint, in one mode: each once, whoever sends it."""
+    """The bodies to ask for models of these families, on one endpoint, in one mode: each once, whoever sends it."""
     seen: set[str] = set()
     for profile in profiles["profiles"]:
-        _, requests = requests_for(profile, family)
+        _, requests = requests_for(profile, families)
         there = [each for each in requests if each["endpoint"] == endpoint.value and each["mode"] == mode.value]
         for way in dict.fromkeys(each["way"] for each in there):
             for sent in _telling([whole_body(each) for each in there if each["way"] == way], shapes):

@@ -13,7 +13,6 @@ import pytest
 from conformance.clients.profiles import (
     FILE,
     as_text,
-    bodies,
     joined,
     load_profiles,
     renewed,
@@ -135,13 +134,6 @@ def test_one_profile_is_renewed() -> None:
     assert [(each["client"], each["version"]) for each in new["profiles"]] == [("llm", "1.0"), ("pi", "2.0")]
     gone = renewed(old, [], order=["pi"], families={})
     assert [each["client"] for each in gone["profiles"]] == ["pi"]
-
-
-def test_bodies_are_told_apart() -> None:
-    """Given profiles that hold a body twice, when the bodies for a family are asked for, then it is there once."""
-    document = renewed(None, [profile_of("pi"), profile_of("llm")], order=["pi", "llm"], families={})
-    assert bodies(document, ["chat_completions"], "claude") == [("chat_completions", {"messages": []})]
-    assert bodies(document, ["responses"], "claude") == bodies(document, ["chat_completions"], "llama") == []
 
 
 def test_every_model_has_a_family() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.clients.profiles import bodies, load_profiles
+from conformance.clients.profiles import load_profiles
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request
@@ -19,7 +20,7 @@ from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
-from conformance.readiness.families import family_of
+from conformance.readiness.families import families_of, requests_for
 
 PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 #: What real clients were seen to send.
@@ -32,8 +33,13 @@ NOTHING = SupportTable((Rule(("*",), {}),))
 def asked() -> Iterator[tuple[str, dict[str, Any]]]:
     """What clients send to a model of its family, for every model that chats, and where it goes."""
     for model in ROUTES:
-        for endpoint, body in bodies(PROFILES, PATHS, family_of(PROFILES, model)):
-            yield PATHS[endpoint], {"model": model, **body}
+        seen = set()
+        for profile in PROFILES["profiles"]:
+            for each in requests_for(profile, families_of(PROFILES, model))[1]:
+                text = json.dumps([each["endpoint"], each["body"]], sort_keys=True)
+                if text not in seen:
+                    seen.add(text)
+                    yield PATHS[each["endpoint"]], {"model": model, **each["body"]}
 
 
 def failed(answer: httpx.Response) -> str | None:

@@ -73,12 +73,12 @@ def test_switches(opened: Open, shipped: Path) -> None:
     ("fragment", "models", "parameter"),
     [
         ("#models=claude-haiku,nova", 2, None),
-        ("#models=CLAUDE", 4, None),  # one of them is served by a Claude
+        ("#models=CLAUDE", 7, None),  # one of them is served by a Claude
         ("#route=azure", 2, None),
         ("#route=no%20single%20route", 1, None),
-        ("#parameters=cache_key", 14, "prompt_cache_key"),
+        ("#parameters=cache_key", 17, "prompt_cache_key"),
         ("#parameters=%3Dn&models=%3Dgpt-4.1", 1, "n"),
-        ("#group=caching", 14, "prompt_cache_key"),
+        ("#group=caching", 17, "prompt_cache_key"),
         ("#only=split", 1, "store:true"),
         ("#verdict=ignored&models=gemini-2-5-pro", 1, "reasoning_effort:none"),
         ("#endpoint=chat_completions&only=declared&models=gpt-4.1", 3, None),
@@ -92,7 +92,7 @@ def test_filters(opened: Open, shipped: Path, fragment: str, models: int, parame
         assert parameter in page.locator("#grid .label").all_text_contents()
     assert page.is_visible("#clear")
     page.click("#clear")
-    assert len(rows(page)) == 14
+    assert len(rows(page)) == 17
     assert page.evaluate("location.hash") == ""
 
 
@@ -100,18 +100,18 @@ def test_routes_fold(opened: Open, shipped: Path) -> None:
     """Given the grid, when a route is clicked, then its models go and come back."""
     page = opened(shipped)
     page.locator("#grid .route", has_text="databricks").click()
-    assert len(rows(page)) == 9
+    assert len(rows(page)) == 12
     assert page.locator("[data-route=databricks]").get_attribute("aria-expanded") == "false"
     page.locator("#grid .route", has_text="databricks").click()
-    assert len(rows(page)) == 14
+    assert len(rows(page)) == 17
 
 
 def test_summary_leads_to_the_grid(opened: Open, shipped: Path) -> None:
     """Given the summary of a route, when what breaks there is clicked, then the grid shows those cells."""
     page = opened(shipped)
     page.locator(".routes tr", has_text="bedrock").get_by_role("link", name="prompt_cache_key").click()
-    until(page, "document.querySelectorAll('#grid .model').length === 1")
-    assert rows(page) == ["nova-pro"]
+    until(page, "document.querySelectorAll('#grid .model').length === 2")
+    assert rows(page) == ["claude-sonnet-4-6-bedrock", "nova-pro"]
     assert page.locator("#grid .label").all_text_contents() == ["prompt_cache_key"]
 
 
