@@ -1,11 +1,11 @@
-"""Real coding agents before the embedded gateway: what the shipped recording forecasts of each is what happens."""
+"""Real coding agents before the embedded gateway: what the shipped recording forecasts is what happens."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from conformance.cassettes.folder import Folder
@@ -57,7 +57,9 @@ class Watched:
     def refused(self) -> list[str]:
         """The words of each answer that an agent did not get."""
         asked = [each for each in self.answered if each[0].rpartition("/v1")[2] in PATHS]
-        return [told[:600].decode("utf-8", "replace") for _, status, told in asked if status >= 400 or ERROR in told]
+        return [
+            bytes(told[:600]).decode("utf-8", "replace") for _, status, told in asked if status >= 400 or ERROR in told
+        ]
 
 
 PATHS = {"/chat/completions", "/responses", "/messages"}
@@ -69,25 +71,16 @@ def watching(gateway: EmbeddedGateway) -> Iterator[Watched]:
     """Such a door on a free port, while the block runs."""
     watched = Watched()
 
-    async def passed(request: Request) -> StreamingResponse:
-        client = httpx.AsyncClient(base_url=gateway.base_url, timeout=60, trust_env=False)
+    async def passed(request: Request) -> Response:
         headers = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
-        asked = client.build_request(
-            request.method, request.url.path, params=request.url.query.encode(), headers=headers,
-            content=await request.body(),
-        )  # fmt: skip
-        answer = await client.send(asked, stream=True)
-        told = bytearray()
-
-        async def pieces() -> AsyncIterator[bytes]:
-            async for piece in answer.aiter_bytes():
-                told.extend(piece)
-                yield piece
-            watched.answered.append((request.url.path, answer.status_code, bytes(told)))
-            await client.aclose()
-
+        where, query = gateway.base_url + request.url.path, request.url.query.encode()
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+            answer = await client.request(
+                request.method, where, params=query, headers=headers, content=await request.body()
+            )
+        watched.answered.append((request.url.path, answer.status_code, answer.content))
         kept = {name: value for name, value in answer.headers.items() if name == "content-type"}
-        return StreamingResponse(pieces(), answer.status_code, kept)
+        return Response(answer.content, answer.status_code, kept)
 
     app = Starlette(routes=[Route("/{path:path}", passed, methods=["GET", "POST", "HEAD"])])
     with serving(app) as watched.base_url:
