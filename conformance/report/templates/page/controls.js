@@ -8,7 +8,7 @@ import { FILTERS, narrowed, view } from "./view.js";
 /** Fill the controls; `set` takes the name of a part of the view and its new value. */
 export function buildControls(set) {
   const distinct = (values) => [...new Set(values)];
-  radios(set, "endpoint", distinct(DATA.planes.map(({ endpoint }) => endpoint)), "both");
+  radios(set, "endpoint", distinct(DATA.planes.map(({ endpoint }) => endpoint)), "all");
   radios(set, "mode", distinct(DATA.planes.map(({ mode }) => mode)), "both");
   options(set, "route", distinct(DATA.models.map(routeOf)), "all routes");
   options(set, "group", distinct(DATA.parameters.map(({ group }) => group)), "all purposes");
