@@ -26,7 +26,7 @@ from conformance.types import Endpoint, Mode, Parameter, Request, Response
 REGISTRY = load_registry()
 PARAMETERS = {parameter.id: parameter for parameter in REGISTRY.parameters}
 #: Where the setting for another parameter mends this one along.
-ELSEWISE = {("claude-sonnet-4-6-bedrock", "responses", "tool_choice")}
+ELSEWISE = {(model, "responses", "tool_choice") for model in ("claude-sonnet-4-6-bedrock", "nova-pro")}
 
 
 @pytest.fixture(scope="module")
