@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 
 class Endpoint(StrEnum):
@@ -208,6 +209,16 @@ class Request:
     def content(self) -> bytes:
         """The body as it goes over the wire."""
         return b"" if self.fetch else json.dumps(self.body, separators=(",", ":")).encode("ascii")
+
+    @property
+    def method(self) -> str:
+        """How it is asked."""
+        return "GET" if self.fetch else "POST"
+
+    @property
+    def tail(self) -> str:
+        """What follows the endpoint's path: the id of the stored answer, or the door."""
+        return f"/{quote(self.fetch, '', errors='surrogatepass')}" if self.fetch else self.door
 
     @functools.cached_property
     def digest(self) -> str:

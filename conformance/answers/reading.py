@@ -73,12 +73,9 @@ def _read_whole(expected: str, status: int, text: str) -> Answer:
 
 def _read_chat_stream(status: int, events: list[str]) -> Answer:
     finished, chunks = False, []
-    for data in events:
-        if data == "[DONE]":
-            continue  # sent after failures too, so it proves nothing
-        chunk = _object(data)
+    for chunk in _read_events(events):
         if chunk is None:
-            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
+            return _spoilt(status, Cause.UNREADABLE, _NO_OBJECT)
         if chunk.get("error"):
             return _refused(status, chunk["error"])
         choices = chunk.get("choices")
@@ -169,12 +166,9 @@ def _object_in(holder: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _read_responses_stream(status: int, events: list[str]) -> Answer:
-    for data in events:
-        event = _object(data)
+    for event in _read_events(events):
         if event is None:
-            if data == "[DONE]":
-                continue
-            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
+            return _spoilt(status, Cause.UNREADABLE, _NO_OBJECT)
         kind, result = event.get("type"), event.get("response")
         if kind in ("response.completed", "response.incomplete") and isinstance(result, dict):
             return Answer(ok=True, status=status, result=result)
@@ -187,12 +181,9 @@ def _read_responses_stream(status: int, events: list[str]) -> Answer:
 
 def _read_messages_stream(status: int, events: list[str]) -> Answer:
     read = []
-    for data in events:
-        event = _object(data)
+    for event in _read_events(events):
         if event is None:
-            if data == "[DONE]":
-                continue  # no event of Anthropic's, but bridges send it
-            return _spoilt(status, Cause.UNREADABLE, "the stream holds an event that is not a JSON object")
+            return _spoilt(status, Cause.UNREADABLE, _NO_OBJECT)
         if event.get("type") == "error" or event.get("error"):
             return _refused(status, event.get("error") or event)
         read.append(event)
@@ -247,6 +238,14 @@ def _events(text: str) -> Iterator[str]:
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines, which also splits inside JSON strings
+
+
+_NO_OBJECT = "the stream holds an event that is not a JSON object"
+
+
+def _read_events(events: Iterable[str]) -> Iterator[dict[str, Any] | None]:
+    """The object of each event, None for what is none; `[DONE]` is sent after failures too, so it proves nothing."""
+    return (_object(data) for data in events if data != "[DONE]")
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote
 
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.format import GATEWAY_FILE, PART, NewerError
@@ -199,12 +198,8 @@ class Folder:
 
         asked = exchange.request
         headers = {"content-type": "application/json", **asked.headers}
-        uri = f"{RECORDED_BASE}{paths[asked.endpoint]}"
-        recorded = (
-            Request("GET", f"{uri}/{quote(asked.fetch, '', errors='surrogatepass')}", asked.content, headers)
-            if asked.fetch
-            else Request("POST", uri + asked.door, asked.content, headers)
-        )
+        uri = f"{RECORDED_BASE}{paths[asked.endpoint]}{asked.tail}"
+        recorded = Request(asked.method, uri, asked.content, headers)
         document = {"requests": [recorded], "responses": [self._response(exchange)]}
         line: str = serialize(document, cassette_format.Line)
         self._refuse_secret(line, self.cassette_path(asked.model))

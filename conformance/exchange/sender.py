@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 import httpx
 
@@ -154,9 +153,7 @@ class Sender:
         received, broken = _Received(), False
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
-                stored = f"/{quote(request.fetch, '', errors='surrogatepass')}" if request.fetch else ""
-                method, path = ("GET" if stored else "POST"), stored or request.door
-                url = self._target.url(self.paths[request.endpoint] + path)
+                method, url = request.method, self._target.url(self.paths[request.endpoint] + request.tail)
                 async with client.stream(method, url, content=request.content, headers=request.headers) as answer:
                     await received.read(answer)
         except TimeoutError:
