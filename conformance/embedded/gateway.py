@@ -89,8 +89,7 @@ def embedded_gateway(
                 for child in children.all:
                     if child.status is not None:
                         keep_logs = True
-                        said = last_line(child.log)
-                        say(f"a part of the embedded gateway ended on its own: {said} The log is {child.log}.")
+                        say(f"a part of the embedded gateway ended on its own: {child.end} The log is {child.log}.")
     except EmbeddedGatewayError:
         keep_logs = True
         raise
@@ -156,13 +155,13 @@ class _Children:
     def _still_starting(self, what: str, child: Child) -> None:
         """Wait a moment, unless the child has ended or the time is up."""
         if child.status is not None:
-            problem = f"ended while starting (status {child.status})"
+            problem = f"ended while starting: {child.end}"
         elif time.monotonic() > self._deadline:
-            problem = f"did not answer within {START_SECONDS:.0f} seconds"
+            problem = f"did not answer within {START_SECONDS:.0f} seconds: {last_line(child.log)}"
         else:
             time.sleep(_POLL_SECONDS)
             return
-        raise EmbeddedGatewayError(f"{what} {problem}: {last_line(child.log)} The log is {child.log}.")
+        raise EmbeddedGatewayError(f"{what} {problem} The log is {child.log}.")
 
 
 def _ask(port: int, method: str, path: str, key: str = "") -> tuple[int, bytes]:

@@ -51,7 +51,7 @@ class Child:
         """Start `target` (`module` or `module:function`) in `folder` with only `environment` added."""
         self.log = log
         # Isolated (-I): neither PYTHONPATH nor this package's folder may shadow what the target imports.
-        command = [str(python), "-I", "-u", "-X", "utf8", str(_LAUNCHER), str(os.getpid())]
+        command = [str(python), "-I", "-u", "-X", "utf8", "-X", "faulthandler", str(_LAUNCHER), str(os.getpid())]
         command += [str(import_from) if import_from else "-", target, *arguments]
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with log.open("ab") as output:
@@ -69,6 +69,14 @@ class Child:
     def status(self) -> int | None:
         """Exit status, or None while it runs."""
         return self._process.poll()
+
+    @property
+    def end(self) -> str:
+        """How it ended, for an error message: the signal that killed it, or its status and its last line."""
+        status = self._process.poll()
+        if status is not None and status < 0:
+            return f"{_signal_name(-status)} killed it."
+        return f"{last_line(self.log)} (status {status})."
 
     def stop(self) -> None:
         """End the child and everything it started; returns when it is gone."""
@@ -114,6 +122,13 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def last_line(log: Path) -> str:

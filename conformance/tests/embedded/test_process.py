@@ -169,6 +169,52 @@ def test_a_gateway_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: p
     assert wait_until(lambda: members(os.getpid()) == before, 5)
 
 
+# Sets context variables while garbage is collected that sets context variables too. In a bare Python
+# before 3.12 this is a segmentation fault within a second.
+SETS_CONTEXT_VARIABLES = """
+import contextvars, gc
+
+VARIABLES = [contextvars.ContextVar(f"v{number}") for number in range(12)]
+
+class Garbage:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        for variable in VARIABLES:
+            variable.set([object()])
+
+def run():
+    gc.set_threshold(3)
+    for number in range(100_000):
+        if number % 5 == 0:
+            Garbage()
+        VARIABLES[number % 12].set((number,))
+    print("done")
+
+contextvars.copy_context().run(run)
+"""
+
+
+def test_collecting_garbage_kills_no_child(folder: Path) -> None:
+    """Given finalizers that set context variables, a child lives through them on each Python."""
+    (folder / "sets.py").write_text(SETS_CONTEXT_VARIABLES, encoding="utf-8")
+    child = Child(Path(sys.executable), "sets", [], log=folder / "log", folder=folder, import_from=folder)
+    assert wait_until(lambda: child.status is not None, 30)
+    child.stop()
+    assert child.status == 0, child.end
+    assert log_says(folder, "done")
+
+
+def test_a_signal_that_killed_a_child_is_named(folder: Path) -> None:
+    """A log of a process that died of a fault ends in anything; the signal is what happened."""
+    (folder / "dies.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", encoding="utf-8")
+    child = Child(Path(sys.executable), "dies", [], log=folder / "log", folder=folder, import_from=folder)
+    assert wait_until(lambda: child.status is not None)
+    child.stop()
+    assert child.end == "SIGSEGV killed it."
+
+
 def test_the_last_line_of_a_log_says_something(tmp_path: Path) -> None:
     """Frames and blank lines around an error are passed over."""
     log = tmp_path / "log"
