@@ -42,6 +42,13 @@ def row(client: str, model: str, readiness: str, fields: Sequence[Mapping[str, A
     return {"client": client, "model": model, "family": "unknown", "way": "plain", **told, "ways": [way]}
 
 
+def row_of_ways(client: str, model: str, **ways: str) -> dict[str, Any]:
+    """What an agent does with a model, in several ways: each way's readiness, the best first."""
+    rows = [(name, row(client, model, readiness)) for name, readiness in ways.items()]
+    best, first = rows[0]
+    return {**first, "way": best, "ways": [{**each["ways"][0], "way": name} for name, each in rows]}
+
+
 def proof(verdict: str, *evidence: str, fields: Sequence[str] = ()) -> dict[str, Any]:
     """What became of an agent's whole first request."""
     return {

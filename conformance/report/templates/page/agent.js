@@ -59,9 +59,23 @@ function verdict({ row, client }, { ways, reason }) {
   return make(
     "div",
     { class: `verdict edge-${readiness.verdict}` },
-    make("p", { class: "sentence" }, make("strong", {}, readiness.title), ". ", readiness.meaning),
+    make("p", { class: "sentence" }, sentence(readiness, ways)),
     reason !== ways[0]?.reason && make("blockquote", {}, foreign(reason, 3000)),
   );
+}
+
+/** What a readiness means; where the ways of the client differ, which of them do what. */
+function sentence(readiness, ways) {
+  const there = DATA.clients.readiness
+    .map(({ letter, title }) => ({ title, names: ways.filter((way) => way.readiness[0] === letter) }))
+    .filter(({ names }) => names.length > 0);
+  if (there.length < 2) return [make("strong", {}, readiness.title), ". ", readiness.meaning];
+  return there.map(({ title, names }, at) => [
+    at > 0 && "; ",
+    make("strong", {}, title),
+    " by ",
+    names.map(({ way }, number) => [number > 0 && ", ", code(way, 80)]),
+  ]);
 }
 
 function pairs({ client }, { family, ways }) {

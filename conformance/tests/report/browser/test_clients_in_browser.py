@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, with_agents
+from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, row_of_ways, with_agents
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
 from conformance.tests.report.browser.watching import DESKTOP, PHONE, Open, until, violations, written
 from conformance.types import Endpoint, Exchange, Mode, Request, Response
@@ -75,6 +75,25 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     assert "Not in this page; it lies in the cassette." in text
     assert 'additional_drop_params: ["tools[*].hue"]' in text
     assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("ways", "told"),
+    [
+        ({"plain": "works"}, "works. Everything that the client sends is taken."),
+        ({"plain": "works", "other": "works"}, "works. Everything that the client sends is taken."),
+        ({"plain": "breaks", "other": "breaks"}, "breaks. Something that the client sends is refused."),
+        ({"messages": "works", "chat": "breaks", "responses": "breaks"}, "works by messages; breaks by chat, responses"),
+        ({"a": "loses", "b": "unknown"}, "works, but loses something by a; not known by b"),
+    ],
+)
+def test_a_drawer_says_which_ways_work(opened: Open, tmp_path: Path, ways: dict[str, str], told: str) -> None:
+    """Given a client's ways with a model, when its cell is opened, then the first sentence says which of them do what;
+    where all do the same, it says what that means."""
+    page = opened(written(tmp_path, with_agents(matrix_with([cell("m")]), [row_of_ways("pi", "m", **ways)])))
+    page.locator("#agents button").click()
+    page.wait_for_selector("#drawer[open]")
+    assert page.locator("#drawer .sentence").inner_text() == told
 
 
 def test_an_address_opens_a_client(opened: Open, shipped: Path) -> None:
