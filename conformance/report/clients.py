@@ -45,19 +45,43 @@ SHOWN: Mapping[Readiness, Shown] = {
 }
 
 
+#: What stands behind a sign where a client works in some of its ways and breaks in others, and what it means.
+ONLY, ONLY_MEANS = "*", "works in some ways and breaks in others"
+
+_WORKING = (Readiness.WORKS, Readiness.LOSES)
+
+
+def only_ways(row: ReadinessRow) -> list[str]:
+    """The ways in which a client works with a model, where others break; none where there is nothing to warn of."""
+    if all(way["readiness"] != Readiness.BREAKS.value for way in row["ways"]):
+        return []
+    return [way["way"] for way in row["ways"] if way["readiness"] in _WORKING]
+
+
+def sign_of(row: ReadinessRow) -> str:
+    """One model's readiness for a client as a character, with a mark where only some ways work."""
+    return SHOWN[Readiness(row["readiness"])].sign.sign + (ONLY if only_ways(row) else "")
+
+
 @dataclass
 class ClientSummary:
-    """One client: with how many models it does how, and which fields that is because of, each with how many models."""
+    """One client: with how many models it does how, and which fields that is because of, each with how many models.
+
+    `only` counts the models with which only some ways work, by those ways.
+    """
 
     profile: ClientRow
     tally: Counter[Readiness] = field(default_factory=Counter)
     because: dict[Readiness, Counter[str]] = field(default_factory=lambda: {each: Counter() for each in Readiness})
+    only: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def count(self, row: ReadinessRow) -> None:
         """Count one model in."""
         readiness = Readiness(row["readiness"])
         self.tally[readiness] += 1
         self.because[readiness].update(_because(readiness, row))
+        if ways := only_ways(row):
+            self.only[tuple(ways)] += 1
 
     @property
     def working(self) -> int:
@@ -77,7 +101,16 @@ class ClientSummary:
             return "not known"
         unknown = self.tally[Readiness.UNKNOWN]
         more = f", {unknown:,} not known" if unknown else ""
-        return f"works with {self.working:,} of {count:,} model{'' if count == 1 else 's'}{more}"
+        only = f", {self.limits}" if self.only else ""
+        return f"works with {self.working:,} of {count:,} model{'' if count == 1 else 's'}{only}{more}"
+
+    @property
+    def limits(self) -> str:
+        """With how many of those models only some ways work, and which where they are always the same; or nothing."""
+        if not self.only:
+            return ""
+        ways = first_of(next(iter(self.only)), _NAMED) if len(self.only) == 1 else "some ways"
+        return f"{self.only.total():,} only by {ways}"
 
     def reasons(self) -> str:
         """The commonest reasons in a line; empty where the client works everywhere."""
@@ -149,7 +182,8 @@ def by_model(matrix: Matrix) -> Iterator[tuple[str, dict[str, ReadinessRow]]]:
 def for_page(matrix: Matrix, models: Sequence[str]) -> dict[str, Any] | None:
     """All clients as the page's script reads them: a letter for each model and client, the readiness's first one.
 
-    A dot stands where the matrix does not tell; None where it tells of no clients.
+    It is a capital where only some ways work. A dot stands where the matrix does not tell; None where it tells of no
+    clients.
     """
     section = matrix.get("clients")
     if section is None:
@@ -157,11 +191,15 @@ def for_page(matrix: Matrix, models: Sequence[str]) -> dict[str, Any] | None:
     names = [profile["client"] for profile in section["profiles"]]
     found = dict(by_model(matrix))
     rows = [
-        "".join(row["readiness"][0] if (row := found.get(model, {}).get(name)) else "." for name in names)
-        for model in models
+        "".join(_letter(row) if (row := found.get(model, {}).get(name)) else "." for name in names) for model in models
     ]
     shown = [
         {"letter": each.value[0], "title": told.title, "meaning": told.meaning, "verdict": told.verdict.value}
         for each, told in SHOWN.items()
     ]
     return {"profiles": section["profiles"], "rows": rows, "readiness": shown}
+
+
+def _letter(row: ReadinessRow) -> str:
+    letter = row["readiness"][0]
+    return letter.upper() if only_ways(row) else letter

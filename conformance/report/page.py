@@ -83,6 +83,7 @@ def render_page(
         differing=sum(1 for _ in disagreements(matrix)),
         agents=clients.summaries(matrix),
         readiness=clients.SHOWN,
+        only_means=clients.ONLY_MEANS,
         comparison=comparison,
         changed=sections_of(comparison) if comparison else [],
         limits={"body": f"{evidence.FULL_BODY:,}", "total": f"{evidence.ALLOWANCE // 1_000_000} MB"},

@@ -162,12 +162,12 @@ def _add_clients(document: Document, matrix: Matrix) -> None:
     if not found:
         return
     legend = ", ".join(f"{shown.sign.sign} {shown.title}" for shown in clients.SHOWN.values())
-    document.add("## Will my agent work?", "", f"{legend}.", "")
+    only = f" {clients.ONLY} {clients.ONLY_MEANS}." if any(summary.only for summary in found) else ""
+    document.add("## Will my agent work?", "", f"{legend}.{only}", "")
     names = [summary.profile["client"] for summary in found]
     rows = []
     for model, row in clients.by_model(matrix):
-        signs = (clients.SHOWN[Readiness(row[name]["readiness"])].sign.sign if name in row else "" for name in names)
-        rows.append([code(model), *signs])
+        rows.append([code(model), *(clients.sign_of(row[name]) if name in row else "" for name in names)])
     document.add_some(table(["model", *map(code, names)], rows), "models", head=2)
     document.add("")
     lines = []

@@ -78,11 +78,12 @@ def clients(matrix: Matrix) -> Group | Table | Text | None:
     table.add_column("will my agent work?", overflow="fold", max_width=MODEL_WIDTH)
     for each in there:
         table.add_column(Text(*SHOWN[each].sign), justify="right")
-    table.add_column("why not, and with how many models", overflow="fold")
+    table.add_column("what limits it, and with how many models", overflow="fold")
     for summary in found:
         title = printable(f"{summary.profile['title']} {summary.profile['version']}")
         counted = (str(summary.tally[each] or "") for each in there)
-        table.add_row(Text(title), *counted, Text(printable(summary.reasons(), _REASONS), "dim"))
+        reasons = "; ".join(filter(None, (summary.limits, summary.reasons())))
+        table.add_row(Text(title), *counted, Text(printable(reasons, _REASONS), "dim"))
     if Readiness.UNKNOWN not in there:
         return table
     return Group(table, Text("--live --clients=NAME measures what a client needs, and asks its whole requests", "dim"))

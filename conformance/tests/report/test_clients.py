@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from conformance.report import badges, shapes, tables, terminal
 from conformance.report.clients import summaries
 from conformance.report.page import render_page
-from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, with_agents
+from conformance.tests.helpers.agents import field, matrix_of_agents, proof, row, row_of_ways, with_agents
 from conformance.tests.helpers.pages import HOSTILE, cell, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 
@@ -67,6 +68,47 @@ def test_what_a_whole_request_broke_on_is_a_reason() -> None:
     text = "".join(tables.clients_as_csv(matrix))
     (line,) = csv.DictReader(io.StringIO(text.removeprefix("\N{BOM}"), newline=""))
     assert (line["readiness"], line["proved"], line["forecast"]) == ("breaks", "yes", "unknown")
+
+
+class TestSomeWays:
+    """A client that works in some of its ways and breaks in others."""
+
+    SOME = row_of_ways("pi", "a", messages="works", chat="breaks")
+    LOSES = row_of_ways("pi", "b", messages="loses", chat="breaks")
+    OTHERS = row_of_ways("pi", "c", responses="works", messages="loses", chat="breaks")
+    ALL = row_of_ways("pi", "d", messages="works", chat="loses")
+    UNKNOWN = row_of_ways("pi", "e", messages="works", chat="unknown")
+    NONE = row_of_ways("pi", "f", messages="unknown", chat="breaks")
+
+    @pytest.mark.parametrize(
+        ("rows", "limits"),
+        [
+            ([ALL, UNKNOWN, NONE], ""),
+            ([SOME, ALL], "1 only by messages"),
+            ([SOME, LOSES, ALL], "2 only by messages"),
+            ([OTHERS], "1 only by responses, messages"),
+            ([SOME, OTHERS, ALL], "2 only by some ways"),
+        ],
+    )
+    def test_sums_say_so(self, rows: list[dict[str, Any]], limits: str) -> None:
+        """Given a client with models, when it is summed up, then terminal, badge and table say with how many of them
+        only some ways work, and which ways; where nothing breaks, or nothing works, there is nothing to say."""
+        matrix = with_agents(matrix_with([cell(each["model"]) for each in rows]), rows)
+        (summary,) = summaries(matrix)
+        assert summary.limits == limits
+        told = (summary.told, badges.badges_of(matrix)["clients/pi"].message, tables.as_markdown(matrix))
+        assert all(limits in each for each in (*told, terminal.rendered(matrix, 120, False)))
+        assert all(("only" in each) == bool(limits) for each in told)
+
+    def test_cells_say_so(self) -> None:
+        """Given such a model beside one with which all ways work, when tables are made, then its sign has a mark, and
+        the legend says what the mark means; without such a model it does not."""
+        text = tables.as_markdown(with_agents(matrix_with([cell("a"), cell("d")]), [self.SOME, self.ALL]))
+        assert "| `a` | ✔* |\n| `d` | ✔ |" in text
+        assert "* works in some ways and breaks in others." in text
+        page = Parsed(render_page(with_agents(matrix_with([cell("a"), cell("d")]), [self.SOME, self.ALL])))
+        assert page.data["clients"]["rows"] == ["W", "w"]
+        assert "some ways" not in tables.as_markdown(with_agents(matrix_with([cell("d")]), [self.ALL]))
 
 
 class TestTerminal:

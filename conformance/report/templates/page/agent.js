@@ -2,7 +2,7 @@
 
 import { answerOf } from "./cell.js";
 import { litellmSetting, piSetting, quoted } from "./commands.js";
-import { ABSENT, AGENT_BY_LETTER, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
+import { ABSENT, AGENT_BY_LETTER, agentAt, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
 import { visible } from "./text.js";
@@ -55,7 +55,7 @@ function agentHeading({ row, client }, doors) {
 }
 
 function verdict({ row, client }, { ways, reason }) {
-  const readiness = AGENT_BY_LETTER[DATA.clients.rows[row][client]];
+  const readiness = agentAt({ row, client });
   return make(
     "div",
     { class: `verdict edge-${readiness.verdict}` },

@@ -1,6 +1,6 @@
 // Will my agent work: a table of models by clients, with a button in each cell.
 
-import { AGENT_BY_LETTER, DATA } from "./data.js";
+import { agentAt, DATA, isPartial } from "./data.js";
 import { foreign, ids, make } from "./elements.js";
 import { plural, visible, wellFormed } from "./text.js";
 
@@ -53,12 +53,13 @@ export function showAllAgents() {
 
 function drawModel({ id }, row) {
   const cells = DATA.clients.profiles.map(({ title }, client) => {
-    const readiness = AGENT_BY_LETTER[DATA.clients.rows[row][client]];
+    const readiness = agentAt({ row, client });
     if (!readiness) return make("td", {}, make("span", { class: "c none", role: "img", "aria-label": "not told" }));
-    const label = `${visible(title)} with ${visible(id)}: ${readiness.title}`;
+    const partial = isPartial({ row, client });
+    const label = `${visible(title)} with ${visible(id)}: ${readiness.title}${partial ? ", but only in some ways" : ""}`;
     const button = make("button", {
       type: "button",
-      class: `c v-${readiness.verdict}`,
+      class: `c v-${readiness.verdict}${partial ? " cut" : ""}`,
       tabindex: "-1",
       title: label,
       "aria-label": label,
@@ -133,5 +134,5 @@ export function moveAgent({ row, client }, key) {
 export function findAgent([name, model]) {
   const client = DATA.clients ? DATA.clients.profiles.findIndex((each) => wellFormed(each.client) === name) : -1;
   const row = DATA.models.findIndex((each) => wellFormed(each.id) === model);
-  return client < 0 || row < 0 || !AGENT_BY_LETTER[DATA.clients.rows[row][client]] ? null : { row, client };
+  return client < 0 || row < 0 || !agentAt({ row, client }) ? null : { row, client };
 }

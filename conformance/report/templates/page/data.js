@@ -17,7 +17,8 @@ import { ids } from "./elements.js";
 
 /**
  * What `page.py` wrote. Rows are models, columns are parameters, and a plane is one endpoint in one mode.
- * `clients` is null where the matrix tells of none; its rows have a letter for each client.
+ * `clients` is null where the matrix tells of none; its rows have a letter for each client,
+ * which is a capital where the client works in some of its ways and breaks in others.
  * @type {{
  *   verdicts: Verdict[],
  *   models: Model[],
@@ -51,6 +52,27 @@ for (const verdict of DATA.verdicts) for (const letter of verdict.letters) BY_LE
  */
 export const AGENT_BY_LETTER = {};
 for (const readiness of DATA.clients?.readiness ?? []) AGENT_BY_LETTER[readiness.letter] = readiness;
+
+/** @param {Agent} agent */
+function agentLetterAt({ row, client }) {
+  return DATA.clients.rows[row][client];
+}
+
+/**
+ * How a client does with a model; undefined where the matrix does not tell.
+ * @param {Agent} agent
+ */
+export function agentAt(agent) {
+  return AGENT_BY_LETTER[agentLetterAt(agent).toLowerCase()];
+}
+
+/**
+ * True where only some ways of a client work.
+ * @param {Agent} agent
+ */
+export function isPartial(agent) {
+  return agentLetterAt(agent) !== agentLetterAt(agent).toLowerCase();
+}
 
 /** @type {Record<string, string>} */
 export const SPOKEN_BY = { g: "the gateway", b: "the backend", r: "somebody unknown" };

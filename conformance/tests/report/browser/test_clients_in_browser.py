@@ -83,7 +83,10 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
         ({"plain": "works"}, "works. Everything that the client sends is taken."),
         ({"plain": "works", "other": "works"}, "works. Everything that the client sends is taken."),
         ({"plain": "breaks", "other": "breaks"}, "breaks. Something that the client sends is refused."),
-        ({"messages": "works", "chat": "breaks", "responses": "breaks"}, "works by messages; breaks by chat, responses"),
+        (
+            {"messages": "works", "chat": "breaks", "responses": "breaks"},
+            "works by messages; breaks by chat, responses",
+        ),
         ({"a": "loses", "b": "unknown"}, "works, but loses something by a; not known by b"),
     ],
 )
@@ -94,6 +97,22 @@ def test_a_drawer_says_which_ways_work(opened: Open, tmp_path: Path, ways: dict[
     page.locator("#agents button").click()
     page.wait_for_selector("#drawer[open]")
     assert page.locator("#drawer .sentence").inner_text() == told
+
+
+def test_a_cell_shows_that_only_some_ways_work(opened: Open, tmp_path: Path) -> None:
+    """Given a client that works with a model in one of two ways, when the page is opened, then its cell and the legend
+    have a mark, and the cell says so; where all ways work there is none."""
+    some, every = row_of_ways("pi", "a", messages="works", chat="breaks"), row_of_ways("pi", "b", messages="works")
+    page = opened(written(tmp_path, with_agents(matrix_with([cell("a"), cell("b")]), [some, every])))
+    button = page.get_by_role("button", name="The pi with a: works, but only in some ways")
+    assert "cut" in button.get_attribute("class").split()
+    assert "works in some ways and breaks in others" in page.inner_text(".readiness")
+    assert page.locator("#agents .cut").count() == 1
+    button.click()
+    page.wait_for_selector("#drawer[open]")
+    assert page.locator("#drawer .verdict.edge-honoured").count() == 1
+    alone = opened(written(tmp_path, with_agents(matrix_with([cell("b")]), [every])))
+    assert "some ways" not in alone.inner_text("#clients")
 
 
 def test_an_address_opens_a_client(opened: Open, shipped: Path) -> None:
