@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from conformance import __version__, pi_extension
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
@@ -182,12 +183,19 @@ def clients() -> None:
 
 @clients.command("list")
 def list_clients() -> None:
-    """List what --clients takes: each captured client, its version, the day of its capture, and its endpoints."""
+    """List what --clients takes: each captured client, its version, the day of its capture, and its endpoints.
+
+    Below that are the ways in which each was run, and what a user sets in the client to get them.
+    """
     table = Table("name", "client", "version", "captured", "endpoints", box=None)
     for profile in shipped_profiles()["profiles"]:
         endpoints = ", ".join(dict.fromkeys(request["endpoint"] for request in profile["requests"]))
         table.add_row(profile["client"], profile["title"], profile["version"], profile["captured_at"], endpoints)
-    Console(highlight=False).print(table)
+    ways = Table("name", "way", "what to set in the client", box=None)
+    for profile in shipped_profiles()["profiles"]:
+        for way, setup in profile.get("setup", {}).items():
+            ways.add_row(profile["client"], way, Text(setup))
+    Console(highlight=False).print(table, "", ways)
 
 
 @clients.command()

@@ -72,6 +72,7 @@ def captured(
         "title": recipe.title,
         "version": recipe.version,
         "captured_at": datetime.now(UTC).date().isoformat(),
+        "setup": dict(recipe.setup),
         "requests": joined(requests),
     }
 

@@ -22,7 +22,8 @@ _SECONDS = 60
 class Recipe:
     """One client. `ways` are the manners in which it is run for each model, by name.
 
-    `call` names the tool that the gateway's first answer calls, and `arguments` what it is given.
+    `setup` says for people what a user of the client sets to get each of them. `call` names the tool that the
+    gateway's first answer calls, and `arguments` what it is given.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     call: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     seconds: int = _SECONDS
+    setup: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -109,4 +111,5 @@ def _recipe(name: str, row: Mapping[str, Any]) -> Recipe:
         call=call.get("name"),
         arguments=call.get("arguments", {}),
         seconds=row.get("seconds", _SECONDS),
+        setup=row["setup"],
     )

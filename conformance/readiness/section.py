@@ -15,7 +15,14 @@ from conformance.readiness.needs import needs_of
 from conformance.readiness.proof import ProofsByBody
 from conformance.readiness.shapes import shapes_of
 from conformance.readiness.whole import whole_body
-from conformance.schemas.documents import ClientProfile, ClientRequest, ClientsSection, ProfilesDocument, ReadinessRow
+from conformance.schemas.documents import (
+    ClientProfile,
+    ClientRequest,
+    ClientRow,
+    ClientsSection,
+    ProfilesDocument,
+    ReadinessRow,
+)
 
 #: Gives what became of clients' whole bodies with a model.
 Proofs: TypeAlias = Callable[[str], ProofsByBody]
@@ -29,18 +36,23 @@ def no_proofs(_model: str) -> ProofsByBody:
 def with_clients(matrix: Matrix, registry: Registry, profiles: ProfilesDocument, proofs: Proofs = no_proofs) -> Matrix:
     """A matrix with what it says about the clients that were captured, and what was proved of them."""
     clients: ClientsSection = {
-        "profiles": [
-            {
-                "client": each["client"],
-                "title": each["title"],
-                "version": each["version"],
-                "captured_at": each["captured_at"],
-            }
-            for each in profiles["profiles"]
-        ],
+        "profiles": [_row(each) for each in profiles["profiles"]],
         "readiness": Packed(_blocks(matrix, registry, profiles, proofs)),
     }
     return {**matrix, "clients": clients}
+
+
+def _row(profile: ClientProfile) -> ClientRow:
+    """What a matrix says of a client itself."""
+    row: ClientRow = {
+        "client": profile["client"],
+        "title": profile["title"],
+        "version": profile["version"],
+        "captured_at": profile["captured_at"],
+    }
+    if "setup" in profile:
+        row["setup"] = profile["setup"]
+    return row
 
 
 def _blocks(

@@ -94,12 +94,16 @@ class Cell(TypedDict):
 
 
 class ClientRow(TypedDict):
-    """A client whose readiness a matrix tells: which version of it was captured, and when (a day, UTC)."""
+    """A client whose readiness a matrix tells: which version of it was captured, and when (a day, UTC).
+
+    `setup` says for each way what a user of the client sets to get it; older matrices have none.
+    """
 
     client: str
     title: str
     version: str
     captured_at: str
+    setup: NotRequired[dict[str, str]]
 
 
 class ReadinessField(TypedDict):
@@ -334,12 +338,16 @@ class ClientRequest(TypedDict):
 
 
 class ClientProfile(TypedDict):
-    """What one version of a client was seen to send. `captured_at` is a day, UTC."""
+    """What one version of a client was seen to send. `captured_at` is a day, UTC.
+
+    `setup` says for each way what a user of the client sets to get it; older files have none.
+    """
 
     client: str
     title: str
     version: str
     captured_at: str
+    setup: NotRequired[dict[str, str]]
     requests: list[ClientRequest]
 
 

@@ -61,9 +61,12 @@ class TestShipped:
     """The file that comes with the package."""
 
     def test_every_client_was_captured(self) -> None:
-        """Given the recipes, when the profiles are read, then each client has one, of the version in its recipe."""
+        """Given the recipes, when the profiles are read, then each client has one, of the version in its recipe, and it
+        explains the ways as the recipe does."""
         versions = {name: recipe.version for name, recipe in RECIPES.clients.items()}
         assert {each["client"]: each["version"] for each in PROFILES["profiles"]} == versions
+        setup = {name: recipe.setup for name, recipe in RECIPES.clients.items()}
+        assert {each["client"]: each["setup"] for each in PROFILES["profiles"]} == setup
         assert PROFILES["families"] == {name: family["model"] for name, family in RECIPES.families.items()}
 
     @each_profile
@@ -146,14 +149,19 @@ def test_every_model_has_a_family() -> None:
 
 def test_clients_are_listed() -> None:
     """Given the shipped profiles, when the clients are listed, then each stands there by the name that `--clients`
-    takes, with its version and the day of its capture."""
-    ended = run_command("clients", "list")
+    takes, with its version and the day of its capture; below that are its ways, with what a user sets to get them."""
+    ended = run_command("clients", "list", env={"COLUMNS": "400"})
     assert ended.code == 0, ended.all
-    lines = ended.out.splitlines()[1:]
+    clients, _, ways = ended.out.partition("\n\n")
+    lines = clients.splitlines()[1:]
     assert [line.split()[0] for line in lines] == [each["client"] for each in PROFILES["profiles"]]
     for line, each in zip(lines, PROFILES["profiles"], strict=True):
         assert each["version"] in line
         assert each["captured_at"] in line
+    told = [line.split(maxsplit=2) for line in ways.splitlines()[1:]]
+    assert [(name, way, setup.rstrip()) for name, way, setup in told] == [
+        (each["client"], way, setup) for each in PROFILES["profiles"] for way, setup in each["setup"].items()
+    ]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 9, "families": {}, "profiles": []}', None])

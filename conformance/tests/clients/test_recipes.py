@@ -27,6 +27,19 @@ def test_every_placeholder_is_known(recipe: Recipe) -> None:
 
 
 @each_client
+def test_every_way_is_explained(recipe: Recipe) -> None:
+    """Given a client, when its ways are read, then for each of them a sentence says what a user sets to get it, and
+    what it says is part of the recipe."""
+    assert set(recipe.setup) == set(recipe.ways)
+    told = " ".join(recipe.setup.values())
+    assert all(sentence.endswith(".") for sentence in recipe.setup.values())
+    texts = [*recipe.command, *recipe.environment, *recipe.files, *recipe.files.values()]
+    whole = " ".join([*texts, *(value for way in recipe.ways.values() for value in way.values())])
+    words = {word for code in re.findall("`([^`]+)`", told) for word in re.findall(r"[A-Za-z_]{5,}", code)}
+    assert [word for word in words if word not in whole] == []
+
+
+@each_client
 def test_packages_are_pinned(recipe: Recipe) -> None:
     """Given a client, when its packages are read, then each has one version, and the first is the client's."""
     assert all(re.fullmatch(r"@?[a-z0-9./\[\]-]+(@|==)\d+(\.\d+)+", package) for package in recipe.packages)

@@ -219,3 +219,14 @@ def test_a_client_of_every_model() -> None:
     cells = [{**each, "model": model} for model in ("b", "a") for each in CELLS]
     rows = _complete(matrix_with(cells))["clients"]["readiness"]
     assert [(row["model"], row["readiness"]) for row in rows] == [("b", "breaks"), ("a", "breaks")]
+
+
+def test_a_matrix_explains_the_ways() -> None:
+    """Given profiles that explain their ways, when a matrix tells of the clients, then it explains them too; older
+    profiles explain none, and nor does the matrix."""
+    document = profiles(request(body={}))
+    assert "setup" not in with_clients(matrix_with(CELLS), REGISTRY, document)["clients"]["profiles"][0]
+    document["profiles"][0]["setup"] = {"plain": "Set nothing."}
+    matrix = with_clients(matrix_with(CELLS), REGISTRY, document)
+    (profile,) = parse_matrix("".join(dump_matrix(matrix)), "matrix.json")["clients"]["profiles"]
+    assert profile["setup"] == {"plain": "Set nothing."}

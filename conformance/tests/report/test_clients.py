@@ -196,6 +196,7 @@ class TestPage:
             matrix = with_agents(matrix_with([cell(text)]), [row(text, text, "breaks", [field(text, "breaks")])])
             for profile in matrix["clients"]["profiles"]:
                 profile["title"] = profile["version"] = profile["captured_at"] = text
+                profile["setup"] = {"plain": text, text or "x": text}
             page = render_page(matrix)
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", page)
             return [tag for tag, _ in Parsed(page).elements]

@@ -82,7 +82,14 @@ function pairs({ client }, { family, ways }) {
   const { title, version, captured_at } = DATA.clients.profiles[client];
   const rows = [
     ["Captured", foreign(`${title} ${version}, ${captured_at}. A newer release may send other fields.`, 300)],
-    ["Requests", ["as it sends them to models of the family ", foreign(family, 80)]],
+    [
+      "Requests",
+      [
+        "as it sends them to models of the family ",
+        foreign(family, 80),
+        ". Request 1 is the first of a run. A later one mostly brings back what a tool said.",
+      ],
+    ],
     [
       "Measured",
       ways.some(({ proofs }) => proofs)
@@ -106,6 +113,7 @@ function wayBlock(agent, way, doors) {
       foreign(` ${way.way} `, 80),
       make("span", { class: "hint" }, foreign(`${way.endpoint}, ${way.mode}`)),
     ],
+    setupOf(agent, way),
     make("p", {}, foreign(way.reason, 3000)),
     (way.proofs ?? []).map(proofBlock),
     way.fields.length > 0 &&
@@ -121,6 +129,13 @@ function wayBlock(agent, way, doors) {
       ],
     agentMend(agent, way),
   );
+}
+
+/** What a user sets in the client to get a way; a way to several endpoints has their names behind its own. */
+function setupOf({ client }, { way, endpoint }) {
+  const { setup = {} } = DATA.clients.profiles[client];
+  const told = setup[way] ?? setup[way.replace(` (${endpoint})`, "")];
+  return told && make("p", { class: "hint" }, prose(told));
 }
 
 /** What became of one whole request, with its exchanges. */

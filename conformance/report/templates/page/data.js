@@ -10,7 +10,7 @@ import { ids } from "./elements.js";
  * @typedef {{ id: string, title: string, letters: string, meaning: string, badness: number }} Verdict
  * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[] }} Mend
  * @typedef {{ row: number, client: number }} Agent
- * @typedef {{ client: string, title: string, version: string, captured_at: string }} Profile
+ * @typedef {{ client: string, title: string, version: string, captured_at: string, setup?: Record<string, string> }} Profile
  * @typedef {{ letter: string, title: string, meaning: string, verdict: string }} Readiness
  * @typedef {{ name: string, software: string | null, version: string | null, simulated: boolean }} Gateway
  */

@@ -42,9 +42,9 @@ export function code(text, limit) {
   return make("code", {}, foreign(text, limit));
 }
 
-/** A text of our own data, with what stands between backticks as code. */
+/** A text with what stands between backticks as code. */
 export function prose(text) {
-  return text.split("`").map((part, at) => (at % 2 ? make("code", {}, part) : part));
+  return text.split("`").map((part, at) => (at % 2 ? code(part) : foreign(part)));
 }
 
 export function section(title, ...content) {

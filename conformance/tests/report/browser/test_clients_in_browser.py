@@ -99,6 +99,22 @@ def test_a_drawer_says_which_ways_work(opened: Open, tmp_path: Path, ways: dict[
     assert page.locator("#drawer .sentence").inner_text() == told
 
 
+def test_a_drawer_explains_the_ways(opened: Open, tmp_path: Path) -> None:
+    """Given profiles that say what to set for each way, when a client is opened, then each way says it, also one that
+    goes to several endpoints; what a request of a number is, the drawer explains."""
+    matrix = with_agents(matrix_with([cell("m")]), [row_of_ways("pi", "m", a="works", b="breaks")])
+    matrix["clients"]["profiles"][0]["setup"] = {"a": "Set `wire` to a.", "b": "Leave <b> out."}
+    matrix["clients"]["readiness"][0]["ways"][1]["way"] = "b (chat_completions)"
+    page = opened(written(tmp_path, matrix))
+    page.locator("#agents button").click()
+    page.wait_for_selector("#drawer[open]")
+    text = page.inner_text("#drawer")
+    assert "Set wire to a." in text
+    assert "Leave <b> out." in text
+    assert page.locator("#drawer .hint code", has_text="wire").count() == 1
+    assert "Request 1 is the first of a run." in text
+
+
 def test_a_cell_shows_that_only_some_ways_work(opened: Open, tmp_path: Path) -> None:
     """Given a client that works with a model in one of two ways, when the page is opened, then its cell and the legend
     have a mark, and the cell says so; where all ways work there is none."""
@@ -206,6 +222,7 @@ def test_hostile_texts_run_nothing(opened: Open, tmp_path: Path, text: str) -> N
     fields = [field(text, "breaks"), field(text, "unknown", parameter=None, verdict="not_measured")]
     rows = [{**row(text, text, "breaks", fields), "reason": text, "family": text}]
     matrix = with_agents(matrix_with([cell(text, text, "rejected")]), rows)
+    matrix["clients"]["profiles"][0]["setup"] = {"plain": text}
     page = opened(written(tmp_path, matrix))
     page.locator("#agents button").click()
     page.wait_for_selector("#drawer[open]")
