@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from conformance.readiness.meeting import Met
-from conformance.readiness.words import Readiness, readiness_of, refused_by, told_of_fields
+from conformance.readiness.words import (
+    Readiness,
+    is_named,
+    readiness_of,
+    refused_by,
+    told_of_fields,
+    told_of_refusals,
+)
 from conformance.schemas.documents import ProofRow, ReadinessField, ReadinessProof, ReadinessWay
 from conformance.types import Verdict
 
@@ -25,7 +32,8 @@ def proved(way: ReadinessWay, met: Sequence[Met], proofs: ProofsByBody) -> Readi
     if not rows:
         return way
     fine = {place for each, proof in asked if proof and proof["verdict"] == "accepted" for place in _needs(each)}
-    found = [_with_proof(each, proof, fine) for each, proof in asked]
+    refused = [field for field in way["fields"] if field["verdict"] == Verdict.REJECTED.value and _counts(field, fine)]
+    found = [_with_proof(each, proof, fine, refused) for each, proof in asked]
     order = list(Readiness)
     # Of requests that come to the same, one that was asked whole speaks for them.
     at = max(range(len(found)), key=lambda number: (order.index(found[number][0]), asked[number][1] is not None))
@@ -51,10 +59,12 @@ def _needs(met: Met) -> set[tuple[str, str, str]]:
     return {(met.asked.endpoint, met.asked.mode, name) for name in names}
 
 
-def _with_proof(met: Met, proof: ProofRow | None, fine: set[tuple[str, str, str]]) -> tuple[Readiness, str]:
-    """What a request comes to, and why."""
+def _with_proof(
+    met: Met, proof: ProofRow | None, fine: set[tuple[str, str, str]], refused: Sequence[ReadinessField]
+) -> tuple[Readiness, str]:
+    """What a request comes to, and why; `refused` is what the cells know to be refused of any request of its way."""
     if proof and proof["verdict"] == "rejected":
-        return Readiness.BREAKS, _told_of_refusal(proof)
+        return Readiness.BREAKS, _told_of_refusal(proof, refused)
     if met.missing and not proof:
         return Readiness.UNKNOWN, met.missing
     left = [field for field in met.fields if _counts(field, fine)]
@@ -69,12 +79,17 @@ def _with_proof(met: Met, proof: ProofRow | None, fine: set[tuple[str, str, str]
 
 
 def _counts(field: ReadinessField, fine: set[tuple[str, str, str]]) -> bool:
-    """False for a field that was proved to be taken; that it is lost counts all the same."""
+    """False for a field that decides nothing, or was proved to be taken; that it is lost counts all the same."""
     is_fine = (field["endpoint"], field["mode"], field["field"]) in fine
-    return not is_fine or field["verdict"] == Verdict.IGNORED.value
+    return not field["unsent"] and (not is_fine or field["verdict"] == Verdict.IGNORED.value)
 
 
-def _told_of_refusal(proof: ProofRow) -> str:
+def _told_of_refusal(proof: ProofRow, refused: Sequence[ReadinessField]) -> str:
+    """What a refusal names, and what the cells know beside that: who mends the one would meet the other next."""
     named = ", ".join(proof["fields"])
     what = f"breaks on {named}" if named else f"breaks: {proof['reason'].removesuffix('.')}"
-    return f"{what}{refused_by(proof['rejected_by'])} (proved with a whole request)"
+    told = f"{what}{refused_by(proof['rejected_by'])} (proved with a whole request)"
+    others = [field for field in refused if not is_named(field["field"], proof["fields"])]
+    if not others:
+        return told
+    return f"{told}, and by the cells on {told_of_refusals(others, 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
@@ -66,12 +67,32 @@ def told_of_fields(readiness: Readiness, fields: Sequence[ReadinessField], first
     """A readiness in words, with the fields that decide it; `first` is the turn that the client begins with."""
     deciding = [field for field in fields if OF_VERDICT[field["verdict"]] is readiness and not field["unsent"]]
     if readiness is Readiness.BREAKS:
-        return f"breaks on {'; '.join(_refusals(deciding, first))}"
+        return f"breaks on {told_of_refusals(deciding, first)}"
     if readiness is Readiness.LOSES:
         return f"works, but {_names(deciding, first)} {'is' if len(deciding) == 1 else 'are'} lost"
     if readiness is Readiness.UNKNOWN:
         return f"not known: {'; '.join(_unknowns(deciding, first))}"
     return "works"
+
+
+def told_of_refusals(fields: Sequence[ReadinessField], first: int) -> str:
+    """Refused fields in words, each beside who refused it; `first` is the turn that the client begins with."""
+    return "; ".join(_refusals(fields, first))
+
+
+def is_named(field: str, names: Iterable[str]) -> bool:
+    """True where some of these names stand for a field: they name it, in whatever place of a list, or what holds it."""
+    path = _bare(field)
+    return any(f"{path}.".startswith(f"{_bare(name)}.") for name in names)
+
+
+def _bare(name: str) -> str:
+    """A field without the value that it has there, and without places in lists."""
+    return _PLACES.sub("", name.partition(":")[0])
+
+
+#: A place in a list, as it stands in a field's name: `tools[0]`, `tools[]`, `tools.0`.
+_PLACES = re.compile(r"\[\d*\]|\.\d+(?=\.|$)")
 
 
 def _refusals(fields: Sequence[ReadinessField], first: int) -> Iterator[str]:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from conformance.errors import first_of
 from conformance.matrix.document import Matrix
 from conformance.readiness.words import OF_VERDICT as READINESS_OF_FIELD
-from conformance.readiness.words import Readiness
+from conformance.readiness.words import Readiness, is_named
 from conformance.report.signs import OF_VERDICT, Sign
-from conformance.schemas.documents import ClientRow, ReadinessField, ReadinessRow
+from conformance.schemas.documents import ClientRow, ReadinessField, ReadinessRow, ReadinessWay
 from conformance.types import Verdict
 
 #: Fields that a summary names.
@@ -135,10 +135,18 @@ def _because(readiness: Readiness, row: ReadinessRow) -> Iterable[str]:
     if readiness is Readiness.WORKS:
         return ()
     best = row["ways"][0] if row["ways"] else None
-    fields = fields_that(readiness, best["fields"]) if best else []
-    if best and not fields and readiness is Readiness.BREAKS:
-        fields = list(dict.fromkeys(name for proof in best.get("proofs", ()) for name in proof["fields"]))
+    fields = fields_of(best, readiness) if best else []
     return fields or [(best["reason"] if best else row["reason"]).removeprefix("not known: ")]
+
+
+def fields_of(way: ReadinessWay, readiness: Readiness) -> list[str]:
+    """The fields that make a way what it is: as the cells know them, and as refusals of whole requests name them."""
+    found = fields_that(readiness, way["fields"])
+    if readiness is not Readiness.BREAKS:
+        return found
+    refusals = (proof for proof in way.get("proofs", ()) if proof["verdict"] == Verdict.REJECTED.value)
+    named = dict.fromkeys(name for proof in refusals for name in proof["fields"])
+    return found + [name for name in named if not is_named(name, found)]
 
 
 def fields_that(readiness: Readiness, fields: Iterable[ReadinessField]) -> list[str]:

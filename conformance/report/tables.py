@@ -76,7 +76,7 @@ def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
     profiles = {profile["client"]: profile for profile in section["profiles"]}
     for row in section["readiness"]:
         profile, way = profiles.get(row["client"]), row["ways"][0] if row["ways"] else None
-        fields, proofs = (way["fields"], way.get("proofs", [])) if way else ([], [])
+        proofs = way.get("proofs", []) if way else []
         yield [
             *told,
             row["client"],
@@ -89,7 +89,7 @@ def _client_rows(matrix: Matrix) -> Iterator[Sequence[str | None]]:
             way and way.get("forecast", way["readiness"]),
             row["way"],
             way and way["endpoint"],
-            *(" ".join(clients.fields_that(each, fields)) for each in _WORSE),
+            *(" ".join(clients.fields_of(way, each)) if way else "" for each in _WORSE),
             row["reason"],
         ]
 

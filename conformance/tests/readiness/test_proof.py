@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from conformance.matrix.document import dump_matrix, parse_matrix
 from conformance.parameters import load_registry
 from conformance.readiness.section import with_clients
 from conformance.readiness.whole import whole_body
+from conformance.readiness.words import is_named
 from conformance.schemas.documents import ClientRequest, ProofRow, ReadinessRow
 from conformance.tests.helpers.pages import cell, matrix_with
 from conformance.tests.readiness.test_forecast import profiles, request
@@ -31,13 +33,13 @@ def proof(verdict: Any = "accepted", *fields: str, by: Any = None, reason: str =
     }  # fmt: skip
 
 
-def readiness(*asked: tuple[ClientRequest, ProofRow | None]) -> ReadinessRow:
-    """How a client does whose requests were proved so."""
+def readiness(*asked: tuple[ClientRequest, ProofRow | None], cells: Sequence[dict[str, Any]] = CELLS) -> ReadinessRow:
+    """How a client does whose requests were proved so, with a model of these cells."""
     proofs: dict[tuple[str, str, str], ProofRow] = {
         (each["endpoint"], each["mode"], whole_body(each).key(each["endpoint"])): row for each, row in asked if row
     }
     document = profiles(*(each for each, _ in asked))
-    matrix = with_clients(matrix_with(CELLS), REGISTRY, document, lambda _: proofs)
+    matrix = with_clients(matrix_with(cells), REGISTRY, document, lambda _: proofs)
     read = parse_matrix("".join(dump_matrix(matrix)), "matrix.json")
     (row,) = read["clients"]["readiness"]
     return row
@@ -68,6 +70,56 @@ def test_a_refusal_beats_the_forecast() -> None:
     assert row["reason"] == (
         "breaks on hue, tools[0] (refused by the backend) (proved with a whole request); the cells alone say: works"
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (["prompt_cache_key"], ", and by the cells on seed (refused by the backend)"),
+        (["seed"], ", and by the cells on prompt_cache_key (refused by the gateway)"),
+        (["prompt_cache_key", "seed"], ""),
+        (["hue"], ", and by the cells on prompt_cache_key (refused by the gateway); seed (refused by the backend)"),
+        ([], ", and by the cells on prompt_cache_key (refused by the gateway); seed (refused by the backend)"),
+    ],
+)
+def test_a_refusal_does_not_hide_what_the_cells_know(named: list[str], told: str) -> None:
+    """Given cells that refuse two fields, when a whole request is refused and names some or none of them, then the
+    reason names the others too: who mends what the refusal names would meet those next."""
+    cells = [*CELLS, cell(parameter="seed", verdict="rejected", rejected_by="backend")]
+    body = {"store": True, "prompt_cache_key": "k", "seed": 1}
+    row = readiness((request(body=body), proof("rejected", *named, by="backend")), cells=cells)
+    assert row["reason"].endswith(f"(refused by the backend) (proved with a whole request){told}")
+
+
+def test_what_a_later_request_breaks_on_is_told() -> None:
+    """Given a refused first request, when only the second holds another field that the cells refuse, then the reason
+    names it and the request; what a success proved to be taken it does not name."""
+    first, later = request(body={"store": True, "hue": 1}), request(turn=2, body={"prompt_cache_key": "k"})
+    row = readiness((first, proof("rejected", "hue")), (later, None))
+    assert row["reason"].startswith(
+        "breaks on hue (proved with a whole request), and by the cells on prompt_cache_key "
+    )
+    assert "from request 2 on" in row["reason"]
+    fine = readiness((first, proof("rejected", "hue")), (later, proof()))
+    assert "prompt_cache_key" not in fine["reason"].partition("; the cells alone")[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "expected"),
+    [
+        ("store:true", "store", True),
+        ("tools.strict", "tools[0].strict", True),
+        ("tools.strict:true", "tools.0", True),
+        ("tools", "tools[3].strict", False),
+        ("store", "stored", False),
+        ("stored", "store", False),
+        ("input.content.type:input_image", "input[2].content[0].type", True),
+    ],
+)
+def test_names_of_refusals_and_of_cells(field: str, name: str, expected: bool) -> None:
+    """Given the name that a cell has for a field and one in a refusal, when they are held together, then they are the
+    same where the refusal names the field, or what holds it."""
+    assert is_named(field, [name]) is expected
 
 
 def test_a_refusal_that_names_nothing() -> None:

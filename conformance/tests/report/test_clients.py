@@ -68,6 +68,20 @@ def test_what_a_whole_request_broke_on_is_a_reason() -> None:
     text = "".join(tables.clients_as_csv(matrix))
     (line,) = csv.DictReader(io.StringIO(text.removeprefix("\N{BOM}"), newline=""))
     assert (line["readiness"], line["proved"], line["forecast"]) == ("breaks", "yes", "unknown")
+    assert line["breaks_on"] == "tools[0].shade"
+
+
+def test_cells_and_refusals_name_fields_together() -> None:
+    """Given fields that the cells refuse, when a whole request was refused too, then table and sums have what either
+    names, a field that both name once; a proof that is no refusal names nothing."""
+    broken = row("codex", "m", "breaks", [field("tools.strict", "breaks"), field("seed", "breaks")])
+    broken["ways"][0] |= {
+        "proofs": [proof("rejected", fields=["tools[0].strict", "hue"]), proof("accepted", fields=["shade"])]
+    }
+    matrix = with_agents(matrix_with([cell("m")]), [broken])
+    (line,) = csv.DictReader(io.StringIO("".join(tables.clients_as_csv(matrix)).removeprefix("\N{BOM}"), newline=""))
+    assert line["breaks_on"] == "tools.strict seed hue"
+    assert summaries(matrix)[0].reasons() == "breaks on hue (1), seed (1), tools.strict (1)"
 
 
 class TestSomeWays:

@@ -206,7 +206,7 @@ function agentMend({ row, client }, way) {
   const refused = mendsOf(way, "rejected");
   const lost = mendsOf(way, "ignored");
   const of = (name) => [...new Set(refused.flatMap(({ mend }) => mend[name]).filter(Boolean))];
-  const drop = refused.length ? of("drop") : namedByProofs(way);
+  const drop = [...new Set([...of("drop"), ...namedByProofs(way)])];
   if (!refused.length && !lost.length && !drop.length) return null;
   const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
   const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi")) : null;

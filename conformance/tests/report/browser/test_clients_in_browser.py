@@ -55,13 +55,15 @@ def test_a_cell_opens_fields_evidence_and_mend(opened: Open, shipped: Path) -> N
 
 def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     """Given a client whose whole request was refused, when its cell is opened, then the drawer tells proof and
-    forecast, and shows the request and the answer; what the page does not hold, it names."""
+    forecast, and shows the request and the answer; what the page does not hold, it names. The mend leaves out what the
+    cells know and what the refusal names."""
     request = Request("m", Endpoint.CHAT_COMPLETIONS, Mode.WHOLE, {"model": "m", "messages": [], "hue": "blue"})
     answer = Response(status=400, body=b'{"error": {"message": "Unknown parameter: hue"}}', elapsed_ms=3)
     refs = [f"m.json#{request.digest}", "m.json#0123456789abcdef"]
-    broken = row("codex", "m", "breaks", [field("hue", "unknown", verdict="not_measured", parameter=None)])
+    unknown = field("hue", "unknown", verdict="not_measured", parameter=None)
+    broken = row("codex", "m", "breaks", [field("seed", "breaks"), unknown])
     broken["ways"][0] |= {"forecast": "unknown", "proofs": [proof("rejected", *refs, fields=["tools[2].hue"])]}
-    matrix = with_agents(matrix_with([cell("m")]), [broken])
+    matrix = with_agents(matrix_with([cell("m", "seed", "rejected")]), [broken])
     recorded = {request.digest: Exchange(request, answer, "2026-11-27T12:00:00Z")}
     page = opened(written(tmp_path, matrix, lambda _: recorded))
     page.locator("#agents button").click()
@@ -73,7 +75,7 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     assert '"hue":"blue"' in text
     assert "Unknown parameter: hue" in text
     assert "Not in this page; it lies in the cassette." in text
-    assert 'additional_drop_params: ["tools[*].hue"]' in text
+    assert 'additional_drop_params: ["seed", "tools[*].hue"]' in text
     assert violations(page) == []
 
 
