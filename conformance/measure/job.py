@@ -19,7 +19,7 @@ from conformance.parameters import Registry
 from conformance.plan.cells import select_endpoints
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.target import Target
-from conformance.readiness.whole import needed_by, select_clients
+from conformance.readiness.whole import needed_by, reached, select_clients
 from conformance.schemas.documents import GatewayDocument
 from conformance.types import Endpoint, Parameter
 
@@ -31,7 +31,7 @@ class Job:
     `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
     its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
     either: this run replaces whatever lies in the folder, when it is done. `clients` are those whose whole bodies
-    are asked.
+    are asked, and `unreached` says of the others that were named which endpoints they speak instead.
     """
 
     target: Target | None
@@ -41,6 +41,7 @@ class Job:
     parameters: tuple[Parameter, ...]
     endpoints: tuple[Endpoint, ...]
     clients: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
     selection: str | None = None
     shard: Shard | None = None
     concurrency: int = 8
@@ -73,7 +74,9 @@ def job_from(
             f"{shard}; leave --shard out, or record into another folder with --cassettes"
         )
     clients = option.clients or ",".join(before.get("clients", ()))
+    endpoints = select_endpoints(option.endpoints or ",".join(before.get("endpoints", ())))
     profiles = select_clients(shipped_profiles(), clients)
+    profiles, unreached = reached(profiles, endpoints) if clients else (profiles, ())
     parameters = option.parameters or ",".join(before.get("parameters", ())) or ("" if clients else "core")
     return Job(
         target=settings.target,
@@ -82,7 +85,8 @@ def job_from(
         registry=registry,
         parameters=registry.select(parameters) if parameters else needed_by(profiles, registry),
         clients=tuple(each["client"] for each in profiles["profiles"]) if clients else (),
-        endpoints=select_endpoints(option.endpoints or ",".join(before.get("endpoints", ()))),
+        endpoints=endpoints,
+        unreached=unreached,
         selection=settings.selection or before.get("selection"),
         shard=shard or was,
         concurrency=option.concurrency,

@@ -198,6 +198,8 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
     if discovered.left_out:
         named = first_of([f"{model!r} ({mode})" for model, mode in discovered.left_out])
         yield f"left out, as they do not chat: {named}"
+    if job.unreached:
+        yield f"NOTE --endpoints leaves out clients: {first_of(job.unreached, 20)}"
     if job.send:
         # Groups of one endpoint and mode take as many requests, whatever their model.
         each: dict[tuple[Endpoint, Mode], int] = {}

@@ -27,7 +27,7 @@ from conformance.parameters import Registry, load_registry
 from conformance.plan.cells import select_endpoints
 from conformance.provider.table import SupportTable, load_table
 from conformance.readiness.section import with_clients
-from conformance.readiness.whole import needed_by, select_clients
+from conformance.readiness.whole import needed_by, reached, select_clients
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument, ProfilesDocument
 from conformance.secrets.leaks import Watch
@@ -78,8 +78,12 @@ class Run:
 
     @cached_property
     def profiles(self) -> ProfilesDocument:
-        """What the clients send that this run tells about."""
-        return select_clients(shipped_profiles(), self._config.option.clients)
+        """What the clients send that this run tells about. Raises `ClientError` where it can tell about none."""
+        option = self._config.option
+        profiles = select_clients(shipped_profiles(), option.clients)
+        if option.clients and option.endpoints:
+            reached(profiles, select_endpoints(option.endpoints))
+        return profiles
 
     @cached_property
     def overrides(self) -> Overrides:

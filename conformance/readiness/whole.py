@@ -37,6 +37,27 @@ def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDoc
     return {**profiles, "profiles": [each for each in profiles["profiles"] if each["client"] in wanted]}
 
 
+def reached(profiles: ProfilesDocument, endpoints: Sequence[Endpoint]) -> tuple[ProfilesDocument, tuple[str, ...]]:
+    """The profiles of the clients that speak one of these endpoints; and of each other one, what it speaks instead.
+
+    Raises `ClientError` where no client speaks any.
+    """
+    named = set(endpoints)
+    spoken = {
+        profile["client"]: [
+            each for each in Endpoint if each in {request["endpoint"] for request in profile["requests"]}
+        ]
+        for profile in profiles["profiles"]
+    }
+    there = [each for each in profiles["profiles"] if named & set(spoken[each["client"]])]
+    others = tuple(
+        f"{client} speaks only {' and '.join(only)}" for client, only in spoken.items() if not named & set(only)
+    )
+    if not there:
+        raise ClientError(f"--clients: {first_of(others, 20)}; name that with --endpoints, or leave --endpoints out")
+    return {**profiles, "profiles": there}, others
+
+
 def needed_by(profiles: ProfilesDocument, registry: Registry) -> tuple[Parameter, ...]:
     """The parameters that decide whether these clients work: those in their bodies, and what tells of those.
 

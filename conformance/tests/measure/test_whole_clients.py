@@ -144,6 +144,32 @@ def test_a_client_that_nobody_captured(place: Workplace) -> None:
     assert run_pytest("--clients=codx", *place.options).code == 4
 
 
+def test_clients_that_speak_other_endpoints(place: Workplace) -> None:
+    """Given clients that speak none of the named endpoints, when a run is to be for them, live or not, then one line
+    says what they speak, before anything is sent."""
+    told = "--clients: claude-code speaks only messages; name that with --endpoints, or leave --endpoints out"
+    with scripted_gateway(policy, MODELS) as gateway:
+        ended = live(place, gateway, "--clients=claude-code", "--endpoints=responses,chat_completions")
+        assert (ended.code, told in ended.all, gateway.seen) == (4, True, [])
+        assert live(place, gateway, "--clients=llm", "--endpoints=chat_completions").code == 0
+    ended = run_pytest("--gateway=g", "--clients=claude-code", "--endpoints=responses", *place.options)
+    assert (ended.code, told in ended.all) == (4, True)
+
+
+def test_some_clients_speak_other_endpoints(place: Workplace) -> None:
+    """Given clients of which one speaks none of the named endpoints, when they are measured, then a note names that
+    one, and the run and its resumption ask the others alone."""
+    options = ("--clients=llm,claude-code", "--endpoints=chat_completions")
+    with scripted_gateway(policy, MODELS) as gateway:
+        for resumed in ([], ["--resume"]):
+            ended = live(place, gateway, *options, *resumed)
+            assert ended.code == 0, ended.all
+            assert "NOTE --endpoints leaves out clients: claude-code speaks only messages" in ended.out
+            assert "clients, asked whole: llm\n" in ended.out
+    assert {client for client, _, _ in proofs(place)} == {"llm"}
+    assert rows(place)["claude-code", "claude-x"]["reason"] == "not known: this run did not measure messages"
+
+
 def test_runs_for_clients_are_told_apart() -> None:
     """Given runs with and without clients, when a new one is numbered, then it shares a number only with one that
     asked the same whole requests, and makes needless only what it asks itself."""
