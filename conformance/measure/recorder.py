@@ -20,7 +20,7 @@ from conformance.judge.proving import prove
 from conformance.judge.settling import settle
 from conformance.measure.runs import run_of
 from conformance.plan.cells import Group, Plan
-from conformance.types import Exchange, Request, Response, Verdict
+from conformance.types import Endpoint, Exchange, Mode, Request, Response, Verdict
 
 #: Groups begun at once for each request in flight: so many that the long ones begin early, and the
 #: last of them do not end alone. Those that only wait for another attempt come on top, up to a bound.
@@ -69,8 +69,7 @@ async def record(
     evidence that it had for the same plan, unless `fresh`. Raises `StoppedError` where the budget is
     used up, when all that is in flight has come back, or where the gateway is gone.
     """
-    groups_left = Counter(group.model.id for group in plan.groups)
-    recorder = _Recorder(sender, folder, progress, show, groups_left, since, beside, fresh)
+    recorder = _Recorder(plan, sender, folder, progress, show, since, beside, fresh)
     async with sender.open():
         try:
             async with asyncio.TaskGroup() as open_groups:
@@ -83,6 +82,11 @@ async def record(
             recorder.close()
     if recorder.stopped is not None:
         raise recorder.stopped
+
+
+def _cells_of(group: Group) -> tuple[str, Endpoint, Mode]:
+    """What the groups of all lanes to the same cells have in common: those cells are done when the last of them is."""
+    return group.model.id, group.endpoint, group.mode
 
 
 class _Model:
@@ -99,11 +103,11 @@ class _Recorder:
 
     def __init__(
         self,
+        plan: Plan,
         sender: Sender,
         folder: Folder,
         progress: Progress,
         show: Callable[[], None],
-        groups_left: Counter[str],
         since: str | None,
         beside: frozenset[int],
         fresh: bool,
@@ -116,7 +120,8 @@ class _Recorder:
         self._folder = folder
         self._progress = progress
         self._show = show
-        self._groups_left = groups_left
+        self._groups_left = Counter(group.model.id for group in plan.groups)
+        self._lanes_left = Counter(map(_cells_of, plan.groups))
         self._since = since
         self._beside = beside
         self._models: dict[str, _Model] = {}
@@ -142,7 +147,9 @@ class _Recorder:
             self._open -= 1
             self._sender.stirred.set()
         self._progress.verdicts.update(outcome.verdict for outcome in found.values())
-        self._progress.cells_done += len(found)
+        self._lanes_left[_cells_of(group)] -= 1
+        if not self._lanes_left[_cells_of(group)]:
+            self._progress.cells_done += len(group.parameters)
         self._show()
         if any(outcome.verdict not in _UNDECIDED for outcome in found.values()):
             self._decided.add(group.model.id)

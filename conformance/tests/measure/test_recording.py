@@ -85,3 +85,22 @@ def test_a_sick_model_holds_no_other_up(
     assert sum(verdict is not Verdict.INCONCLUSIVE for verdict in progress.verdicts.elements()) == others
     assert waits
     assert {path.name for path in tmp_path.glob("*.json")} == {f"{model.id}.json" for model in (SICK, *WELL)}
+
+
+@pytest.mark.parametrize("deployments", [1, 2, 5])
+@pytest.mark.parametrize("known", [True, False], ids=["by id", "by name"])
+def test_progress_ends_at_its_total(deployments: int, known: bool, tmp_path: Path) -> None:
+    """Given models with several deployments, each of which is asked for every cell, when all is recorded, then the
+    progress has counted each cell once, and never more cells than there are."""
+    ids = tuple(f"deployment-{number}" for number in range(deployments)) if known else ()
+    plan = plan_of(*WELL[:2], replace(WELL[2], deployments=deployments, deployment_ids=ids), WELL[3])
+    seen: list[int] = []
+
+    async def run() -> Progress:
+        sender = Answering(Target("http://gateway", KEY), load_registry().paths, 4)
+        progress = Progress(plan.size, sender.traffic)
+        await record(plan, sender, Folder(tmp_path), progress, lambda: seen.append(progress.cells_done))
+        return progress
+
+    progress = asyncio.run(run())
+    assert progress.cells_done == progress.cells == len(plan.cells) == max(seen)
