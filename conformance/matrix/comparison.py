@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,19 +108,18 @@ def _change(key: CellKey, before: Mapping[str, Any] | None, after: Mapping[str, 
         if said is None or says is None:
             return Change(Kind.UNCLEAR, key, before, after)
         return Change(Kind.NEWLY_WORKING if says else Kind.NEWLY_BROKEN, key, before, after)
-    if was is now and (now is not Verdict.REJECTED or _refusal(before) == _refusal(after)):
+    if was is now and not (now is Verdict.REJECTED and _refused_otherwise(before, after)):
         return None
     return Change(Kind.CHANGED, key, before, after)
 
 
-def _refusal(cell: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Who refused, and in which words: without ids and numbers, which differ from one answer to the next."""
-    words = _PASSING.sub("…", cell["reason"])
-    return cell["rejected_by"], re.sub(r"(?:…\W*)+", "…", words).casefold()
+def _refused_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """True where another one refused, or for another cause; what an older matrix lacks is no difference.
 
-
-#: A status stays; longer numbers, and words with digits among letters, are ids, times, versions.
-_PASSING = re.compile(r"\b(?![1-5]\d\d\b)(?=\w*\d)[\w.-]+")
+    The words of a refusal do not count: they hold ids, times, and whatever else was in the request.
+    """
+    causes = {cell["cause"] for cell in (before, after) if "cause" in cell}
+    return before["rejected_by"] != after["rejected_by"] or len(causes) > 1
 
 
 def _told(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
