@@ -27,13 +27,13 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class RouteSummary:
-    """One route: cells by verdict, what breaks agents on it, and what silently vanishes there."""
+    """One route: cells by verdict, which core parameters are refused on it, and what silently vanishes there."""
 
     route: str | None
     models: int
     cells: int
     tally: Mapping[Verdict, int]
-    breaks: tuple[Affected, ...]
+    refused: tuple[Affected, ...]
     vanishes: tuple[Affected, ...]
 
     @property
@@ -99,7 +99,7 @@ def by_route(matrix: Matrix, axes: Axes) -> list[RouteSummary]:
             models=sum(1 for each in routes.values() if each == route),
             cells=tallies[route].total(),
             tally=tallies[route],
-            breaks=listed(route, Verdict.REJECTED),
+            refused=listed(route, Verdict.REJECTED),
             vanishes=listed(route, Verdict.IGNORED),
         )
         for route in dict.fromkeys(routes.values())

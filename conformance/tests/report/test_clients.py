@@ -197,6 +197,14 @@ class TestPage:
         assert told["pi"]["readiness"] == "unknown"
         assert Parsed(render_page(matrix_with([cell()]))).data["clients"] is None
 
+    def test_the_routes_say_nothing_of_agents(self) -> None:
+        """Given agents that all work and a core parameter that is refused, when the page sums up its routes, then it
+        calls the parameter refused, and says of no agent that it breaks."""
+        matrix = with_agents(matrix_with([cell("m", "store:true", "rejected")]), [row("codex", "m", "works")])
+        short = render_page(matrix).partition('id="by-route"')[2].partition("</section>")[0]
+        assert 'data-label="Refused"><ul' in re.sub(r">\s+<", "><", short)
+        assert not re.search("agent|breaks", short, re.IGNORECASE)
+
     def test_a_model_that_no_client_speaks_of(self) -> None:
         """Given a model without rows, when the page's data is read, then it has dots, and the others their letters."""
         matrix = with_agents(matrix_with([cell("a"), cell("b")]), [row("codex", "b", "works")])

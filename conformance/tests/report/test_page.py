@@ -231,9 +231,9 @@ def test_routes_are_summed_up() -> None:
     axes = axes_of(matrix, load_registry())
     first, second = by_route(matrix, axes)
     assert (first.route, first.models, first.cells, first.supported) == ("x", 2, 6, 20)
-    assert [(a.path, a.values, a.models) for a in first.breaks] == [("store", ("true", "false"), 1)]
+    assert [(a.path, a.values, a.models) for a in first.refused] == [("store", ("true", "false"), 1)]
     assert [(a.path, a.models) for a in first.vanishes] == [("user", 1)]
-    assert (second.route, second.supported, second.breaks) == (None, None, ())
+    assert (second.route, second.supported, second.refused) == (None, None, ())
     assert [(m["id"], tally[Verdict.REJECTED]) for m, tally in by_model(matrix, axes)] == [("a", 2), ("c", 1), ("b", 0)]
 
 
