@@ -93,7 +93,7 @@ function pairs({ client }, { family, ways }) {
     [
       "Measured",
       ways.some(({ proofs }) => proofs)
-        ? "Whole requests were asked as the client sends them: that is proof. The rest is a forecast from the cells."
+        ? "Whole requests were asked: that is proof. Prompts in them are one word, and of the tools one of each kind is there. The rest is a forecast from the cells."
         : "A forecast: what the cells of this model say about each field that the client sends.",
     ],
     ...(DATA.gateway.simulated ? [["Upstream", "a simulator, not the vendor"]] : []),

@@ -71,7 +71,7 @@ def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     page.evaluate("document.querySelectorAll('#drawer details').forEach((each) => (each.open = true))")
     text = page.inner_text("#drawer")
     assert "Request 1, asked whole: rejected" in text
-    assert "Whole requests were asked as the client sends them: that is proof." in text
+    assert "Whole requests were asked: that is proof. Prompts in them are one word, and of the tools one" in text
     assert '"hue":"blue"' in text
     assert "Unknown parameter: hue" in text
     assert "Not in this page; it lies in the cassette." in text
