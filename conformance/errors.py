@@ -47,9 +47,13 @@ __all__ = [
 ]
 
 
+#: How alike a name has to be for a suggestion, from 0 to 1; difflib's own 0.6 takes `nope` for `opencode`.
+_NEAR = 0.7
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """Ask whether one of these names was meant, as the end of an error's line; empty where none is near."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1)
+    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=_NEAR)
     return f"; did you mean {str(near[0])!r}?" if near else ""
 
 

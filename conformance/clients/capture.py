@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.clients.answering import Answering, Call, Sent, answering
-from conformance.clients.profiles import FILE, joined, load_profiles, renewed, write_profiles
+from conformance.clients.profiles import FILE, joined, profiles_before, renewed, write_profiles
 from conformance.clients.recipes import Recipe, Recipes, load_recipes
 from conformance.clients.running import Installed, Ran, install, run
 from conformance.clients.scrubbing import Stripper
@@ -30,6 +30,7 @@ __all__ = ["FILE", "capture", "captured"]
 def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Renew the profiles in `path`: those of the clients in `only`, or of all. Returns the names left out.
 
+    What is not renewed stays as it was; a new file begins with the shipped profiles.
     `say` gets a line for each client and for whatever went wrong. The file is written after each client,
     so that what was captured stays if the rest is interrupted.
     """
@@ -46,8 +47,9 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
                 say(f"{recipe.name}: left out: {error}")
                 missed.append(recipe.name)
                 continue
-            old = load_profiles(path) if path.exists() else None
-            write_profiles(path, renewed(old, [profile], order=list(recipes.clients), families=families))
+            write_profiles(
+                path, renewed(profiles_before(path), [profile], order=list(recipes.clients), families=families)
+            )
             say(f"{recipe.name}: {recipe.version}, {len(profile['requests'])} requests")
     return missed
 

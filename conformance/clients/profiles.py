@@ -31,6 +31,14 @@ def load_profiles(path: Path = FILE) -> ProfilesDocument:
     return found
 
 
+def profiles_before(path: Path) -> ProfilesDocument:
+    """The profiles that a capture into `path` renews: those that are there, or the shipped ones in a new file.
+
+    Raises `ClientError` where a file cannot be read.
+    """
+    return load_profiles(path if path.exists() else FILE)
+
+
 @functools.cache
 def shipped_profiles() -> ProfilesDocument:
     """The captured profiles that come with the package, read once."""

@@ -85,7 +85,8 @@ class Recipes:
         wanted = list(names)
         unknown = [name for name in wanted if name not in self.clients]
         if unknown:
-            raise ClientError(f"no client is called {first_of(unknown)}{meant(unknown[0], self.clients)}")
+            asked = meant(unknown[0], self.clients) or f"; choose from {first_of(list(self.clients), 30)}"
+            raise ClientError(f"no client is called {first_of(unknown)}{asked}")
         return [self.clients[name] for name in wanted] or list(self.clients.values())
 
 
