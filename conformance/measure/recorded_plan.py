@@ -9,7 +9,7 @@ from typing import Literal
 from conformance.cassettes.folder import Folder
 from conformance.errors import CassetteError
 from conformance.matrix.document import model_from
-from conformance.measure.runs import measured_by, models_of, number_of, runs_of
+from conformance.measure.runs import measured_by, models_of, number_of, runs_of, selection_of
 from conformance.parameters import Registry
 from conformance.plan.cells import Bodies, Group, Plan, groups_for, make_plan, select_models
 from conformance.plan.shards import Shard, shard_from
@@ -57,7 +57,7 @@ class RecordedPlan:
         """Plan from a recording's document; `Replay` says what the arguments mean. Raises `CassetteError`."""
         rows = runs_of(document)[: 1 if mode == "live" else None]
         listed = [model_from(row) for row in document["models"]]
-        self.selection = selection or _selection_of(rows)
+        self.selection = selection or selection_of(rows)
         self.shard = _shard_of(rows, shard, folder)
         if self.shard:
             listed = list(self.shard.of(listed))
@@ -121,12 +121,6 @@ class RecordedPlan:
         judged = {group.endpoint for group in self.plan.groups_of[model]}
         where = [endpoint for endpoint in run.endpoints if endpoint in judged]
         return groups_for(run.models[model], self._registry, run.parameters, where, run.number, run.bodies)
-
-
-def _selection_of(rows: Sequence[RecordedRun]) -> str | None:
-    """The `--models` that the runs together were narrowed by; None where one of them was not."""
-    selections = [row["selection"] for row in rows]
-    return ",".join(dict.fromkeys(filter(None, selections))) if all(selections) else None
 
 
 def _shard_of(rows: Sequence[RecordedRun], shard: Shard | None, folder: Folder) -> Shard | None:

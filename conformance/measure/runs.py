@@ -67,6 +67,15 @@ def measured_by(run: RecordedRun, listed: Sequence[Model]) -> set[str]:
         return set()
 
 
+def selection_of(runs: Sequence[RecordedRun]) -> str | None:
+    """The `--models` that runs together were narrowed by, each pattern once; None where one of them was not."""
+    selections = [run["selection"] or "" for run in runs]
+    if not all(selections):
+        return None
+    patterns = (pattern.strip() for selection in selections for pattern in selection.split(","))
+    return ",".join(dict.fromkeys(filter(None, patterns)))
+
+
 def needed_beside(run: RecordedRun, others: Iterable[RecordedRun], listed: Sequence[Model]) -> list[RecordedRun]:
     """Those of the other runs that hold something which a new run does not measure."""
     measured = measured_by(run, listed)

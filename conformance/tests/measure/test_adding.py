@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.measure.runs import asks_all_of, kept_numbers, made_in, needed_beside, number_for, with_its_models
+from conformance.measure.runs import (
+    asks_all_of,
+    kept_numbers,
+    made_in,
+    needed_beside,
+    number_for,
+    selection_of,
+    with_its_models,
+)
 from conformance.tests.helpers.gateways import ScriptedGateway, completion, refusal, scripted_gateway
 from conformance.tests.helpers.measured import cells
 from conformance.tests.helpers.running import Ended, Workplace, run_pytest
@@ -27,6 +35,22 @@ def run_row(parameters: Sequence[str] = ("a",), selection: str | None = None, **
     """A run as `gateway.json` holds it."""
     row = {"parameters": list(parameters), "endpoints": ["responses"], "exhaustive": False, "selection": selection}
     return {"started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T01:00:00Z", **row, **more}
+
+
+@pytest.mark.parametrize(
+    ("selections", "expected"),
+    [
+        (["gpt*"], "gpt*"),
+        (["gpt-5.2,claude-haiku*", "gpt-5.2"], "gpt-5.2,claude-haiku*"),
+        (["a", "b, a,", "a,c"], "a,b,c"),
+        (["a", None], None),
+        ([None], None),
+    ],
+)
+def test_selections_of_several_runs(selections: list[str | None], expected: str | None) -> None:
+    """Given runs that were narrowed to some models, when they are told as one, then each pattern is there once; with a
+    run of all models there is none."""
+    assert selection_of([run_row(selection=each) for each in selections]) == expected
 
 
 class Minded:
