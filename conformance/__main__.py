@@ -27,6 +27,7 @@ from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
+from conformance.text.counting import counted
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,7 +60,8 @@ def merge(folders: tuple[Path, ...], into: Path, partial: bool) -> None:
     merged = merging.merge(folders, into, partial=partial)
     run = merged.matrix["run"]
     click.echo(
-        f"{merged.recordings} recordings, {merged.models} models, {len(merged.matrix['cells'])} cells, "
+        f"{counted(merged.recordings, 'recording')}, {counted(merged.models, 'model')}, "
+        f"{counted(len(merged.matrix['cells']), 'cell')}, "
         f"complete: {'true' if run['complete'] else 'false'}"
     )
     click.echo(f"merged: {into}; judge it with: pytest --gateway={into.name} --cassettes={into.parent}")

@@ -25,6 +25,7 @@ from conformance.provider.table import load_table
 from conformance.report import PAGE
 from conformance.report import terminal as summary
 from conformance.report.allure import results as allure_results
+from conformance.text.counting import counted
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -238,7 +239,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     told = gateway.release or "unknown software"
     stand_in = ", simulated upstreams" if gateway.simulated else ""
     verb = "measured" if run.settings.live else "replaying"
-    size = f"{len(plan.models)} models, {plan.size} cells"
+    size = f"{counted(len(plan.models), 'model')}, {counted(plan.size, 'cell')}"
     return [
         f"conformance: {verb} {gateway.name} ({told}{stand_in}), {size}",
         f"table: {shown(run.settings.table, config)}",

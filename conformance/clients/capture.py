@@ -19,6 +19,7 @@ from conformance.clients.scrubbing import Stripper
 from conformance.errors import ClientError
 from conformance.files import installations
 from conformance.schemas.documents import ClientProfile, ClientRequest
+from conformance.text.counting import counted
 
 #: Headers that change what a backend accepts in a body.
 _HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
@@ -50,7 +51,7 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
             write_profiles(
                 path, renewed(profiles_before(path), [profile], order=list(recipes.clients), families=families)
             )
-            say(f"{recipe.name}: {recipe.version}, {len(profile['requests'])} requests")
+            say(f"{recipe.name}: {recipe.version}, {counted(len(profile['requests']), 'request')}")
     return missed
 
 
@@ -65,7 +66,7 @@ def captured(
             found = list(_requests(sent, way, family))
             if ran.code != 0 or not found:
                 ended = "was ended at its time limit" if ran.code is None else f"ended with {ran.code}"
-                say(f"{recipe.name}: {way}, {family}: {ended} after {len(found)} requests: {ran.said}")
+                say(f"{recipe.name}: {way}, {family}: {ended} after {counted(len(found), 'request')}: {ran.said}")
             requests += found
     if not requests:
         raise ClientError(f"{recipe.name} sent no request that a model answers")

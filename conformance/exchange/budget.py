@@ -10,6 +10,7 @@ from conformance.answers.reading import Answer
 from conformance.errors import BudgetError, DiscoveryError, first_of
 from conformance.plan.cells import Group
 from conformance.provider.models.catalogue import number_of
+from conformance.text.counting import counted
 from conformance.types import Model, Request, Response
 
 #: Bytes of JSON to a token, roughly; and the cap on an answer's length where a request names none.
@@ -47,7 +48,8 @@ class Estimate:
         tokens = f"about {_rounded(self.input)} tokens in, at most {_rounded(self.output)} out"
         if not self.priced:
             return f"{tokens}; the gateway declares no prices"
-        of = f", {len(self.unpriced)} models have no price and are not counted" if self.unpriced else ""
+        unpriced = counted(len(self.unpriced), "model")
+        of = f"; without a price, and so not counted: {unpriced}" if self.unpriced else ""
         return f"{tokens}: at most ${self.usd:.2f} at the prices that the gateway declares{of}"
 
 
@@ -90,14 +92,14 @@ class Budget:
         if self.usd is not None and unpriced:
             named = first_of([*map(repr, unpriced)])
             raise DiscoveryError(
-                f"--budget-usd: the gateway declares no price for {len(unpriced)} models ({named}); "
+                f"--budget-usd: the gateway declares no price for {counted(len(unpriced), 'model')} ({named}); "
                 "choose others with --models, or use --budget-requests"
             )
 
     def begin(self, request: Request) -> None:
         """Reserve what a request may cost. Raises `BudgetError` where it might be too much."""
         if self.requests is not None and self.sent >= self.requests:
-            raise BudgetError(f"the budget of {self.requests} requests is used up")
+            raise BudgetError(f"the budget of {counted(self.requests, 'request')} is used up")
         cost = self._most(request)
         if self.usd is not None and self.spent + self._at_stake + cost > self.usd:
             raise BudgetError(

@@ -39,6 +39,7 @@ from conformance.readiness.whole import bodies_of
 from conformance.schemas.documents import GatewayDocument, RecordedRun
 from conformance.secrets.leaks import Watch
 from conformance.secrets.scrubbing import Scrubber
+from conformance.text.counting import counted
 from conformance.types import Endpoint, Mode, Model
 
 
@@ -210,7 +211,8 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
         if job.clients:
             yield f"clients, asked whole: {first_of(job.clients, 20)}"
         yield (
-            f"measuring {plan.size} cells: at least {cost.requests} requests to {len(plan.models)} models, "
+            f"measuring {counted(plan.size, 'cell')}: at least {counted(cost.requests, 'request')} "
+            f"to {counted(len(plan.models), 'model')}, "
             f"{job.concurrency} at a time; each refusal needs a few more"
         )
         yield f"for these, {cost}"

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 from conformance.measure.recorder import Progress
+from conformance.text.counting import counted
 from conformance.types import Verdict
 
 #: Seconds between plain lines.
@@ -63,12 +64,12 @@ class Display:
     def _told(self) -> str:
         progress, traffic = self._progress, self._progress.traffic
         parts = [
-            f"{traffic.requests} requests",
+            counted(traffic.requests, "request"),
             f"{progress.verdicts[Verdict.REJECTED]} rejected",
-            f"{traffic.rate_limited} rate limits",
+            counted(traffic.rate_limited, "rate limit"),
         ]
         if progress.kept:
-            parts.append(f"{progress.kept} answers kept")
+            parts.append(f"{counted(progress.kept, 'answer')} kept")
         if traffic.retried:
             parts.append(f"{traffic.retried} tried again")
         return " · ".join(parts)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry, joined_headers
+from conformance.text.counting import counted
 from conformance.text.globs import fits
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request, digest_of
 
@@ -235,7 +236,7 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
         known = first_of([repr(m.id) for m in models], 10)
         name = "".join(char for char in glob if char not in "*?[]")
         asked = meant(name, (m.id for m in models[:_COMPARED]))
-        raise DiscoveryError(f"--models {glob!r} fits none of the {len(models)} models: {known}{asked}")
+        raise DiscoveryError(f"--models {glob!r} fits none of the {counted(len(models), 'model')}: {known}{asked}")
     return chosen
 
 

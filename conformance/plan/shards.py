@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from conformance.errors import ConformanceError, DiscoveryError
+from conformance.text.counting import counted
 from conformance.types import Model
 
 _WRITTEN = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
@@ -38,7 +39,9 @@ class Shard:
         models = tuple(models)
         chosen = tuple(model for model in models if self.holds(model.id))
         if not chosen:
-            raise DiscoveryError(f"--shard {self} holds none of the {len(models)} models; split them into fewer parts")
+            raise DiscoveryError(
+                f"--shard {self} holds none of the {counted(len(models), 'model')}; split them into fewer parts"
+            )
         return chosen
 
 

@@ -13,6 +13,7 @@ from conformance.readiness.words import OF_VERDICT as READINESS_OF_FIELD
 from conformance.readiness.words import Readiness, is_named
 from conformance.report.signs import OF_VERDICT, Sign
 from conformance.schemas.documents import ClientRow, ReadinessField, ReadinessRow, ReadinessWay
+from conformance.text.counting import counted
 from conformance.types import Verdict
 
 #: Fields that a summary names.
@@ -102,7 +103,7 @@ class ClientSummary:
         unknown = self.tally[Readiness.UNKNOWN]
         more = f", {unknown:,} not known" if unknown else ""
         only = f", {self.limits}" if self.only else ""
-        return f"works with {self.working:,} of {count:,} model{'' if count == 1 else 's'}{only}{more}"
+        return f"works with {self.working:,} of {counted(count, 'model')}{only}{more}"
 
     @property
     def limits(self) -> str:

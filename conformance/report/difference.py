@@ -14,6 +14,7 @@ from conformance.report.changed import Row, Section, sections_of
 from conformance.report.markdown import COMMENT_LIMIT, Document, code, table
 from conformance.report.signs import OF_CHANGE
 from conformance.report.terminal import printable
+from conformance.text.counting import counted
 
 #: The kinds of which the newer side's reason is worth a line.
 _EXPLAINED = (Kind.NEWLY_BROKEN, Kind.CHANGED, Kind.UNCLEAR)
@@ -103,7 +104,7 @@ def _headline(comparison: Comparison) -> str:
 
 
 def _cells(count: int) -> str:
-    return f"{count:,} cell{'' if count == 1 else 's'}"
+    return counted(count, "cell")
 
 
 def _as_code(text: str) -> str:

@@ -17,6 +17,7 @@ from conformance.report import clients
 from conformance.report.markdown import Document, code, table
 from conformance.report.signs import OF_VERDICT
 from conformance.report.terminal import printable
+from conformance.text.counting import counted
 from conformance.types import STATEMENTS, Verdict
 
 #: Bytes of `matrix.md`: a GitHub step summary holds a mebibyte.
@@ -188,11 +189,12 @@ def _gateway(matrix: Matrix) -> str:
 def _facts(matrix: Matrix) -> Iterator[str]:
     run, tally = matrix["run"], counts(matrix)
     yield (
-        f"{len(matrix['models']):,} models, {len(matrix['cells']):,} cells, {run['requests']:,} requests, "
+        f"{counted(len(matrix['models']), 'model')}, {counted(len(matrix['cells']), 'cell')}, "
+        f"{counted(run['requests'], 'request')}, "
         f"measured {code(run['finished_at'][:10])}. Of the cells with an answer, {_percent(tally)} are supported."
     )
     if differing := sum(1 for _ in disagreements(matrix)):
-        yield f"What the gateway declares differs from the measurement in {differing:,} cells."
+        yield f"What the gateway declares differs from the measurement in {counted(differing, 'cell')}."
     if matrix["gateway"]["simulated"]:
         yield "\n> The upstreams were simulators that follow the vendors' published schemas, not the vendors."
     if not run["complete"]:

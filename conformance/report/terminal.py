@@ -15,6 +15,7 @@ from conformance.matrix.document import Matrix, by_model, counts, disagreements
 from conformance.readiness.words import Readiness
 from conformance.report.clients import SHOWN, summaries
 from conformance.report.signs import OF_VERDICT
+from conformance.text.counting import counted
 from conformance.types import Verdict
 
 #: Rows of the grid; the rest is in the files.
@@ -103,7 +104,7 @@ def _below(matrix: Matrix) -> list[Text]:
     lines.append(legend)
     if matrix["cells"] and matrix["run"]["mode"] == "live":
         per_cell = matrix["run"]["requests"] / len(matrix["cells"])
-        lines.append(Text(f"{matrix['run']['requests']} requests, {per_cell:.2f} for each cell"))
+        lines.append(Text(f"{counted(matrix['run']['requests'], 'request')}, {per_cell:.2f} for each cell"))
     lines += _declared_otherwise(disagreements(matrix))
     if matrix["gateway"]["simulated"]:
         lines.append(Text("The upstreams were simulators that follow the vendors' published schemas, not the vendors."))
@@ -118,7 +119,9 @@ def _declared_otherwise(differing: Iterable[Mapping[str, Any]]) -> list[Text]:
     for cell in differing:
         count += 1
         found[cell["declared"]][cell["parameter"]].add(cell["model"])
-    lines = [Text(f"what the gateway declares differs from the measurement in {count} cells:")] if count else []
+    lines = (
+        [Text(f"what the gateway declares differs from the measurement in {counted(count, 'cell')}:")] if count else []
+    )
     for declared, words in ((True, "declared, but rejected"), (False, "not declared, but accepted")):
         if models := found[declared]:
             most_first = sorted(models, key=lambda parameter: (-len(models[parameter]), parameter))
@@ -128,7 +131,7 @@ def _declared_otherwise(differing: Iterable[Mapping[str, Any]]) -> list[Text]:
 
 
 def _of(models: Collection[str]) -> str:
-    return printable(next(iter(models))) if len(models) == 1 else f"{len(models)} models"
+    return printable(next(iter(models))) if len(models) == 1 else counted(len(models), "model")
 
 
 def news(count: int, keep: str) -> Iterator[str]:

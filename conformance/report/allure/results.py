@@ -28,6 +28,7 @@ from conformance.matrix.document import Matrix, counts, gateway_from
 from conformance.report import PAGE
 from conformance.report.markdown import code
 from conformance.report.terminal import printable
+from conformance.text.counting import counted
 from conformance.types import (
     DEVIATION,
     Endpoint,
@@ -199,7 +200,9 @@ def finish_model(result: TestResult, gateway: Gateway, model: str, route: str | 
     told = {"parentSuite": place["gateway"], "suite": place["model"], "story": place["model"], **place}
     result.labels += [Label(name, value) for name, value in (told | ({"route": _held(route)} if route else {})).items()]
     if news:
-        result.description = f"**News**: the table does not know this gateway, and expects otherwise of {news} cells."
+        result.description = (
+            f"**News**: the table does not know this gateway, and expects otherwise of {counted(news, 'cell')}."
+        )
         result.labels.append(_NEWS)
 
 

@@ -59,7 +59,7 @@ def test_estimate() -> None:
     assert 40 * 256 * 1e-4 < known.usd < 40 * 256 * 1e-4 + 0.01
     assert (known.priced, known.unpriced) == (1, ("n",))
     assert str(known).endswith(
-        "at most $1.03 at the prices that the gateway declares, 1 models have no price and are not counted"
+        "at most $1.03 at the prices that the gateway declares; without a price, and so not counted: 1 model"
     )
     assert str(Estimate(1, 20_000, 5, 0.0, 0, ("n",))) == (
         "about 20k tokens in, at most 5 out; the gateway declares no prices"
@@ -172,4 +172,4 @@ def test_a_budget_of_dollars(tmp_path: Path) -> None:
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4
-    assert "the gateway declares no price for 1 models ('model-a')" in ended.err
+    assert "the gateway declares no price for 1 model ('model-a')" in ended.err

@@ -74,7 +74,7 @@ def test_empty_shard_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
             run_pytest("--live", FEW, f"--shard={n}/2", *Workplace(tmp_path).options, env=gateway.environment)
             for n in (1, 2)
         ]
-        [empty] = [one for one in ended if "holds none of the 1 models" in one.err]
+        [empty] = [one for one in ended if "holds none of the 1 model;" in one.err]
     assert empty.code == 4
 
 
