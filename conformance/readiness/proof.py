@@ -39,7 +39,8 @@ def proved(way: ReadinessWay, met: Sequence[Met], proofs: ProofsByBody) -> Readi
     at = max(range(len(found)), key=lambda number: (order.index(found[number][0]), asked[number][1] is not None))
     readiness, reason = found[at]
     if readiness.value != way["readiness"]:
-        reason = f"{reason}; the cells alone say: {way['reason']}"
+        verb = "is " if way["readiness"] == Readiness.UNKNOWN.value else ""
+        reason = f"{reason}; by the cells alone it {verb}{way['reason']}"
     return {
         **way,
         "endpoint": met[at].asked.endpoint,

@@ -39,8 +39,8 @@ _BY: Mapping[str | None, str] = {
 }
 
 _WHY_UNKNOWN: Mapping[str, str] = {
-    NOT_MEASURED: "not measured:",
-    Verdict.INCONCLUSIVE: "inconclusive:",
+    NOT_MEASURED: "not measured",
+    Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NOT_APPLICABLE: "nothing to ask about",
 }
 
@@ -103,7 +103,7 @@ def _refusals(fields: Sequence[ReadinessField], first: int) -> Iterator[str]:
 def _unknowns(fields: Sequence[ReadinessField], first: int) -> Iterator[str]:
     for verdict, words in _WHY_UNKNOWN.items():
         if there := [field for field in fields if field["verdict"] == verdict]:
-            yield f"{words} {_names(there, first)}"
+            yield f"{_names(there, first)} ({words})"
 
 
 def _names(fields: Sequence[ReadinessField], first: int) -> str:

@@ -24,6 +24,8 @@ MAX_MODELS = 40
 MODEL_WIDTH = 40
 #: Characters of a client's reasons.
 _REASONS = 160
+#: Where the names are that `--clients` takes.
+_NAMES = "The names: python -m conformance clients list"
 
 
 def grid(matrix: Matrix, width: int) -> Group:
@@ -71,7 +73,8 @@ def clients(matrix: Matrix) -> Group | Table | Text | None:
     found = summaries(matrix)
     if not any(summary.known for summary in found):
         told = (
-            "Will my agent work? This run measured too little to tell; --live --clients=NAME measures what one needs."
+            "Will my agent work? This run measured too little to tell; --live --clients=NAME measures what one needs. "
+            f"{_NAMES}"
         )
         return Text(told) if found else None
     there = [each for each in SHOWN if any(summary.tally[each] for summary in found)]
@@ -87,7 +90,8 @@ def clients(matrix: Matrix) -> Group | Table | Text | None:
         table.add_row(Text(title), *counted, Text(printable(reasons, _REASONS), "dim"))
     if Readiness.UNKNOWN not in there:
         return table
-    return Group(table, Text("--live --clients=NAME measures what a client needs, and asks its whole requests", "dim"))
+    hint = f"--live --clients=NAME measures what a client needs, and asks its whole requests. {_NAMES}"
+    return Group(table, Text(hint, "dim"))
 
 
 def _short(endpoint: str) -> str:

@@ -72,9 +72,9 @@ class TestOneRequest:
             ({"store": True}, "works", "works"),
             ({}, "works", "works"),
             ({"store": True, "user": "u"}, "loses", "works, but user is lost"),
-            ({"user": "u", "seed": 1}, "unknown", "not known: inconclusive: seed"),
-            ({"user": "u", "hue": 1}, "unknown", "not known: not measured: hue"),
-            ({"store": False}, "unknown", "not known: not measured: store:false"),
+            ({"user": "u", "seed": 1}, "unknown", "not known: seed (inconclusive)"),
+            ({"user": "u", "hue": 1}, "unknown", "not known: hue (not measured)"),
+            ({"store": False}, "unknown", "not known: store:false (not measured)"),
             ({"prompt_cache_key": "k"}, "breaks", "breaks on prompt_cache_key (refused by the gateway)"),
             (
                 {"hue": 1, "seed": 1, "user": "u", "prompt_cache_key": "k"},

@@ -54,12 +54,18 @@ def test_proof_and_forecast_agree() -> None:
     assert [(each["turn"], each["verdict"]) for each in way["proofs"]] == [(1, "accepted")]
 
 
-@pytest.mark.parametrize("body", [{"prompt_cache_key": "k"}, {"hue": 1}])
-def test_a_success_beats_the_forecast(body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"prompt_cache_key": "k"}, "breaks on prompt_cache_key (refused by the gateway)"),
+        ({"hue": 1}, "is not known: hue (not measured)"),
+    ],
+)
+def test_a_success_beats_the_forecast(body: dict[str, Any], told: str) -> None:
     """Given cells that say that a body breaks, or nothing, when it succeeds whole, then it works; both are told."""
     row = readiness((request(body=body), proof()))
     assert row["readiness"] == "works"
-    assert row["reason"].startswith("works (proved with a whole request); the cells alone say: ")
+    assert row["reason"] == f"works (proved with a whole request); by the cells alone it {told}"
     assert row["ways"][0]["forecast"] in ("breaks", "unknown")
 
 
@@ -68,7 +74,7 @@ def test_a_refusal_beats_the_forecast() -> None:
     row = readiness((request(body={"store": True}), proof("rejected", "hue", "tools[0]", by="backend")))
     assert row["readiness"] == "breaks"
     assert row["reason"] == (
-        "breaks on hue, tools[0] (refused by the backend) (proved with a whole request); the cells alone say: works"
+        "breaks on hue, tools[0] (refused by the backend) (proved with a whole request); by the cells alone it works"
     )
 
 
@@ -101,7 +107,7 @@ def test_what_a_later_request_breaks_on_is_told() -> None:
     )
     assert "from request 2 on" in row["reason"]
     fine = readiness((first, proof("rejected", "hue")), (later, proof()))
-    assert "prompt_cache_key" not in fine["reason"].partition("; the cells alone")[0]
+    assert "prompt_cache_key" not in fine["reason"].partition("; by the cells alone")[0]
 
 
 @pytest.mark.parametrize(

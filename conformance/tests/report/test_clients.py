@@ -136,8 +136,12 @@ class TestTerminal:
 
     def test_too_little_is_known(self) -> None:
         """Given clients of which nothing is known, when the terminal tells of them, then one line says so; without
-        clients there is none."""
-        assert "This run measured too little to tell;" in terminal.rendered(matrix_of_agents({"pi": "u"}), 80, False)
+        clients there is none. Wherever something is not known, a hint says what to do, and where the names are."""
+        for agents in ({"pi": "u"}, {"pi": "uw"}):
+            text = " ".join(terminal.rendered(matrix_of_agents(agents), 80, False).split())
+            assert ("This run measured too little to tell;" in text) == (agents == {"pi": "u"})
+            assert "--live --clients=NAME" in text
+            assert "The names: python -m conformance clients list" in text
         assert "agent" not in terminal.rendered(matrix_with([cell()]), 80, False)
 
     @pytest.mark.parametrize("models", [1, 500])
