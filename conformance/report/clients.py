@@ -107,11 +107,14 @@ class ClientSummary:
 
     @property
     def limits(self) -> str:
-        """With how many of those models only some ways work, and which where they are always the same; or nothing."""
+        """With how many of those models only some ways work, and which where most have the same; or nothing."""
         if not self.only:
             return ""
-        ways = first_of(next(iter(self.only)), _NAMED) if len(self.only) == 1 else "some ways"
-        return f"{self.only.total():,} only by {ways}"
+        [(ways, count)], total = self.only.most_common(1), self.only.total()
+        if 2 * count <= total:
+            return f"{total:,} only by some ways"
+        others = f", {total - count:,} only by other ways" if count < total else ""
+        return f"{count:,} only by {first_of(ways, _NAMED)}{others}"
 
     def reasons(self) -> str:
         """The commonest reasons in a line; empty where the client works everywhere."""

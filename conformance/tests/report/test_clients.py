@@ -102,6 +102,7 @@ class TestSomeWays:
             ([SOME, LOSES, ALL], "2 only by messages"),
             ([OTHERS], "1 only by responses, messages"),
             ([SOME, OTHERS, ALL], "2 only by some ways"),
+            ([OTHERS, SOME, LOSES, ALL], "2 only by messages, 1 only by other ways"),
         ],
     )
     def test_sums_say_so(self, rows: list[dict[str, Any]], limits: str) -> None:
