@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from conformance.errors import ConformanceError, NewerTableError, NothingShownError, StoppedError, TableError
+from conformance.measure import outputs
 from conformance.measure.guard import guarded
 from conformance.measure.run import Run
 from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
@@ -117,6 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
         reports = config.option.reports
         folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
         try:
+            outputs.prepare(folder)
             allure_results.switch_on(config, folder)
         except ConformanceError as error:
             raise pytest.UsageError(str(error)) from None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.cassettes.folder import Folder
+from conformance.errors import ConformanceError
+from conformance.measure import outputs
 from conformance.tests.helpers import interrupted
 from conformance.tests.helpers.gateways import scripted_gateway
 from conformance.tests.helpers.interrupted import (
@@ -87,15 +92,36 @@ def test_full_device(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("folder", ["cassettes", "reports"])
-def test_read_only_folder(place: Workplace, folder: str) -> None:
-    """Given a folder on a read-only file system, when a gateway is measured, then one line names it."""
-    with mounted(place.root / folder, "ro"), scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, *place.options, env=gateway.environment)
+@pytest.mark.parametrize("held", [(), ("g", "allure-results")], ids=["empty", "full"])
+@pytest.mark.parametrize("more", [(), ("-p", "no:allure_pytest")], ids=["allure", "plain"])
+def test_read_only_folder(place: Workplace, folder: str, held: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Given a folder on a read-only file system, which may hold an earlier run's files, when a gateway is measured,
+    then one line names it before anything is sent."""
+    with mounted(place.root / folder, "size=1m"), scripted_gateway(steady, ("model-a",)) as gateway:
+        for name in held:
+            (place.root / folder / name).mkdir()
+            (place.root / folder / name / "categories.json").write_text("[]", "utf-8")
+        subprocess.run(["/bin/mount", "-o", "remount,ro", str(place.root / folder)], check=True)
+        ended = run_pytest(*LIVE, *more, *place.options, env=gateway.environment)
         assert ended.code == 4, ended.all
         assert str(place.root / folder) in ended.err
         assert "Read-only file system" in ended.err
         assert len(ended.err.strip().splitlines()) == 1
         assert gateway.seen == []
+
+
+@pytest.mark.parametrize("prove", [outputs.prepare, lambda reports: Folder(reports).prepare()])
+def test_folders_that_exist_are_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prove: Callable[[Path], None]
+) -> None:
+    """Given a folder that exists and takes no file, when a run prepares it, then the error names it and the reason."""
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ConformanceError, match=f"{tmp_path} .Read-only file system.; name another folder with --"):
+        prove(tmp_path)
 
 
 @pytest.mark.slow
