@@ -25,6 +25,7 @@ from conformance.measure.standings import accepting_command
 from conformance.provider.table import load_table
 from conformance.report import PAGE
 from conformance.report import terminal as summary
+from conformance.report.allure import faults as allure_faults
 from conformance.report.allure import results as allure_results
 
 
@@ -222,6 +223,12 @@ def pytest_configure_node(node: Any) -> None:
     run = node.config.stash.get(RUN, None)
     if run is not None:
         node.workerinput["conformance"] = run.for_workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from an xdist worker which Allure results it could not write."""
+    allure_faults.heed(node.config, getattr(node, "workeroutput", {}))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

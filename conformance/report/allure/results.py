@@ -26,6 +26,7 @@ from conformance.errors import ReportError
 from conformance.files import prove_writable, write_atomically
 from conformance.matrix.document import Matrix, counts, gateway_from
 from conformance.report import PAGE
+from conformance.report.allure import faults
 from conformance.report.markdown import code
 from conformance.report.terminal import printable
 from conformance.types import (
@@ -137,6 +138,7 @@ def attend(config: pytest.Config, gateway: Gateway) -> Teller | None:
     teller = Teller(gateway)
     allure_commons.plugin_manager.register(teller)
     config.add_cleanup(functools.partial(allure_commons.plugin_manager.unregister, teller))
+    faults.bear(config)
     return teller
 
 

@@ -198,6 +198,46 @@ def test_a_worker_that_dies(place: Workplace) -> None:
     assert cells(place) == before
 
 
+#: Fills the disk once this process has written so many of Allure's results, or for all that is written.
+FILLING = """
+import errno
+from allure_commons.logger import AllureFileLogger
+from conformance.measure import outputs
+written, whole, table = [], AllureFileLogger._report_item, outputs.write_atomically
+def refuse(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+def report(logger, item):
+    written.append(item)
+    refuse() if len(written) > 2 else whole(logger, item)
+AllureFileLogger._report_item = report
+if ALL:
+    outputs.write_atomically = lambda path, text: table(path, text) if path.name == "table.json" else refuse()
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    ("filled", "named"), [(False, "cannot write Allure results to {}/allure-results"), (True, "cannot write {}/matrix")]
+)
+def test_a_disk_that_fills_up_under_the_reports(place: Workplace, workers: str, filled: bool, named: str) -> None:
+    """Given a disk that fills up while Allure's results are written, when a gateway is measured, then all is judged,
+    one line says so, the matrix is written where there is room, and no part of the results is left."""
+    (place.root / "filling.py").write_text(FILLING.replace("ALL", str(filled)), "utf-8")
+    with scripted_gateway(steady, ("model-a",)) as gateway:
+        path = {"PYTHONPATH": f"{place.root}:{CHECKOUT}", **gateway.environment}
+        ended = run_pytest(*LIVE, workers, "-p", "filling", "--update-table", *place.options, env=path)
+    assert ended.code == 4, ended.all
+    assert "Traceback" not in ended.all
+    assert "INTERNALERROR" not in ended.all
+    assert "20 passed" in ended.out
+    reports = place.root / "reports"
+    errors = [line for line in ended.out.splitlines() if line.startswith("ERROR")]
+    assert [line.partition(" (No space left on device); name another folder")[1] != "" for line in errors] == [True]
+    assert errors[0].startswith(f"ERROR: {named.format(reports)}")
+    assert (reports / "matrix.json").exists() is not filled
+    assert not list((reports / "allure-results").iterdir())
+
+
 def test_leftovers_of_a_kill_in_the_middle_of_writing(place: Workplace) -> None:
     """Given half a file that a killed run left, when the gateway is measured again, then it is gone."""
     folder = place.root / "cassettes" / "g"
