@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
+import os
 import secrets
 import socket
 import tempfile
@@ -12,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.clients.answering import Answering, Call, Sent, answering
-from conformance.clients.profiles import FILE, joined, load_profiles, renewed, write_profiles
+from conformance.clients.profiles import FILE, joined, load_profiles, renewed, unwritable, write_profiles
 from conformance.clients.recipes import Recipe, Recipes, load_recipes
 from conformance.clients.running import Installed, Ran, install, run
 from conformance.clients.scrubbing import Stripper
 from conformance.errors import ClientError
-from conformance.files import installations
-from conformance.schemas.documents import ClientProfile, ClientRequest
+from conformance.files import installations, prove_writable
+from conformance.schemas.documents import ClientProfile, ClientRequest, ProfilesDocument
 
 #: Headers that change what a backend accepts in a body.
 _HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
@@ -31,25 +33,48 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
     """Renew the profiles in `path`: those of the clients in `only`, or of all. Returns the names left out.
 
     `say` gets a line for each client and for whatever went wrong. The file is written after each client,
-    so that what was captured stays if the rest is interrupted.
+    so that what was captured stays if the rest is interrupted. Raises `ClientError` where the file or the cache
+    folder cannot be used, before any client is installed.
     """
     recipes = load_recipes()
     chosen = recipes.chosen(only)
     root = installations("clients")
+    _prove(path, root)
     families = {name: family["model"] for name, family in recipes.families.items()}
     missed = []
     with answering(list(families.values())) as gateway:
         for recipe in chosen:
             try:
                 profile = captured(recipe, recipes, install(recipe, root, say), gateway, say)
-            except ClientError as error:
+            except (ClientError, OSError) as error:
                 say(f"{recipe.name}: left out: {error}")
                 missed.append(recipe.name)
                 continue
-            old = load_profiles(path) if path.exists() else None
-            write_profiles(path, renewed(old, [profile], order=list(recipes.clients), families=families))
+            new = renewed(_old(path), [profile], order=list(recipes.clients), families=families)
+            write_profiles(path, new)
             say(f"{recipe.name}: {recipe.version}, {len(profile['requests'])} requests")
     return missed
+
+
+def _prove(path: Path, root: Path) -> None:
+    """Raise `ClientError` where the profiles could not be read or written, or nothing could be installed."""
+    try:
+        prove_writable(path.parent)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _old(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        prove_writable(root)
+    except OSError as error:
+        raise ClientError(
+            f"cannot install clients to {root} ({error.strerror}); name another cache folder in XDG_CACHE_HOME"
+        ) from None
+
+
+def _old(path: Path) -> ProfilesDocument | None:
+    return load_profiles(path) if path.exists() else None
 
 
 def captured(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 
 import pytest
 
-from conformance.clients.profiles import load_profiles
+from conformance.clients import profiles
+from conformance.clients.profiles import load_profiles, write_profiles
+from conformance.errors import ClientError
 from conformance.tests.helpers.running import run_command
 
+#: What the line says is to be done, by what is wrong.
+ADVICE = {
+    "below a file": "name another file with --out",
+    "a folder": "name another file with --out",
+    "damaged": "restore the file, or delete it",
+    "no cache folder": "name another cache folder in XDG_CACHE_HOME",
+}
 QUICK = ("openai", "llm")
 
 
@@ -33,3 +44,37 @@ def test_an_unknown_client(tmp_path: Path) -> None:
     assert done.code == 4
     assert done.err.strip() == "ERROR: no client is called openia; did you mean 'openai'?"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("spoilt", ADVICE)
+def test_what_cannot_be_written_is_noticed_first(tmp_path: Path, spoilt: str) -> None:
+    """Given a target or a cache folder that cannot be used, when a client is captured, then one line says what to do,
+    before anything is installed."""
+    file, wall = tmp_path / "profiles.json", tmp_path / "wall"
+    wall.write_text("{", "utf-8")
+    target = {"below a file": wall / "x.json", "a folder": tmp_path, "damaged": wall}.get(spoilt, file)
+    cache = wall / "cache" if spoilt == "no cache folder" else tmp_path / "cache"
+    done = run_command("clients", "capture", "--only", "llm", "--out", str(target), env={"XDG_CACHE_HOME": str(cache)})
+    assert done.code == 4, done.all
+    (line,) = done.err.splitlines()
+    assert line.startswith("ERROR: cannot ")
+    assert str(cache if spoilt == "no cache folder" else target) in line
+    assert re.search(ADVICE[spoilt], line)
+    assert done.out == ""
+    assert not list((tmp_path / "cache").glob("*/clients/llm-*"))
+    assert wall.read_text("utf-8") == "{"
+
+
+def test_a_capture_that_cannot_be_kept_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk that is full, when profiles are written, then the error says so, and the old ones stay."""
+    file = tmp_path / "profiles.json"
+    document = load_profiles()
+    write_profiles(file, document)
+
+    def refuse(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(profiles, "write_atomically", refuse)
+    with pytest.raises(ClientError, match=r"cannot write the profiles to .*profiles.json \(No space left on device\);"):
+        write_profiles(file, document)
+    assert load_profiles(file) == document
