@@ -79,8 +79,8 @@ class Recipes:
     clients: Mapping[str, Recipe]
 
     def chosen(self, names: Iterable[str]) -> list[Recipe]:
-        """The clients with these names, or all where none is named. Raises `ClientError` for a name that is none."""
-        wanted = list(names)
+        """The clients with these names, each once, or all where none is named. Raises `ClientError` for other names."""
+        wanted = list(dict.fromkeys(names))
         unknown = [name for name in wanted if name not in self.clients]
         if unknown:
             raise ClientError(f"no client is called {first_of(unknown)}{meant(unknown[0], self.clients)}")

@@ -44,6 +44,7 @@ def test_an_unknown_client_is_named() -> None:
     with pytest.raises(ClientError, match="no client is called codx; did you mean 'codex'"):
         RECIPES.chosen(["codx"])
     assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi"])] == ["llm", "pi"]
+    assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi", "llm"])] == ["llm", "pi"]  # each is run once
     assert RECIPES.chosen([]) == list(RECIPES.clients.values())
 
 
