@@ -18,7 +18,7 @@ from conformance.clients.profiles import FILE, joined, load_profiles, renewed, u
 from conformance.clients.recipes import Recipe, Recipes, load_recipes
 from conformance.clients.running import Installed, Ran, install, run
 from conformance.clients.scrubbing import Stripper
-from conformance.errors import ClientError
+from conformance.errors import ClientError, StoppedError
 from conformance.files import installations, prove_writable
 from conformance.schemas.documents import ClientProfile, ClientRequest, ProfilesDocument
 
@@ -34,25 +34,34 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
 
     `say` gets a line for each client and for whatever went wrong. The file is written after each client,
     so that what was captured stays if the rest is interrupted. Raises `ClientError` where the file or the cache
-    folder cannot be used, before any client is installed.
+    folder cannot be used, before any client is installed, and `StoppedError` after Ctrl-C.
     """
     recipes = load_recipes()
     chosen = recipes.chosen(only)
     root = installations("clients")
     _prove(path, root)
     families = {name: family["model"] for name, family in recipes.families.items()}
-    missed = []
-    with answering(list(families.values())) as gateway:
-        for recipe in chosen:
-            try:
-                profile = captured(recipe, recipes, install(recipe, root, say), gateway, say)
-            except (ClientError, OSError) as error:
-                say(f"{recipe.name}: left out: {error}")
-                missed.append(recipe.name)
-                continue
-            new = renewed(_old(path), [profile], order=list(recipes.clients), families=families)
-            write_profiles(path, new)
-            say(f"{recipe.name}: {recipe.version}, {len(profile['requests'])} requests")
+    kept: list[str] = []
+    missed: list[str] = []
+    try:
+        with answering(list(families.values())) as gateway:
+            for recipe in chosen:
+                try:
+                    profile = captured(recipe, recipes, install(recipe, root, say), gateway, say)
+                except (ClientError, OSError) as error:
+                    say(f"{recipe.name}: left out: {error}")
+                    missed.append(recipe.name)
+                    continue
+                new = renewed(_old(path), [profile], order=list(recipes.clients), families=families)
+                write_profiles(path, new)
+                kept.append(recipe.name)
+                say(f"{recipe.name}: {recipe.version}, {len(profile['requests'])} requests")
+    except KeyboardInterrupt:
+        told = (
+            f"{', '.join(kept)} captured, and kept in {path}" if kept else f"nothing was captured, {path} is as it was"
+        )
+        rest = " ".join(f"--only {recipe.name}" for recipe in chosen if recipe.name not in kept)
+        raise StoppedError(f"interrupted: {told}; capture the rest with {rest}") from None
     return missed
 
 

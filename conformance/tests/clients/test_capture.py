@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from conformance.clients import profiles
 from conformance.clients.profiles import load_profiles, write_profiles
 from conformance.errors import ClientError
-from conformance.tests.helpers.running import run_command
+from conformance.tests.clients.test_running import is_gone
+from conformance.tests.helpers.running import CHECKOUT, run_command, signal_when
 
 #: What the line says is to be done, by what is wrong.
 ADVICE = {
@@ -63,6 +66,67 @@ def test_what_cannot_be_written_is_noticed_first(tmp_path: Path, spoilt: str) ->
     assert done.out == ""
     assert not list((tmp_path / "cache").glob("*/clients/llm-*"))
     assert wall.read_text("utf-8") == "{"
+
+
+#: Captures two clients that need no installation: one asks once, the other hangs, with a child in its own session.
+TWO_CLIENTS = """
+import sys
+from pathlib import Path
+from conformance.__main__ import main
+from conformance.clients import capture
+from conformance.clients.recipes import Recipe, Recipes
+from conformance.clients.running import Installed
+
+ASKING = '''
+import json, urllib.request
+body = {"model": "${model}", "messages": [{"role": "user", "content": "Hi"}]}
+asked = urllib.request.Request("${base_url}/v1/chat/completions", json.dumps(body).encode())
+urllib.request.urlopen(asked).read()
+'''
+HANGING = '''
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+open("PIDS.tmp", "w").write(f"{os.getpid()} {child.pid}")
+os.rename("PIDS.tmp", "PIDS")
+time.sleep(600)
+'''
+
+
+def recipe(name, code):
+    command = (Path(sys.executable).name, "-c", code)
+    return Recipe(name, name, "python", (f"{name}==1.0",), command, {}, {}, {"default": {}})
+
+
+both = {"asking": recipe("asking", ASKING), "hanging": recipe("hanging", HANGING)}
+capture.load_recipes = lambda: Recipes("Hi", {"gpt": {"model": "gpt-5.2"}}, {}, both)
+folder = Path(sys.executable).parent
+capture.install = lambda *_: Installed(folder, (folder,))
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="strays are looked for in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("only", [[], ["--only", "hanging"]], ids=["one is kept", "none is kept"])
+def test_a_capture_that_is_ended(tmp_path: Path, number: signal.Signals, only: list[str]) -> None:
+    """Given a client that hangs, when a signal ends its capture, then it is gone with all that it started, one line
+    says what is kept and how to go on, and the profiles captured before are there."""
+    file, pids, temporary = tmp_path / "profiles.json", tmp_path / "pids", tmp_path / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-c", TWO_CLIENTS.replace("PIDS", str(pids))]
+    command += ["clients", "capture", "--out", str(file), *only]
+    env = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(CHECKOUT)}
+    ended = signal_when(command, pids.exists, env, number, number)
+    assert ended.code == 2, ended.all
+    (line,) = ended.err.splitlines()
+    assert line.startswith("ERROR: interrupted: ")
+    assert line.endswith("; capture the rest with --only hanging")
+    assert ("asking captured, and kept in" in line) != bool(only)
+    captured = [] if only else [each["client"] for each in load_profiles(file)["profiles"]]
+    assert captured == ([] if only else ["asking"])
+    assert file.exists() != bool(only)
+    assert all(is_gone(int(pid)) for pid in pids.read_text("utf-8").split())
+    assert not list(temporary.iterdir())
 
 
 def test_a_capture_that_cannot_be_kept_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
