@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
-from conformance.errors import ClientError, first_of, meant
+from conformance.errors import ClientError, meant, quoted
 
 _SECONDS = 60
 
@@ -83,7 +83,7 @@ class Recipes:
         wanted = list(dict.fromkeys(names))
         unknown = [name for name in wanted if name not in self.clients]
         if unknown:
-            raise ClientError(f"no client is called {first_of(unknown)}{meant(unknown[0], self.clients)}")
+            raise ClientError(f"no client is called {quoted(unknown[0])}{meant(unknown[0], self.clients)}")
         return [self.clients[name] for name in wanted] or list(self.clients.values())
 
 

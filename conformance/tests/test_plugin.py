@@ -295,11 +295,12 @@ def test_a_table_that_cannot_be_read_is_refused_before_anything_is_sent(place: W
     assert len(ended.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["models", "parameters", "endpoints", "gateway", "shard"])
-def test_an_empty_value_is_not_everything(place: Workplace, name: str) -> None:
+@pytest.mark.parametrize("empty", ["", " , "])
+@pytest.mark.parametrize("name", ["models", "parameters", "endpoints", "clients", "gateway", "shard"])
+def test_an_empty_value_is_not_everything(place: Workplace, name: str, empty: str) -> None:
     """Given an option whose variable is not set, when a run is started, then nothing is asked of anybody."""
     with scripted_gateway(models=("claude-x",)) as gateway:
-        ended = run_pytest("--live", f"--{name}=", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", f"--{name}={empty}", *place.options, env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4, ended.all
     assert f"--{name} is empty" in ended.err

@@ -45,7 +45,7 @@ def test_an_unknown_client(tmp_path: Path) -> None:
     """Given a name that no client has, when it is to be captured, then one line says so, and nothing is written."""
     done = run_command("clients", "capture", "--only", "openia", "--out", str(tmp_path / "profiles.json"))
     assert done.code == 4
-    assert done.err.strip() == "ERROR: no client is called openia; did you mean 'openai'?"
+    assert done.err.strip() == "ERROR: no client is called 'openia'; did you mean 'openai'?"
     assert not list(tmp_path.iterdir())
 
 

@@ -41,8 +41,10 @@ def test_an_unknown_placeholder_is_named() -> None:
 
 def test_an_unknown_client_is_named() -> None:
     """Given a name that no client has, when it is chosen, then the error names it, and the nearest that exists."""
-    with pytest.raises(ClientError, match="no client is called codx; did you mean 'codex'"):
+    with pytest.raises(ClientError, match="no client is called 'codx'; did you mean 'codex'"):
         RECIPES.chosen(["codx"])
+    with pytest.raises(ClientError, match=r"no client is called 'x{100}…'$"):
+        RECIPES.chosen(["x" * 5000])
     assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi"])] == ["llm", "pi"]
     assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi", "llm"])] == ["llm", "pi"]  # each is run once
     assert RECIPES.chosen([]) == list(RECIPES.clients.values())
