@@ -161,8 +161,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _refuse_useless_table(run: Run) -> None:
     """Raise where the table cannot be read, before anything is sent and paid for."""
-    if not run.settings.table.exists():
-        return
     try:
         load_table(run.settings.table)
     except NewerTableError:

@@ -65,7 +65,7 @@ def test_full_disk(place: Workplace) -> None:
         subprocess.run(["/bin/mount", "-o", "remount,size=4m", str(cassettes)], check=True)
         kept = counted([*whole_lines(cassettes)])
         gateway.seen.clear()
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, "--resume", *place.options, env=gateway.environment)
         assert ended.code == 0, ended.all
         assert not counted(gateway.seen) & kept
         assert is_complete(place)
@@ -146,7 +146,7 @@ def test_gateway_that_goes_away(place: Workplace, undisturbed: tuple[list[dict[s
     assert "Traceback" not in ended.all
     assert not is_complete(place)
     with scripted_gateway(steady, MODELS) as again:
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=again.environment)
+        ended = run_pytest(*LIVE, "--resume", *place.options, env=again.environment)
     assert ended.code == 0, ended.all
     assert cells(place) == wanted
     assert len(again.seen) < asked.total() * 0.6
@@ -165,7 +165,7 @@ def test_a_second_run_is_refused(place: Workplace) -> None:
         return True
 
     with scripted_gateway(policy, MODELS) as gateway:
-        first = signal_when(command(place, "--update-table"), ready, gateway.environment)
+        first = signal_when(command(place), ready, gateway.environment)
     [refused] = second
     assert refused.code == 4
     assert "another run is recording into" in refused.err
@@ -186,7 +186,7 @@ def pytest_runtest_call(item):
 def test_a_worker_that_dies(place: Workplace) -> None:
     """Given a worker that is killed, when it judged a cell, then that fails the run, and the matrix is whole."""
     with scripted_gateway(steady, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
     before = cells(place)
     (place.root / "dying.py").write_text(DYING, "utf-8")
     (place.root / "reports" / "matrix.json").unlink()
@@ -225,7 +225,7 @@ def test_a_disk_that_fills_up_under_the_reports(place: Workplace, workers: str, 
     (place.root / "filling.py").write_text(FILLING.replace("ALL", str(filled)), "utf-8")
     with scripted_gateway(steady, ("model-a",)) as gateway:
         path = {"PYTHONPATH": f"{place.root}:{CHECKOUT}", **gateway.environment}
-        ended = run_pytest(*LIVE, workers, "-p", "filling", "--update-table", *place.options, env=path)
+        ended = run_pytest(*LIVE, workers, "-p", "filling", *place.options, env=path)
     assert ended.code == 4, ended.all
     assert "Traceback" not in ended.all
     assert "INTERNALERROR" not in ended.all
@@ -245,6 +245,6 @@ def test_leftovers_of_a_kill_in_the_middle_of_writing(place: Workplace) -> None:
     (folder / ".model-a.json.x1y2.tmp").write_text("{", "utf-8")
     (folder / ".recording.lock").write_text("", "utf-8")
     with scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert sorted(path.name for path in folder.iterdir()) == ["gateway.json", "model-a.json"]
