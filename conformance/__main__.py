@@ -20,6 +20,7 @@ from conformance.errors import CassetteError, ClientError, ConformanceError, Rep
 from conformance.matrix.comparison import compare_matrices
 from conformance.matrix.document import Matrix, parse_matrix
 from conformance.measure import merging
+from conformance.measure.interruption import Interruption
 from conformance.measure.runs import made_in
 from conformance.parameters import load_registry
 from conformance.provider.repair.learned import Memory
@@ -208,12 +209,18 @@ def capture(only: tuple[str, ...], out: Path | None) -> None:
 
     Each client is installed once, in an environment of its own in the user's cache folder. A client
     that cannot be installed or run keeps the profile that it had, and is named. Exit code 4 then.
+    Ctrl-C and SIGTERM end the client that runs, and keep what was captured. Exit code 2 then.
     """
     # Imported here: it needs the extra `embedded`.
     from conformance.clients.capture import FILE
     from conformance.clients.capture import capture as run_clients
 
-    missed = run_clients(out or FILE, only, click.echo)
+    interruption = Interruption()
+    interruption.listen()
+    try:
+        missed = run_clients(out or FILE, only, click.echo)
+    finally:
+        interruption.restore()
     if missed:
         raise ClientError(f"not captured: {', '.join(missed)}; the lines above say why")
 

@@ -44,6 +44,8 @@ __all__ = [
     "TableError",
     "TargetError",
     "first_of",
+    "meant",
+    "quoted",
 ]
 
 
@@ -53,8 +55,14 @@ _NEAR = 0.7
 
 def meant(name: str, known: Iterable[str]) -> str:
     """Ask whether one of these names was meant, as the end of an error's line; empty where none is near."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=_NEAR)
-    return f"; did you mean {str(near[0])!r}?" if near else ""
+    spelt = {str(each).casefold(): str(each) for each in known}
+    near = difflib.get_close_matches(name[:100].casefold(), list(spelt), n=1, cutoff=_NEAR)
+    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
+
+
+def quoted(name: str, most: int = 100) -> str:
+    """A name that a user gave, for a line: in quotes, and no longer than a line should be."""
+    return repr(name if len(name) <= most else f"{name[:most]}…")
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:

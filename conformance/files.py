@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,16 @@ os.umask(_UMASK)  # there is no other way to ask
 def write_atomically(path: Path, text: str | Iterable[str]) -> None:
     """Write a file as `write_whole` does, readable as the umask has it: recordings and reports are shared."""
     write_whole(path, text, 0o666 & ~_UMASK)
+
+
+def prove_writable(folder: Path) -> None:
+    """Make a folder, and prove that files can be written in it: one that exists may be on a read-only file system.
+
+    Raises `OSError`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from conformance.errors import ConformanceError, NewerTableError, NothingShownError, StoppedError, TableError
+from conformance.measure import outputs
 from conformance.measure.guard import guarded
 from conformance.measure.run import Run
 from conformance.measure.settings import is_worker, settings_of, shown, told_by_controller
@@ -24,6 +25,7 @@ from conformance.measure.standings import accepting_command
 from conformance.provider.table import load_table
 from conformance.report import PAGE
 from conformance.report import terminal as summary
+from conformance.report.allure import faults as allure_faults
 from conformance.report.allure import results as allure_results
 from conformance.text.counting import counted
 
@@ -118,6 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
         reports = config.option.reports
         folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
         try:
+            outputs.prepare(folder)
             allure_results.switch_on(config, folder)
         except ConformanceError as error:
             raise pytest.UsageError(str(error)) from None
@@ -159,8 +162,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _refuse_useless_table(run: Run) -> None:
     """Raise where the table cannot be read, before anything is sent and paid for."""
-    if not run.settings.table.exists():
-        return
     try:
         load_table(run.settings.table)
     except NewerTableError:
@@ -221,6 +222,12 @@ def pytest_configure_node(node: Any) -> None:
     run = node.config.stash.get(RUN, None)
     if run is not None:
         node.workerinput["conformance"] = run.for_workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from an xdist worker which Allure results it could not write."""
+    allure_faults.heed(node.config, getattr(node, "workeroutput", {}))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

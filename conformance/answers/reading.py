@@ -40,6 +40,8 @@ def read_answer(request: Request, response: Response) -> Answer:
     """Read one response, in the light of the request that it answers."""
     if response.error is not None:
         return Answer(status=response.status, problem=response.error, cause=response.cause or _missing(response))
+    if is_redirect(response.status):
+        return _spoilt(response.status or 0, Cause.NO_ANSWER, _redirect(response))
     text = response.body.decode("utf-8", "replace")
     if response.status is None or not 200 <= response.status < 300:
         return Answer(status=response.status, refusal=text)
@@ -47,6 +49,17 @@ def read_answer(request: Request, response: Response) -> Answer:
         events = list(_events(text))
         return _STREAMS[request.endpoint](response.status, events)
     return _read_whole(_COUNT if request.door else _HOLDS[request.endpoint], response.status, text)
+
+
+def is_redirect(status: int | None) -> bool:
+    """True for an answer that sends to another address, which nobody follows: the key would go there too."""
+    return status is not None and 300 <= status < 400
+
+
+def _redirect(response: Response) -> str:
+    place = response.headers.get("location")
+    to = f" to {place}" if place else ""
+    return f"a redirect ({response.status}){to}, which is not followed; set LITELLM_BASE_URL to the final address"
 
 
 def _missing(response: Response) -> Cause:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.format import GATEWAY_FILE, PART, NewerError
 from conformance.errors import CassetteError
-from conformance.files import write_atomically
+from conformance.files import prove_writable, write_atomically
 from conformance.schemas import first_error
 from conformance.schemas.documents import GatewayDocument
 from conformance.secrets.scrubbing import Scrubber
@@ -44,9 +43,7 @@ class Folder:
     def prepare(self) -> None:
         """Make the folder and prove that it can be written to, before anything is sent."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
+            prove_writable(self.path)
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
+import os
 import secrets
 import socket
 import tempfile
@@ -12,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.clients.answering import Answering, Call, Sent, answering
-from conformance.clients.profiles import FILE, joined, profiles_before, renewed, write_profiles
+from conformance.clients.profiles import FILE, joined, profiles_before, renewed, unwritable, write_profiles
 from conformance.clients.recipes import Recipe, Recipes, load_recipes
 from conformance.clients.running import Installed, Ran, install, run
 from conformance.clients.scrubbing import Stripper
-from conformance.errors import ClientError
-from conformance.files import installations
+from conformance.errors import ClientError, StoppedError
+from conformance.files import installations, prove_writable
 from conformance.schemas.documents import ClientProfile, ClientRequest
 from conformance.text.counting import counted
 
@@ -33,26 +35,53 @@ def capture(path: Path, only: Sequence[str], say: Callable[[str], None]) -> list
 
     What is not renewed stays as it was; a new file begins with the shipped profiles.
     `say` gets a line for each client and for whatever went wrong. The file is written after each client,
-    so that what was captured stays if the rest is interrupted.
+    so that what was captured stays if the rest is interrupted. Raises `ClientError` where the file or the cache
+    folder cannot be used, before any client is installed, and `StoppedError` after Ctrl-C.
     """
     recipes = load_recipes()
     chosen = recipes.chosen(only)
     root = installations("clients")
+    _prove(path, root)
     families = {name: family["model"] for name, family in recipes.families.items()}
-    missed = []
-    with answering(list(families.values())) as gateway:
-        for recipe in chosen:
-            try:
-                profile = captured(recipe, recipes, install(recipe, root, say), gateway, say)
-            except ClientError as error:
-                say(f"{recipe.name}: left out: {error}")
-                missed.append(recipe.name)
-                continue
-            write_profiles(
-                path, renewed(profiles_before(path), [profile], order=list(recipes.clients), families=families)
-            )
-            say(f"{recipe.name}: {recipe.version}, {counted(len(profile['requests']), 'request')}")
+    kept: list[str] = []
+    missed: list[str] = []
+    try:
+        with answering(list(families.values())) as gateway:
+            for recipe in chosen:
+                try:
+                    profile = captured(recipe, recipes, install(recipe, root, say), gateway, say)
+                except (ClientError, OSError) as error:
+                    say(f"{recipe.name}: left out: {error}")
+                    missed.append(recipe.name)
+                    continue
+                new = renewed(profiles_before(path), [profile], order=list(recipes.clients), families=families)
+                write_profiles(path, new)
+                kept.append(recipe.name)
+                say(f"{recipe.name}: {recipe.version}, {counted(len(profile['requests']), 'request')}")
+    except KeyboardInterrupt:
+        told = (
+            f"{', '.join(kept)} captured, and kept in {path}" if kept else f"nothing was captured, {path} is as it was"
+        )
+        rest = " ".join(f"--only {recipe.name}" for recipe in chosen if recipe.name not in kept)
+        raise StoppedError(f"interrupted: {told}; capture the rest with {rest}") from None
     return missed
+
+
+def _prove(path: Path, root: Path) -> None:
+    """Raise `ClientError` where the profiles could not be read or written, or nothing could be installed."""
+    try:
+        prove_writable(path.parent)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        profiles_before(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        prove_writable(root)
+    except OSError as error:
+        raise ClientError(
+            f"cannot install clients to {root} ({error.strerror}); name another cache folder in XDG_CACHE_HOME"
+        ) from None
 
 
 def captured(

@@ -17,16 +17,19 @@ SCHEMA_VERSION = 1
 #: Where the captured profiles lie in a checkout.
 FILE = Path(str(resources.files("conformance.clients"))) / "profiles.json"
 
+_MEND = "restore the file, or delete it and capture the clients anew"
+
 
 def load_profiles(path: Path = FILE) -> ProfilesDocument:
     """The captured profiles. Raises `ClientError` where the file cannot be read or is no such document."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ClientError(f"cannot read the profiles {path}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ClientError(f"cannot read the profiles {path} ({why}); {_MEND}") from None
     wrong = first_error("profiles", document)
     if wrong:
-        raise ClientError(f"{path} is no file of profiles: {wrong}")
+        raise ClientError(f"{path} is no file of profiles ({wrong}); {_MEND}")
     found: ProfilesDocument = document
     return found
 
@@ -46,11 +49,22 @@ def shipped_profiles() -> ProfilesDocument:
 
 
 def write_profiles(path: Path, document: ProfilesDocument) -> None:
-    """Write the profiles, a request on each line, so that a difference between two captures can be read."""
+    """Write the profiles, a request on each line, so that a difference between two captures can be read.
+
+    Raises `ClientError` where they cannot be written.
+    """
     wrong = first_error("profiles", document)
     if wrong:
         raise ClientError(f"the capture makes no valid profiles: {wrong}")
-    write_atomically(path, as_text(document))
+    try:
+        write_atomically(path, as_text(document))
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> ClientError:
+    """Profiles that cannot be written, as one line."""
+    return ClientError(f"cannot write the profiles to {path} ({error.strerror}); name another file with --out")
 
 
 def as_text(document: ProfilesDocument) -> str:

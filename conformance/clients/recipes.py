@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
-from conformance.errors import ClientError, first_of, meant
+from conformance.errors import ClientError, first_of, meant, quoted
 
 _SECONDS = 60
 
@@ -81,12 +81,13 @@ class Recipes:
     clients: Mapping[str, Recipe]
 
     def chosen(self, names: Iterable[str]) -> list[Recipe]:
-        """The clients with these names, or all where none is named. Raises `ClientError` for a name that is none."""
-        wanted = list(names)
+        """The clients with these names, each once, or all where none is named. Raises `ClientError` for other names."""
+        wanted = list(dict.fromkeys(names))
         unknown = [name for name in wanted if name not in self.clients]
         if unknown:
-            asked = meant(unknown[0], self.clients) or f"; choose from {first_of(list(self.clients), 30)}"
-            raise ClientError(f"no client is called {first_of(unknown)}{asked}")
+            name = unknown[0]
+            asked = meant(name, self.clients) or f"; choose from {first_of(list(self.clients), 30)}"
+            raise ClientError(f"no client is called {quoted(name)}{asked}")
         return [self.clients[name] for name in wanted] or list(self.clients.values())
 
 

@@ -128,25 +128,28 @@ def run(recipe: Recipe, installed: Installed, home: Path, work: Path) -> Ran:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     log = home / "output.log"
+    started: subprocess.Popen[bytes] | None = None
     with log.open("wb") as output:
-        started = subprocess.Popen(  # noqa: S603 - a client of clients.toml, no shell
-            _found(recipe, installed),
-            cwd=work,
-            env=_environment(recipe, installed, home),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
+        try:  # Ctrl-C may come as soon as the client is there
+            started = subprocess.Popen(  # noqa: S603 - a client of clients.toml, no shell
+                _found(recipe, installed),
+                cwd=work,
+                env=_environment(recipe, installed, home),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
             code = started.wait(recipe.seconds)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(started.pid, signal.SIGKILL)
+            if started is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(started.pid, signal.SIGKILL)
             _end_strays(home)
-            started.wait()
+            if started is not None:
+                started.wait()
     return Ran(code, " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-_LAST_WORDS:])
 
 

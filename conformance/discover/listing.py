@@ -15,7 +15,7 @@ import httpx
 
 from conformance.errors import DiscoveryError
 from conformance.exchange.budget import Price, price_from
-from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces
+from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces, set_location_aside
 from conformance.exchange.sender import user_agent
 from conformance.provider.errors import GatewayError
 from conformance.provider.models.catalogue import ModelRows, model_rows, none_chats, object_in
@@ -72,6 +72,7 @@ async def _discover(target: Target, name: str | None, simulated: bool) -> Discov
         verify=verification(target.ca_bundle),
         trust_env=target.uses_environment,
         follow_redirects=False,
+        event_hooks={"response": [set_location_aside]},
     ) as client:
         for reading in asking:
             await _read(client, reading)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.answers.reading import Answer
+from conformance.answers.reading import Answer, is_redirect
 from conformance.errors import BudgetError, DiscoveryError, first_of
 from conformance.plan.cells import Group
 from conformance.provider.models.catalogue import number_of
@@ -121,7 +121,7 @@ class Budget:
         return len(request.content) / BYTES_PER_TOKEN * price.input + _most_output(request) * price.output
 
     def _cost_of(self, request: Request, response: Response, answer: Answer) -> float | None:
-        if self.usd is None or answer.refusal is not None:
+        if self.usd is None or answer.refusal is not None or is_redirect(answer.status):
             return 0.0
         told = [cost] if (cost := number_of(response.headers.get("x-litellm-response-cost"))) else []
         usage, price = (answer.result or {}).get("usage"), self.prices.get(request.model)

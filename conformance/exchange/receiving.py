@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -19,6 +20,10 @@ STEP = 64 * 1024
 
 #: Pieces of one answer: capped answers come in hundreds, and each piece costs memory and time.
 MAX_PIECES = 65_536
+
+
+#: Under which name an answer keeps where it redirects to, and so much of that is told.
+_ASIDE, _LONGEST_PLACE = "conformance.location", 200
 
 
 class UnbearableError(Exception):
@@ -42,6 +47,25 @@ async def pieces(answer: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]
                 break
         if max(size, packed) > max_bytes:  # what unpacks to nothing is there all the same
             raise UnbearableError(f"the answer is larger than {max_bytes // 2**20} MiB")
+
+
+async def set_location_aside(answer: httpx.Response) -> None:
+    """A hook for httpx, which makes a request of each redirect, also where none is followed.
+
+    It fails at an address that is none. So it is not shown the address; `location_of` tells it.
+    """
+    if answer.has_redirect_location:
+        answer.extensions[_ASIDE] = answer.headers.pop("location")
+
+
+def location_of(answer: httpx.Response) -> str | None:
+    """Where a redirect leads, without what may hold a secret: no user, no query. None where it leads nowhere."""
+    try:
+        parts = urlsplit(answer.extensions.get(_ASIDE, ""))
+    except ValueError:
+        return None
+    place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return place[:_LONGEST_PLACE] if place and place.isprintable() else None
 
 
 class _Unpacker:

@@ -20,7 +20,7 @@ from conformance import __version__
 from conformance.answers.reading import Answer, read_answer
 from conformance.errors import StoppedError
 from conformance.exchange.budget import Budget
-from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces
+from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, location_of, pieces, set_location_aside
 from conformance.exchange.waiting import PUSH_BACK, is_nobody, wait_before_again
 from conformance.exchange.window import Window
 from conformance.provider.target import Target
@@ -92,6 +92,7 @@ class Sender:
                     verify=context,
                     trust_env=self._target.uses_environment,
                     follow_redirects=False,  # the key goes to the gateway named, and nowhere else
+                    event_hooks={"response": [set_location_aside]},
                     timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
                     limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
                     headers={
@@ -201,6 +202,8 @@ class _Received:
     async def read(self, answer: httpx.Response) -> None:
         self.status = answer.status_code
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        if place := location_of(answer):
+            self.headers["location"] = place
         try:
             async for chunk in pieces(answer, MAX_BODY):
                 self._body += chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.clients.profiles import shipped_profiles
-from conformance.errors import CassetteError
+from conformance.errors import CassetteError, first_of
 from conformance.measure.interruption import Interruption
 from conformance.measure.settings import Settings
 from conformance.parameters import Registry
@@ -20,7 +20,7 @@ from conformance.plan.cells import select_endpoints
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.target import Target
 from conformance.readiness.whole import needed_by, reached, select_clients
-from conformance.schemas.documents import GatewayDocument
+from conformance.schemas.documents import GatewayDocument, ProfilesDocument
 from conformance.types import Endpoint, Parameter
 
 
@@ -77,13 +77,12 @@ def job_from(
     endpoints = select_endpoints(option.endpoints or ",".join(before.get("endpoints", ())))
     profiles = select_clients(shipped_profiles(), clients)
     profiles, unreached = reached(profiles, endpoints) if clients else (profiles, ())
-    parameters = option.parameters or ",".join(before.get("parameters", ())) or ("" if clients else "core")
     return Job(
         target=settings.target,
         gateway=settings.gateway,
         cassettes=settings.cassettes,
         registry=registry,
-        parameters=registry.select(parameters) if parameters else needed_by(profiles, registry),
+        parameters=asked_by(option.parameters, before.get("parameters"), profiles if clients else None, registry),
         clients=tuple(each["client"] for each in profiles["profiles"]) if clients else (),
         endpoints=endpoints,
         unreached=unreached,
@@ -100,6 +99,26 @@ def job_from(
         fresh=option.fresh,
         interruption=interruption,
     )
+
+
+def asked_by(
+    named: str | None, before: Sequence[str] | None, profiles: ProfilesDocument | None, registry: Registry
+) -> tuple[Parameter, ...]:
+    """The parameters of a run: those `--parameters` names, else those asked before, else those that clients need.
+
+    What a run asked is a list of ids. It is no choice of `--parameters`, where an id may also name a field or a group.
+    """
+    if named:
+        return registry.select(named)
+    if before:
+        gone = [name for name in before if name not in registry.by_id]
+        if gone:
+            raise CassetteError(
+                f"the recording asks about {first_of(gone)}, which this version does not know; "
+                "measure again without --resume"
+            )
+        return registry.known(before)
+    return needed_by(profiles, registry) if profiles else registry.select("core")
 
 
 def _recorded(folder: Folder, *, fresh: bool, resume: bool) -> GatewayDocument | None:

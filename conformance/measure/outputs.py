@@ -9,13 +9,23 @@ from pathlib import Path
 
 from conformance.cassettes.folder import Folder
 from conformance.errors import NewerTableError, ReportError, TableError
-from conformance.files import write_atomically
+from conformance.files import prove_writable, write_atomically
 from conformance.matrix.document import Matrix, dump_matrix
 from conformance.parameters import Registry
 from conformance.provider.table import SupportTable, load_table
 from conformance.report import PAGE
 from conformance.report.allure import results as allure_results
 from conformance.support.writing import dump_table
+
+
+def prepare(reports: Path) -> None:
+    """Make the folder for reports, and prove that it can be written to. Raises `ReportError`."""
+    try:
+        prove_writable(reports)
+    except OSError as error:
+        raise ReportError(
+            f"cannot write reports to {reports} ({error.strerror}); name another folder with --reports"
+        ) from None
 
 
 def write_matrix(matrix: Matrix, reports: Path) -> Path:

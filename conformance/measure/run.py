@@ -13,6 +13,7 @@ from rich.console import Console
 
 from conformance.cassettes.folder import Folder
 from conformance.clients.profiles import shipped_profiles
+from conformance.errors import ReportError
 from conformance.exchange.sender import Traffic
 from conformance.matrix.document import Matrix
 from conformance.measure import outputs
@@ -28,6 +29,7 @@ from conformance.plan.cells import select_endpoints
 from conformance.provider.table import SupportTable, load_table
 from conformance.readiness.section import with_clients
 from conformance.readiness.whole import needed_by, reached, select_clients
+from conformance.report.allure import faults as allure_faults
 from conformance.report.allure import results as allure_results
 from conformance.schemas.documents import GatewayDocument, ProfilesDocument
 from conformance.secrets.leaks import Watch
@@ -135,10 +137,18 @@ class Run:
         return derive(self.matrix, self.overrides, previous, self.registry.values_of)
 
     def write_reports(self) -> Path:
-        """Write the matrix and what is made from it; returns where the matrix is."""
+        """Write the matrix and what is made from it; returns where the matrix is.
+
+        Raises `ReportError` where something cannot be written, at its end also for results that could not be.
+        """
         reports, allure = self.settings.reports, allure_results.folder_of(self._config)
+        fault = allure_faults.fault_of(self._config)
+        if fault:  # a part of the results would mislead, and on a full disk it takes the place of the matrix
+            allure_results.clear(self._config)
         path = outputs.write_matrix(self.matrix, reports)
-        outputs.write_reports(self.matrix, reports, self.replay.folder, self.registry, allure)
+        outputs.write_reports(self.matrix, reports, self.replay.folder, self.registry, None if fault else allure)
+        if fault:
+            raise ReportError(f"cannot write Allure results to {allure} ({fault}); name another folder")
         return path
 
     @property

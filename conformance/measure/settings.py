@@ -12,7 +12,7 @@ import pytest
 
 from conformance.cassettes.folder import OWN_RECORDINGS
 from conformance.cassettes.format import GATEWAY_FILE
-from conformance.errors import ConformanceError
+from conformance.errors import ConformanceError, quoted
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.headers import checked_headers, split_header
 from conformance.provider.table import shipped_table_path
@@ -74,7 +74,7 @@ def settings_of(config: pytest.Config) -> Settings:
         raise ConformanceError("--resume keeps a recording and --fresh replaces it; give one of them")
     name = option.gateway or _default_gateway(config, target)
     if not name or name in (".", "..") or any(char in name for char in "/\\\0"):
-        raise ConformanceError(f"--gateway {name!r} is no folder name; give one without slashes")
+        raise ConformanceError(f"--gateway {quoted(name)} is no folder name; give one without slashes")
     reports = start / option.reports if option.reports else config.rootpath / "reports"
     cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
     own = reports / OWN_RECORDINGS  # the shipped recording is in the other folder, and written only on purpose
@@ -156,9 +156,13 @@ def _refuse_moved_root(config: pytest.Config) -> None:
 
 
 def _refuse_empty(config: pytest.Config) -> None:
-    """Refuse an option without a value: it is mostly a shell's variable that is not set, and would mean everything."""
+    """Refuse an option without a value: it is mostly a shell's variable that is not set, and would mean everything.
+
+    A list of nothing, such as `,`, is mostly two of them.
+    """
     for name in ("models", "parameters", "endpoints", "clients", "gateway", "shard"):
-        if getattr(config.option, name) == "":
+        value = getattr(config.option, name)
+        if value is not None and not value.strip(", "):
             raise ConformanceError(f"--{name} is empty; give it a value, or leave it out")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
 
-from conformance.errors import RegistryError, meant
+from conformance.errors import RegistryError, meant, quoted
 from conformance.parameters.effects import OBSERVERS
 from conformance.schemas import toml_document
 from conformance.types import Endpoint, Mode, Parameter
@@ -84,7 +84,7 @@ class Registry:
             groups = dict.fromkeys(p.group for p in self.parameters)
             name = (unknown or ["an empty list"])[0]
             raise RegistryError(
-                f"--parameters: {name!r} is not in the registry; choose core, all, or some of the groups "
+                f"--parameters: {quoted(name)} is not in the registry; choose core, all, or some of the groups "
                 f"{', '.join(groups)} and of the ids, which `python -m conformance parameters` lists"
                 f"{meant(name, sorted(known))}"
             )

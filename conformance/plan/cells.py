@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from conformance.errors import DiscoveryError, RegistryError, first_of, meant
+from conformance.errors import DiscoveryError, RegistryError, first_of, meant, quoted
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry, joined_headers
 from conformance.text.counting import counted
 from conformance.text.globs import fits
@@ -236,7 +236,9 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
         known = first_of([repr(m.id) for m in models], 10)
         name = "".join(char for char in glob if char not in "*?[]")
         asked = meant(name, (m.id for m in models[:_COMPARED]))
-        raise DiscoveryError(f"--models {glob!r} fits none of the {counted(len(models), 'model')}: {known}{asked}")
+        raise DiscoveryError(
+            f"--models {quoted(glob)} fits none of the {counted(len(models), 'model')}: {known}{asked}"
+        )
     return chosen
 
 
@@ -249,5 +251,7 @@ def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:
     if unknown or not wanted:
         choices = ", ".join(Endpoint)
         name = (unknown or [""])[0]
-        raise RegistryError(f"--endpoints: {name!r} is not an endpoint; choose from {choices}{meant(name, Endpoint)}")
+        raise RegistryError(
+            f"--endpoints: {quoted(name)} is not an endpoint; choose from {choices}{meant(name, Endpoint)}"
+        )
     return tuple(endpoint for endpoint in Endpoint if endpoint in wanted)

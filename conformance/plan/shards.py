@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.errors import ConformanceError, DiscoveryError
+from conformance.errors import ConformanceError, DiscoveryError, quoted
 from conformance.text.counting import counted
 from conformance.types import Model
 
@@ -52,4 +52,4 @@ def shard_from(text: str | None) -> Shard | None:
     written = _WRITTEN.fullmatch(text)
     if written and 1 <= int(written[1]) <= int(written[2]):
         return Shard(int(written[1]), int(written[2]))
-    raise ConformanceError(f"--shard {text!r} is not a part; write I/N with I from 1 to N, such as 2/3")
+    raise ConformanceError(f"--shard {quoted(text)} is not a part; write I/N with I from 1 to N, such as 2/3")

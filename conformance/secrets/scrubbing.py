@@ -18,7 +18,7 @@ INTERNAL = "[internal]"
 
 #: Response headers worth keeping as evidence; all others, cookies and spend among them, are left out.
 KEPT_HEADERS = re.compile(
-    r"content-type|retry-after|x-request-id|server"
+    r"content-type|retry-after|x-request-id|server|location"  # of a redirect, without its query
     r"|x-litellm-(?:version|model-id|model-name|model-group|model-api-base|attempted-\w+|response-duration-ms)"
     r"|(?:llm_provider-)?(?:retry-after|x-ratelimit-[\w-]+)"
     r"|llm_provider-(?:content-type|x-request-id|server)"

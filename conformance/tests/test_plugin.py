@@ -153,7 +153,7 @@ def test_discovery_error_is_one_line_and_exit_code_4(
 ) -> None:
     """Given a gateway that lists no models, when it is measured, then one line says why, without the key."""
     with scripted_gateway(listing=listing) as gateway:
-        ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
+        ended = run_pytest("--live", "--update-table", FEW, *place.options, env=gateway.environment)
     assert ended.code == 4
     assert says in ended.err
     assert len(ended.err.strip().splitlines()) == 1
@@ -166,7 +166,7 @@ def test_discovery_error_is_one_line_and_exit_code_4(
     [
         (
             {"LITELLM_BASE_URL": "http://127.0.0.1:9", "LITELLM_API_KEY": "k"},
-            ["--live"],
+            ["--live", "--update-table"],
             "connection refused",
         ),
         ({"LITELLM_BASE_URL": "http://127.0.0.1:9"}, ["--live"], "LITELLM_API_KEY is not set"),
@@ -203,7 +203,7 @@ def test_folder_that_cannot_be_written_is_told_before_anything_is_sent(place: Wo
     """Given a file where the cassettes should go, when a gateway is measured, then no request was made."""
     (place.root / "cassettes").write_text("in the way", encoding="utf-8")
     with scripted_gateway() as gateway:
-        ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
+        ended = run_pytest("--live", "--update-table", FEW, *place.options, env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4
     assert "cannot write recordings to" in ended.err
@@ -280,12 +280,14 @@ def test_space_separated_folder_that_moves_the_root_is_refused(place: Workplace)
     assert "with the equals sign" in ended.err
 
 
-@pytest.mark.parametrize("content", ["", "not JSON", '{"schema_version": 99}'], ids=["a folder", "damaged", "later"])
-def test_a_table_that_cannot_be_read_is_refused_before_anything_is_sent(place: Workplace, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", [None, "", "not JSON", '{"schema_version": 99}'], ids=["missing", "a folder", "damaged", "later"]
+)
+def test_a_table_that_cannot_be_read_is_refused_before_anything_is_sent(place: Workplace, content: str | None) -> None:
     """Given a table that is of no use, when a live run names it, then one line says so, and no request is sent."""
     if content:
         place.table.write_text(content, encoding="utf-8")
-    else:
+    elif content is not None:
         place.table.mkdir()
     with scripted_gateway(models=("claude-x",)) as gateway:
         ended = run_pytest("--live", FEW, *place.options, env=gateway.environment)
@@ -295,11 +297,12 @@ def test_a_table_that_cannot_be_read_is_refused_before_anything_is_sent(place: W
     assert len(ended.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["models", "parameters", "endpoints", "gateway", "shard"])
-def test_an_empty_value_is_not_everything(place: Workplace, name: str) -> None:
+@pytest.mark.parametrize("empty", ["", " , "])
+@pytest.mark.parametrize("name", ["models", "parameters", "endpoints", "clients", "gateway", "shard"])
+def test_an_empty_value_is_not_everything(place: Workplace, name: str, empty: str) -> None:
     """Given an option whose variable is not set, when a run is started, then nothing is asked of anybody."""
     with scripted_gateway(models=("claude-x",)) as gateway:
-        ended = run_pytest("--live", f"--{name}=", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", f"--{name}={empty}", *place.options, env=gateway.environment)
         assert gateway.seen == []
     assert ended.code == 4, ended.all
     assert f"--{name} is empty" in ended.err

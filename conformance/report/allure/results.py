@@ -23,9 +23,10 @@ from allure_commons.utils import md5
 
 from conformance.answers.dialects import one_line
 from conformance.errors import ReportError
-from conformance.files import write_atomically
+from conformance.files import prove_writable, write_atomically
 from conformance.matrix.document import Matrix, counts, gateway_from
 from conformance.report import PAGE
+from conformance.report.allure import faults
 from conformance.report.markdown import code
 from conformance.report.terminal import printable
 from conformance.text.counting import counted
@@ -93,10 +94,10 @@ def switch_on(config: pytest.Config, reports: Path) -> None:
     if config.pluginmanager.hasplugin("allure_pytest") and not config.option.allure_report_dir:
         folder = reports / FOLDER
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            prove_writable(folder)
         except OSError as error:
             raise ReportError(
-                f"cannot write reports to {reports} ({error.strerror}); name another folder with --reports"
+                f"cannot write Allure results to {folder} ({error.strerror}); name another folder with --reports"
             ) from None
         config.option.allure_report_dir = config.stash[_OURS] = str(folder)
 
@@ -109,10 +110,20 @@ def follow(config: pytest.Config, folder: str) -> None:
 
 
 def clear(config: pytest.Config) -> None:
-    """Take the results of an earlier run away, but for those in a folder that the user chose."""
-    if _OURS in config.stash:
+    """Take the results of an earlier run away, but for those in a folder that the user chose.
+
+    Raises `ReportError` where one cannot be removed: this run's would lie among them.
+    """
+    if _OURS not in config.stash:
+        return
+    try:
         for path in Path(config.stash[_OURS]).iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        raise ReportError(
+            f"cannot remove {error.filename} ({error.strerror}); name another folder with --reports. "
+            "What was measured is recorded: judge it without --live"
+        ) from None
 
 
 def folder_of(config: pytest.Config) -> Path | None:
@@ -128,6 +139,7 @@ def attend(config: pytest.Config, gateway: Gateway) -> Teller | None:
     teller = Teller(gateway)
     allure_commons.plugin_manager.register(teller)
     config.add_cleanup(functools.partial(allure_commons.plugin_manager.unregister, teller))
+    faults.bear(config)
     return teller
 
 

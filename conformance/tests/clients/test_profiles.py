@@ -164,14 +164,24 @@ def test_clients_are_listed() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 9, "families": {}, "profiles": []}', None])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"schema_version": 9, "families": {}, "profiles": []}',
+        '{"schema_version": 1, "families": {}, "profiles": []}',
+        None,
+    ],
+)
 def test_a_file_that_is_none(tmp_path: Path, content: str | None) -> None:
-    """Given a file that holds no profiles, when it is read, then one line says so."""
+    """Given a file that holds no profiles, when it is read, then one line says so, and what to do."""
     file = tmp_path / "profiles.json"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    with pytest.raises(ClientError, match=r"profiles\.json"):
+    with pytest.raises(ClientError, match=r"profiles\.json .*\); restore the file, or delete it") as raised:
         load_profiles(file)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_nothing_wrong_is_written(tmp_path: Path) -> None:

@@ -54,14 +54,17 @@ def test_an_unknown_placeholder_is_named() -> None:
 
 def test_an_unknown_client_is_named() -> None:
     """Given a name that no client has, when it is chosen, then the error names it, and the nearest that exists; where
-    none is near, it lists all."""
-    with pytest.raises(ClientError, match="no client is called codx; did you mean 'codex'"):
+    none is near, it lists all, and a long name is cut."""
+    with pytest.raises(ClientError, match="no client is called 'codx'; did you mean 'codex'"):
         RECIPES.chosen(["codx"])
     every = ", ".join(RECIPES.clients)
     for name in ("nope", "x", "chat_completions"):  # nothing like any of them
-        with pytest.raises(ClientError, match=rf"no client is called {name}; choose from {re.escape(every)}$"):
+        with pytest.raises(ClientError, match=rf"no client is called '{name}'; choose from {re.escape(every)}$"):
             RECIPES.chosen([name])
+    with pytest.raises(ClientError, match=rf"no client is called 'x{{100}}…'; choose from {re.escape(every)}$"):
+        RECIPES.chosen(["x" * 5000])
     assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi"])] == ["llm", "pi"]
+    assert [recipe.name for recipe in RECIPES.chosen(["llm", "pi", "llm"])] == ["llm", "pi"]  # each is run once
     assert RECIPES.chosen([]) == list(RECIPES.clients.values())
 
 

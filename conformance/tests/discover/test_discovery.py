@@ -260,6 +260,7 @@ def error(message: str, status: int) -> Response:
         (Response("[" * 100_000, 200), "answers with something that is not JSON"),
         (Response(b"\xff\xfe\xff", 200), "answers with something that is not JSON"),
         (Response(None, 307, {"location": f"https://elsewhere/{KEY}"}), "redirects (307), and the key is not sent"),
+        (Response(None, 302, {"location": f"http://[::bad/{KEY}"}), "redirects (302), and the key is not sent"),
         ({"models": [KEY]}, "answers JSON without a `data` list"),
         ([KEY], "answers JSON without a `data` list"),
         ({"data": {"id": KEY}}, "answers JSON without a `data` list"),

@@ -160,7 +160,15 @@ def test_a_budget_of_dollars(tmp_path: Path) -> None:
         return success(body, usage=usage)
 
     with scripted_gateway(costly, ["m"], declared=[prices]) as gateway:
-        options = ["--live", FEW, "--gateway=g", "--endpoints=chat_completions", "--concurrency=2", *place.options]
+        options = [
+            "--live",
+            "--update-table",
+            FEW,
+            "--gateway=g",
+            "--endpoints=chat_completions",
+            "--concurrency=2",
+            *place.options,
+        ]
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert ended.code == 2, ended.all
         assert "the budget of $0.1 is used up: $0.0" in ended.err

@@ -338,8 +338,36 @@ def test_redirects_are_not_followed(status: int, answering: Answering, elsewhere
     sent = send(gateway.base_url)
 
     assert sent.response.status == status
+    assert sent.response.headers["location"] == target
     assert elsewhere.seen == []
     assert len(gateway.seen) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("https://proxy.example/v1/messages", " to https://proxy.example/v1/messages"),
+        (f"https://u:{KEY}@proxy.example:8443/v1?key={KEY}#{KEY}", " to https://proxy.example:8443/v1"),
+        ("/login?next=x", " to /login"),
+        ("http://[::bad", ""),
+        ("http://proxy.example:port/v1", " to http://proxy.example:port/v1"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_redirect_says_where_it_leads(status: int, location: str | None, told: str, answering: Answering) -> None:
+    """Given a redirect, also to an address that is none, when it is read, then it is asked once, and the sentence says
+    where it leads, without what may be a secret, and what to do."""
+    headers = {} if location is None else {"location": location}
+    gateway = answering(lambda body: HttpResponse(status_code=status, headers=headers))
+    sent = send(gateway.base_url)
+
+    answer = read_answer(asking(), sent.response)
+    advice = "which is not followed; set LITELLM_BASE_URL to the final address"
+    assert answer.problem == f"a redirect ({status}){told}, {advice}"
+    assert len(gateway.seen) == 1
+    assert sent.waits == []
 
 
 async def _late(seconds: float) -> HttpResponse:

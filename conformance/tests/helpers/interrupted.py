@@ -17,7 +17,7 @@ from conformance.tests.helpers.running import Workplace, run_pytest
 
 FEW = "--parameters=store,prompt_cache_key,temperature"
 MODELS = ("model-a", "model-b", "model-c")
-LIVE = ["--live", "--gateway=g", FEW]
+LIVE = ["--live", "--gateway=g", FEW, "--update-table"]
 RESUME = ["--live", "--gateway=g", "--resume"]
 
 
@@ -101,6 +101,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str
     """The cells of a run that nothing disturbs, and what it asks."""
     place = Workplace(tmp_path_factory.mktemp("undisturbed"))
     with scripted_gateway(steady, MODELS) as gateway:
-        ended = run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     return cells(place), counted(gateway.seen)

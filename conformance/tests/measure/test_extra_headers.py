@@ -131,7 +131,7 @@ def test_a_value_that_is_an_ordinary_name_is_refused(place: Workplace, word: str
     """Given a header whose value is a model's or a parameter's name, when measured, then nothing is sent, one line."""
     with scripted_gateway(models=("claude-house-x",)) as gateway:
         env = {**gateway.environment, "LITELLM_HEADERS": f"x-route: {word}"}
-        ended = run_pytest("--live", FEW, *place.options, env=env)
+        ended = run_pytest("--live", "--update-table", FEW, *place.options, env=env)
         assert gateway.seen == []
     assert ended.code == 4, ended.all
     assert "is also part of a name that the gateway lists" in ended.err

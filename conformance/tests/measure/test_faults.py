@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.cassettes.folder import Folder
+from conformance.errors import ConformanceError
+from conformance.measure import outputs
 from conformance.tests.helpers import interrupted
 from conformance.tests.helpers.gateways import scripted_gateway
 from conformance.tests.helpers.interrupted import (
@@ -60,7 +65,7 @@ def test_full_disk(place: Workplace) -> None:
         subprocess.run(["/bin/mount", "-o", "remount,size=4m", str(cassettes)], check=True)
         kept = counted([*whole_lines(cassettes)])
         gateway.seen.clear()
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, "--resume", *place.options, env=gateway.environment)
         assert ended.code == 0, ended.all
         assert not counted(gateway.seen) & kept
         assert is_complete(place)
@@ -87,15 +92,36 @@ def test_full_device(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("folder", ["cassettes", "reports"])
-def test_read_only_folder(place: Workplace, folder: str) -> None:
-    """Given a folder on a read-only file system, when a gateway is measured, then one line names it."""
-    with mounted(place.root / folder, "ro"), scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, *place.options, env=gateway.environment)
+@pytest.mark.parametrize("held", [(), ("g", "allure-results")], ids=["empty", "full"])
+@pytest.mark.parametrize("more", [(), ("-p", "no:allure_pytest")], ids=["allure", "plain"])
+def test_read_only_folder(place: Workplace, folder: str, held: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Given a folder on a read-only file system, which may hold an earlier run's files, when a gateway is measured,
+    then one line names it before anything is sent."""
+    with mounted(place.root / folder, "size=1m"), scripted_gateway(steady, ("model-a",)) as gateway:
+        for name in held:
+            (place.root / folder / name).mkdir()
+            (place.root / folder / name / "categories.json").write_text("[]", "utf-8")
+        subprocess.run(["/bin/mount", "-o", "remount,ro", str(place.root / folder)], check=True)
+        ended = run_pytest(*LIVE, *more, *place.options, env=gateway.environment)
         assert ended.code == 4, ended.all
         assert str(place.root / folder) in ended.err
         assert "Read-only file system" in ended.err
         assert len(ended.err.strip().splitlines()) == 1
         assert gateway.seen == []
+
+
+@pytest.mark.parametrize("prove", [outputs.prepare, lambda reports: Folder(reports).prepare()])
+def test_folders_that_exist_are_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prove: Callable[[Path], None]
+) -> None:
+    """Given a folder that exists and takes no file, when a run prepares it, then the error names it and the reason."""
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ConformanceError, match=f"{tmp_path} .Read-only file system.; name another folder with --"):
+        prove(tmp_path)
 
 
 @pytest.mark.slow
@@ -120,7 +146,7 @@ def test_gateway_that_goes_away(place: Workplace, undisturbed: tuple[list[dict[s
     assert "Traceback" not in ended.all
     assert not is_complete(place)
     with scripted_gateway(steady, MODELS) as again:
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=again.environment)
+        ended = run_pytest(*LIVE, "--resume", *place.options, env=again.environment)
     assert ended.code == 0, ended.all
     assert cells(place) == wanted
     assert len(again.seen) < asked.total() * 0.6
@@ -139,7 +165,7 @@ def test_a_second_run_is_refused(place: Workplace) -> None:
         return True
 
     with scripted_gateway(policy, MODELS) as gateway:
-        first = signal_when(command(place, "--update-table"), ready, gateway.environment)
+        first = signal_when(command(place), ready, gateway.environment)
     [refused] = second
     assert refused.code == 4
     assert "another run is recording into" in refused.err
@@ -160,7 +186,7 @@ def pytest_runtest_call(item):
 def test_a_worker_that_dies(place: Workplace) -> None:
     """Given a worker that is killed, when it judged a cell, then that fails the run, and the matrix is whole."""
     with scripted_gateway(steady, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
     before = cells(place)
     (place.root / "dying.py").write_text(DYING, "utf-8")
     (place.root / "reports" / "matrix.json").unlink()
@@ -172,6 +198,46 @@ def test_a_worker_that_dies(place: Workplace) -> None:
     assert cells(place) == before
 
 
+#: Fills the disk once this process has written so many of Allure's results, or for all that is written.
+FILLING = """
+import errno
+from allure_commons.logger import AllureFileLogger
+from conformance.measure import outputs
+written, whole, table = [], AllureFileLogger._report_item, outputs.write_atomically
+def refuse(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+def report(logger, item):
+    written.append(item)
+    refuse() if len(written) > 2 else whole(logger, item)
+AllureFileLogger._report_item = report
+if ALL:
+    outputs.write_atomically = lambda path, text: table(path, text) if path.name == "table.json" else refuse()
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    ("filled", "named"), [(False, "cannot write Allure results to {}/allure-results"), (True, "cannot write {}/matrix")]
+)
+def test_a_disk_that_fills_up_under_the_reports(place: Workplace, workers: str, filled: bool, named: str) -> None:
+    """Given a disk that fills up while Allure's results are written, when a gateway is measured, then all is judged,
+    one line says so, the matrix is written where there is room, and no part of the results is left."""
+    (place.root / "filling.py").write_text(FILLING.replace("ALL", str(filled)), "utf-8")
+    with scripted_gateway(steady, ("model-a",)) as gateway:
+        path = {"PYTHONPATH": f"{place.root}:{CHECKOUT}", **gateway.environment}
+        ended = run_pytest(*LIVE, workers, "-p", "filling", *place.options, env=path)
+    assert ended.code == 4, ended.all
+    assert "Traceback" not in ended.all
+    assert "INTERNALERROR" not in ended.all
+    assert "20 passed" in ended.out
+    reports = place.root / "reports"
+    errors = [line for line in ended.out.splitlines() if line.startswith("ERROR")]
+    assert [line.partition(" (No space left on device); name another folder")[1] != "" for line in errors] == [True]
+    assert errors[0].startswith(f"ERROR: {named.format(reports)}")
+    assert (reports / "matrix.json").exists() is not filled
+    assert not list((reports / "allure-results").iterdir())
+
+
 def test_leftovers_of_a_kill_in_the_middle_of_writing(place: Workplace) -> None:
     """Given half a file that a killed run left, when the gateway is measured again, then it is gone."""
     folder = place.root / "cassettes" / "g"
@@ -179,6 +245,6 @@ def test_leftovers_of_a_kill_in_the_middle_of_writing(place: Workplace) -> None:
     (folder / ".model-a.json.x1y2.tmp").write_text("{", "utf-8")
     (folder / ".recording.lock").write_text("", "utf-8")
     with scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert sorted(path.name for path in folder.iterdir()) == ["gateway.json", "model-a.json"]

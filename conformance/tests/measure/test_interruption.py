@@ -48,6 +48,7 @@ def test_ctrl_c_keeps_what_was_measured(place: Workplace) -> None:
         "pytest",
         "conformance/suite",
         "--live",
+        "--update-table",
         "--gateway=slow",
         "--parameters=store",
         *place.options,

@@ -47,7 +47,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def test_a_run_that_trusts_nobody_says_so(place: Workplace, house: House) -> None:
     """Given a private authority that nothing names, when its gateway is measured, then one line says what to do."""
-    ended = run_pytest("--live", FEW, *place.options, env=NOBODY | house.gateway.environment)
+    ended = run_pytest("--live", "--update-table", FEW, *place.options, env=NOBODY | house.gateway.environment)
     assert ended.code == 4, ended.all
     assert "TLS failed" in ended.err
     assert "SSL_CERT_FILE" in ended.err

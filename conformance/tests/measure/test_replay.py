@@ -42,7 +42,9 @@ def test_damaged_recording_is_one_line(place: Workplace, damage: str | None) -> 
 def test_narrowed_run_is_replayed_as_narrow_as_it_was(place: Workplace) -> None:
     """Given a run of some models, when it is replayed, then only those are judged, and nothing is missing."""
     with scripted_gateway(models=("claude-x", "gpt-y")) as gateway:
-        run_pytest("--live", FEW, "--gateway=g", "--models=gpt*", *place.options, env=gateway.environment)
+        run_pytest(
+            "--live", "--update-table", FEW, "--gateway=g", "--models=gpt*", *place.options, env=gateway.environment
+        )
     run_pytest("--gateway=g", "--update-table", *place.options)
     assert {cell["model"] for cell in place.matrix["cells"]} == {"gpt-y"}
     assert place.matrix["run"]["complete"] is True
@@ -75,7 +77,7 @@ def test_recording_of_another_version_says_nothing_of_this_one(place: Workplace)
 
     for version, narrow in (("1.0", []), ("2.0", ["--models=gpt*"])):
         with scripted_gateway(versioned(version), ("claude-x", "gpt-y")) as gateway:
-            run_pytest("--live", FEW, "--gateway=g", *narrow, *place.options, env=gateway.environment)
+            run_pytest("--live", "--update-table", FEW, "--gateway=g", *narrow, *place.options, env=gateway.environment)
     run_pytest("--gateway=g", "--models=*", "--update-table", *place.options)
     verdicts = {(cell["model"], cell["verdict"]) for cell in place.matrix["cells"]}
     assert verdicts == {("claude-x", "inconclusive"), ("gpt-y", "accepted")}

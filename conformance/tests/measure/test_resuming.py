@@ -87,7 +87,7 @@ def test_ctrl_c_again_and_again(place: Workplace) -> None:
 def test_a_second_resume_asks_nothing(place: Workplace) -> None:
     """Given a recording that is whole, when it is resumed, then nothing is sent, and nothing changes but the time."""
     with scripted_gateway(steady, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
         gateway.seen.clear()
         before = {path.name: path.read_bytes() for path in (place.root / "cassettes" / "g").glob("model*")}
         ended = run_pytest(*RESUME, *place.options, env=gateway.environment)
@@ -103,7 +103,7 @@ def test_failures_are_asked_again_when_resumed(place: Workplace) -> None:
         return refusal("overloaded", 503, {"retry-after": "0"}) if body["model"] == "model-b" else None
 
     with scripted_gateway(down, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
     assert {c["model"] for c in place.matrix["cells"] if c["verdict"] == "inconclusive"} == {"model-b"}
     with scripted_gateway(steady, MODELS) as gateway:
         ended = run_pytest(*RESUME, "--update-table", *place.options, env=gateway.environment)
@@ -115,7 +115,7 @@ def test_failures_are_asked_again_when_resumed(place: Workplace) -> None:
 def test_a_model_that_was_being_measured_again(place: Workplace) -> None:
     """Given a recording, when another over it is ended half-way, then the replay says what it judges as it was."""
     with scripted_gateway(steady, MODELS) as gateway:
-        assert run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment).code == 0
+        assert run_pytest(*LIVE, *place.options, env=gateway.environment).code == 0
     policy = Holding(20)
     with scripted_gateway(policy, MODELS) as gateway:
         signal_when(command(place), policy.held.is_set, gateway.environment, signal.SIGTERM)
@@ -135,7 +135,7 @@ def test_a_part_that_was_cut(place: Workplace) -> None:
     part.write_bytes(part.read_bytes()[:-40])
     assert run_pytest("--gateway=g", "--update-table", *place.options).code in (0, 1)
     with scripted_gateway(steady, ("model-a",)) as gateway:
-        ended = run_pytest(*LIVE, "--resume", "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, "--resume", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert is_complete(place)
 
@@ -152,7 +152,7 @@ def versioned(version: str) -> Callable[[HttpRequest], Response]:
 def test_resuming_as_another_shard_is_refused(place: Workplace, recorded: list[str], resumed: str, told: str) -> None:
     """Given a recording, when it is resumed as a shard that it is not, then one line says so, and nothing is sent."""
     with scripted_gateway(models=MODELS) as gateway:
-        ended = run_pytest(*LIVE, *recorded, "--update-table", *place.options, env=gateway.environment)
+        ended = run_pytest(*LIVE, *recorded, *place.options, env=gateway.environment)
         assert ended.code == 0, ended.all
         sent = len(gateway.seen)
         ended = run_pytest(*LIVE, "--resume", f"--shard={resumed}", *place.options, env=gateway.environment)
@@ -164,7 +164,7 @@ def test_resuming_as_another_shard_is_refused(place: Workplace, recorded: list[s
 def test_resuming_another_version_is_refused(place: Workplace) -> None:
     """Given a recording of one version, when it is resumed with another, then one line says to measure anew."""
     with scripted_gateway(listing=versioned("1.0")) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
     with scripted_gateway(listing=versioned("2.0")) as gateway:
         ended = run_pytest(*LIVE, "--resume", *place.options, env=gateway.environment)
         assert gateway.seen == []
@@ -186,7 +186,7 @@ def test_resuming_another_version_is_refused(place: Workplace) -> None:
 def test_resuming_something_else_is_refused(place: Workplace, options: list[str], told: str) -> None:
     """Given a recording, when it is resumed with less, or on another host, then one line, and nothing is sent."""
     with scripted_gateway(models=MODELS) as gateway:
-        assert run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment).code == 0
+        assert run_pytest(*LIVE, *place.options, env=gateway.environment).code == 0
         sent, env = len(gateway.seen), gateway.environment
         if not options:
             env = {**env, "LITELLM_BASE_URL": env["LITELLM_BASE_URL"].replace("127.0.0.1", "localhost")}
@@ -206,7 +206,7 @@ def test_a_key_that_expires_half_way(place: Workplace) -> None:
         return refusal("Authentication Error: the key has expired", 401) if answered > 30 else None
 
     with scripted_gateway(expiring, MODELS) as gateway:
-        run_pytest(*LIVE, "--update-table", *place.options, env=gateway.environment)
+        run_pytest(*LIVE, *place.options, env=gateway.environment)
     assert any(cell["verdict"] == "inconclusive" for cell in place.matrix["cells"])
     with scripted_gateway(models=MODELS) as gateway:
         ended = run_pytest(*RESUME, "--update-table", *place.options, env=gateway.environment)
@@ -238,7 +238,7 @@ def test_a_damaged_part_can_be_deleted(place: Workplace) -> None:
     part = next((place.root / "cassettes" / "g").glob("*.part"))
     part.write_text("[]\n[]\n", encoding="utf-8")
     with scripted_gateway(steady, MODELS) as gateway:
-        ended = run_pytest(*RESUME, *place.options, env=gateway.environment)
+        ended = run_pytest(*RESUME, "--update-table", *place.options, env=gateway.environment)
         assert ended.code == 4
         assert f"{part.name} is damaged" in ended.err
         assert "or delete it, and --resume asks that model alone" in ended.err

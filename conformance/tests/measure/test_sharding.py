@@ -71,7 +71,9 @@ def test_empty_shard_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     """Given more parts than models, when an empty one is measured, then one line says so and nothing was sent."""
     with scripted_gateway(models=("claude-x",)) as gateway:
         ended = [
-            run_pytest("--live", FEW, f"--shard={n}/2", *Workplace(tmp_path).options, env=gateway.environment)
+            run_pytest(
+                "--live", "--update-table", FEW, f"--shard={n}/2", *Workplace(tmp_path).options, env=gateway.environment
+            )
             for n in (1, 2)
         ]
         [empty] = [one for one in ended if "holds none of the 1 model;" in one.err]

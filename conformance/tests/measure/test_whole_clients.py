@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from conformance.errors import CassetteError
+from conformance.measure.job import asked_by
 from conformance.measure.runs import asks_all_of, needed_beside, number_for
+from conformance.parameters import load_registry
 from conformance.tests.helpers.gateways import ScriptedGateway, refusal, scripted_gateway
 from conformance.tests.helpers.running import Ended, Workplace, run_pytest
 from conformance.tests.measure.test_adding import run_row
@@ -44,6 +47,13 @@ def proofs(place: Workplace) -> dict[tuple[str, str, str], list[tuple[Any, ...]]
         for way in row["ways"]
         if "proofs" in way
     }
+
+
+def asked_for(place: Workplace) -> list[str]:
+    """The parameters that the newest run of the recording asks about."""
+    document = json.loads((place.root / "cassettes" / "g" / "gateway.json").read_text("utf-8"))
+    parameters: list[str] = document["run"]["parameters"]
+    return parameters
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +134,28 @@ def test_a_run_for_clients_is_resumed(place: Workplace) -> None:
     nothing twice; without one of them it is refused."""
     with scripted_gateway(policy, MODELS) as gateway:
         assert live(place, gateway, "--clients=llm,codex", "--budget-requests=12").code == 2
+        wanted = asked_for(place)
         refused = live(place, gateway, "--resume", "--clients=llm")
         assert refused.code == 4
         assert "--clients leaves out 'codex'" in refused.all
         assert live(place, gateway, "--resume").code == 0
+        assert asked_for(place) == wanted
         asked = [
             json.dumps(body, sort_keys=True) for body in gateway.seen if "turn_id" in body.get("client_metadata", ())
         ]
     assert {client for client, _, _ in proofs(place)} == {"llm", "codex"}
     assert len(asked) == 2 * len(set(asked))  # a refusal repeats, and no more than that
+
+
+def test_what_a_recorded_run_asked_is_asked_again_and_no_more() -> None:
+    """Given the ids that some run asked about, also those that name a field or a group, when it is resumed, then just
+    these are asked; an id that nobody knows any more is one line."""
+    registry = load_registry()
+    for parameter in registry.parameters:
+        assert asked_by(None, [parameter.id], None, registry) == (parameter,)
+    assert len(asked_by("tools", ["temperature"], None, registry)) > 1  # what an option names may be more
+    with pytest.raises(CassetteError, match="asks about gone, which this version does not know; measure again"):
+        asked_by(None, ["temperature", "gone"], None, registry)
 
 
 def test_a_client_that_nobody_captured(place: Workplace) -> None:

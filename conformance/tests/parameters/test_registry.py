@@ -370,6 +370,9 @@ def test_what_was_meant_is_asked_and_not_everything_listed() -> None:
     with pytest.raises(RegistryError) as caught:
         registry.select("x" * 5000)
     assert "did you mean" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    with pytest.raises(RegistryError, match=r"; did you mean 'core'\?$"):
+        registry.select("CORE")
 
 
 def test_the_command_lists_every_parameter() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from allure_commons import model2
@@ -241,6 +243,25 @@ def test_results_stay_where_nothing_is_measured(tmp_path: Path) -> None:
         assert {path.name for path in (tmp_path / "reports" / "allure-results").iterdir()} == before
         assert run_pytest(*options, env=gateway.environment).code == 0
     assert before.isdisjoint(path.name for path in (tmp_path / "reports" / "allure-results").glob("*-result.json"))
+
+
+def test_results_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given results of an earlier run that cannot be removed, when they are to make room, then one line says so."""
+    (tmp_path / "allure-results").mkdir()
+    (tmp_path / "allure-results" / "categories.json").write_text("[]", "utf-8")
+    config = SimpleNamespace(
+        pluginmanager=SimpleNamespace(hasplugin=lambda name: True),
+        option=SimpleNamespace(allure_report_dir=None),
+        stash=pytest.Stash(),
+    )
+    allure_results.switch_on(cast("pytest.Config", config), tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ReportError, match=r"cannot remove .*categories.json .Operation not permitted.; name another"):
+        allure_results.clear(cast("pytest.Config", config))
 
 
 ANALYTICS = """<html><head lang="en"><title>x</title>

@@ -103,7 +103,8 @@ def test_cassettes_of_another_plan(place: Workplace) -> None:
     other = Workplace(place.root / "other")
     with scripted_gateway(models=("model-a", "model-b")) as gateway:
         run_pytest(
-            "--live", "--gateway=g", "--models=model-a", "--parameters=seed,temperature", *other.options,
+            "--live", "--update-table", "--gateway=g", "--models=model-a", "--parameters=seed,temperature",
+            *other.options,
             env=gateway.environment,
         )  # fmt: skip
     shutil.copy(cassette(other), cassette(place))

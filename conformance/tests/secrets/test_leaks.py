@@ -204,7 +204,7 @@ def test_leak_into_the_recordings_fails_the_run(place: Workplace) -> None:
     leaky.write_text(json.dumps({"text": ECHOES["base64 of more"]}), encoding="utf-8")
     written_during_the_run(leaky)
     with scripted_gateway() as gateway:
-        ended = run_pytest("--live", FEW, "--gateway=g", *place.options, env=gateway.environment)
+        ended = run_pytest("--live", "--update-table", FEW, "--gateway=g", *place.options, env=gateway.environment)
     assert ended.code == 4, ended.all
     assert "the API key stood in 'leaky.json'" in ended.err
     assert len(ended.err.strip().splitlines()) == 1
@@ -246,7 +246,7 @@ def test_leak_is_found_after_an_interruption(place: Workplace) -> None:
     command = [sys.executable, "-m", "pytest", "conformance/suite", "--live", "--gateway=slow", "--full-trace", "-l"]
     with scripted_gateway(slow, ("a-fast-model", "b-slow-model")) as gateway:
         finished = leaky.with_name("a-fast-model.json")
-        ended = interrupt_when([*command, *place.options], finished.exists, gateway.environment)
+        ended = interrupt_when([*command, "--update-table", *place.options], finished.exists, gateway.environment)
     assert ended.code == 4, ended.all
     assert "the API key stood in 'leaky.json'" in ended.err
     assert not leaky.exists()
@@ -276,7 +276,9 @@ def test_error_nobody_foresaw_shows_no_variables(place: Workplace) -> None:
     )
     with scripted_gateway() as gateway:
         env = {**gateway.environment, "PYTHONPATH": str(place.root)}
-        ended = run_pytest("--live", FEW, "-vv", "-l", "--full-trace", "-p", "faulty", *place.options, env=env)
+        ended = run_pytest(
+            "--live", "--update-table", FEW, "-vv", "-l", "--full-trace", "-p", "faulty", *place.options, env=env
+        )
     assert ended.code == 3, ended.all
     assert "RuntimeError: no idea what to do with [scrubbed]" in ended.err
     assert "please report" in ended.all

@@ -106,6 +106,7 @@ def test_headers() -> None:
         "content-type": "text/event-stream",
         "retry-after": "5",
         "server": "uvicorn",
+        "location": "https://proxy.example/v1/messages",
         "x-litellm-version": "1.109.1",
         "x-litellm-model-id": "abc",
         "x-litellm-attempted-retries": "0",
