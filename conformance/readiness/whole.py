@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.errors import ClientError, first_of, meant
+from conformance.errors import ClientError, first_of, meant, quoted
 from conformance.parameters import Registry
 from conformance.plan.cells import Bodies, WholeBody, no_bodies
 from conformance.readiness.families import families_of, requests_for
@@ -24,15 +24,18 @@ _OPAQUE = '"opaque"'
 
 def select_clients(profiles: ProfilesDocument, names: str | None) -> ProfilesDocument:
     """The profiles of the clients that `--clients` names, or `all`; all by default. Raises `ClientError` for others."""
-    if not names or names.strip() == ALL:
+    if not names:
         return profiles
     wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if ALL in wanted:  # with others beside it, as in --parameters
+        return profiles
     known = [profile["client"] for profile in profiles["profiles"]]
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
         name = (unknown or [""])[0]
         raise ClientError(
-            f"--clients: {name!r} was not captured; choose all, or some of {first_of(known, 30)}{meant(name, known)}"
+            f"--clients: {quoted(name)} was not captured; choose all, or some of {first_of(known, 30)}"
+            f"{meant(name, [ALL, *known])}"
         )
     return {**profiles, "profiles": [each for each in profiles["profiles"] if each["client"] in wanted]}
 

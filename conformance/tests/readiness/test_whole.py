@@ -128,8 +128,17 @@ class TestSelection:
         found = select_clients(PROFILES, "pi, codex,")
         assert [each["client"] for each in found["profiles"]] == ["pi", "codex"]
         assert select_clients(PROFILES, None) == select_clients(PROFILES, "all") == PROFILES
+        assert select_clients(PROFILES, "codex, all") == PROFILES
 
-    @pytest.mark.parametrize(("names", "told"), [("codx", "did you mean 'codex'"), (",", "choose all, or some of pi")])
+    @pytest.mark.parametrize(
+        ("names", "told"),
+        [
+            ("codx", "did you mean 'codex'"),
+            ("ALL", "did you mean 'all'"),
+            (",", "choose all, or some of pi"),
+            ("x" * 5000, "'x{100}…' was not captured"),
+        ],
+    )
     def test_names_that_nobody_has(self, names: str, told: str) -> None:
         """Given a name that no client has, when clients are chosen, then one line says which there are."""
         with pytest.raises(ClientError, match=told) as raised:
