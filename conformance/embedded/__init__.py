@@ -4,7 +4,14 @@
 `embedded` extra; only starting the gateway needs that.
 """
 
-from conformance.embedded.environment import DEFAULT_LITELLM_VERSION, is_compromised
+from conformance.embedded.environment import DEFAULT_LITELLM_VERSION, checked_version, is_compromised
 from conformance.embedded.gateway import EmbeddedGateway, Received, embedded_gateway
 
-__all__ = ["DEFAULT_LITELLM_VERSION", "EmbeddedGateway", "Received", "embedded_gateway", "is_compromised"]
+__all__ = [
+    "DEFAULT_LITELLM_VERSION",
+    "EmbeddedGateway",
+    "Received",
+    "checked_version",
+    "embedded_gateway",
+    "is_compromised",
+]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+#: The fleet of the shipped recording, the one of the atlas, and models that the atlas has not.
+DEFAULT_FLEET, WIDE_FLEET, HELD_BACK_FLEET = "fleet", "wide_fleet", "held_back_fleet"
+
+
+class Fleet(TypedDict):
+    """LiteLLM's parameters by simulated vendor, and the deployments, each of one vendor."""
+
+    vendor: dict[str, dict[str, Any]]
+    deployment: list[dict[str, Any]]
+
 
 # No telemetry, no downloads: with these LiteLLM opens no connection but to the simulators.
 _OFFLINE = {
@@ -23,18 +34,36 @@ _OFFLINE = {
 }
 
 
-def fleet() -> dict[str, Any]:
-    """The fleet as written in `fleet.toml`."""
-    return tomllib.loads(Path(__file__).with_name("fleet.toml").read_text(encoding="utf-8"))
+def fleet(name: str = DEFAULT_FLEET) -> Fleet:
+    """A fleet as its file says it, with the vendors of the fleets before it."""
+    described = _read(name)
+    rows: list[dict[str, Any]] = described.get("deployment", [])
+    rows += [
+        {"name": model, "id": model, "model": model, "vendor": route["vendor"]}
+        for route in described.get("route", ())
+        for model in route["models"]
+    ]
+    vendors = {
+        vendor: row for each in (DEFAULT_FLEET, WIDE_FLEET) for vendor, row in _read(each).get("vendor", {}).items()
+    }
+    return {"vendor": vendors, "deployment": rows}
 
 
-def litellm_config(simulators: str) -> dict[str, Any]:
-    """LiteLLM's configuration with every upstream at `simulators`, a URL without trailing slash."""
-    described = fleet()
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def litellm_config(simulators: str, name: str = DEFAULT_FLEET) -> dict[str, Any]:
+    """LiteLLM's configuration of a fleet with every upstream at `simulators`, a URL without trailing slash."""
+    described = fleet(name)
     models = []
     for row in described["deployment"]:
         vendor = described["vendor"][row["vendor"]]["params"]
-        params = {name: value.replace("{simulators}", simulators) for name, value in vendor.items()}
+        upstream = row["model"].partition("/")[2]
+        params = {
+            key: value.replace("{simulators}", simulators).replace("{upstream}", upstream)
+            for key, value in vendor.items()
+        }
         models.append(
             {
                 "model_name": row["name"],

@@ -25,8 +25,8 @@ from conformance.files import installations, whole_folder
 
 DEFAULT_LITELLM_VERSION = "1.109.1"
 
-# Releases with malicious code in them; they must not be installed, not even to be measured.
-_COMPROMISED = frozenset({(1, 82, 7), (1, 82, 8), (1, 107)})
+#: Releases with malicious code in them; they must not be installed, not even to be measured.
+COMPROMISED = frozenset({(1, 82, 7), (1, 82, 8), (1, 107)})
 _VERSION = re.compile(r"\d+(\.\d+){1,3}((a|b|rc|\.post|\.dev)\d+)?")
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 # What the simulated routes need beside LiteLLM's own `proxy` extra.
@@ -80,7 +80,7 @@ def is_compromised(version: str) -> bool:
     numbers = [int(part) for part in release[1].split(".")] if release else []
     while numbers and not numbers[-1]:  # 1.107 and 1.107.0.0 are the same to an installer
         numbers.pop()
-    return tuple(numbers) in _COMPROMISED
+    return tuple(numbers) in COMPROMISED
 
 
 def ensure_environment(version: str | None, say: Callable[[str], None]) -> Environment:
@@ -113,6 +113,16 @@ def ensure_environment(version: str | None, say: Callable[[str], None]) -> Envir
     finally:
         lock.release()
     return environment
+
+
+def is_installed(version: str) -> bool:
+    """Whether the environment of a version is there."""
+    return process.python_of(installations("litellm") / _name(checked_version(version))).exists()
+
+
+def remove_environment(version: str) -> None:
+    """Remove the environment of a version; what cannot be removed stays."""
+    shutil.rmtree(installations("litellm") / _name(checked_version(version)), ignore_errors=True)
 
 
 def _clear_leftovers(root: Path) -> None:

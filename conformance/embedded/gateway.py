@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.embedded.config import litellm_config, litellm_environment
+from conformance.embedded.config import DEFAULT_FLEET, litellm_config, litellm_environment
 from conformance.embedded.environment import Environment, ensure_environment, require_extra
 from conformance.embedded.process import Child, free_port, last_line
 from conformance.errors import EmbeddedGatewayError
@@ -64,10 +64,15 @@ def _say_nothing(_line: str) -> None:
 
 @contextmanager
 def embedded_gateway(
-    *, version: str | None = None, say: Callable[[str], None] = _say_nothing, log_dir: Path | None = None
+    *,
+    version: str | None = None,
+    say: Callable[[str], None] = _say_nothing,
+    log_dir: Path | None = None,
+    fleet: str = DEFAULT_FLEET,
 ) -> Iterator[EmbeddedGateway]:
     """A LiteLLM proxy of that version (None: the pinned default) over the simulators, while the block runs.
 
+    `fleet` names the models it has (`config.fleet`).
     `say` gets a line before anything that takes long. Logs go to `log_dir`, or to a folder that is
     kept only when something went wrong. Raises `EmbeddedGatewayError` when it cannot be installed or
     started. Both processes are gone when the block has ended, however it ended.
@@ -82,7 +87,7 @@ def embedded_gateway(
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="litellm-conformance-")))
             children = _Children(cleanup, folder, logs)
             say(f"starting LiteLLM {environment.version} …")
-            gateway = children.start(environment)
+            gateway = children.start(environment, fleet)
             try:
                 yield gateway
             finally:
@@ -106,13 +111,14 @@ class _Children:
         self._cleanup, self._folder, self._logs = cleanup, folder, logs
         self._deadline = time.monotonic() + START_SECONDS
 
-    def start(self, environment: Environment) -> EmbeddedGateway:
+    def start(self, environment: Environment, fleet: str) -> EmbeddedGateway:
         """Start both and return when both answer."""
         simulators_port = self._start_simulators()
         key = "sk-" + secrets.token_urlsafe(24)
         port = free_port()
         config = self._folder / "config.json"  # LiteLLM reads YAML, and JSON is YAML
-        config.write_text(json.dumps(litellm_config(f"http://127.0.0.1:{simulators_port}")), encoding="utf-8")
+        made = litellm_config(f"http://127.0.0.1:{simulators_port}", fleet)
+        config.write_text(json.dumps(made), encoding="utf-8")
         litellm = self._start(
             "litellm",
             environment.python,

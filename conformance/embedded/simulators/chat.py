@@ -96,6 +96,8 @@ def _head(done: Completion, body: Json, kind: str) -> Json:
         tier = body.get("service_tier")
         head["service_tier"] = "default" if tier in (None, "auto") else tier
         head["system_fingerprint"] = f"fp_{digest(done.ask.model)[:10]}"
+    if done.ask.vendor == "groq":  # https://console.groq.com/docs/service-tiers; LiteLLM fails without it
+        head["service_tier"] = body.get("service_tier") or "on_demand"
     return head
 
 

@@ -148,6 +148,12 @@ def _anthropic(operation: str, _family: str) -> Schema:
     return Schema({"$ref": names[operation]}, _openapi("anthropic", "official"))
 
 
+def _lenient_anthropic(operation: str, _family: str) -> Schema:
+    """Anthropic's schema as others serve it who publish none: what it does not list is swallowed."""
+    anthropic = _anthropic(operation, "")
+    return Schema(anthropic.node, anthropic.definitions, Reading(unknown_fields=True))
+
+
 def _claude(vendor: str, operation: str, _family: str) -> Schema:
     """Anthropic's schema as another vendor serves it: without what that one lacks, within an envelope of its own."""
     anthropic = _anthropic(operation, "")
@@ -165,6 +171,17 @@ def _gemini(_operation: str, _family: str) -> Schema:
     return Schema({"$ref": "GenerateContentRequest"}, definitions, _PROTOBUF)
 
 
+def _vertex_gemini(operation: str, family: str) -> Schema:
+    """Gemini's schema with what Vertex has besides: `labels`, by which requests are billed.
+
+    https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+    """
+    gemini = _gemini(operation, family)
+    labels = {"type": "object", "additionalProperties": {"type": "string"}}
+    added: Node = {"type": "object", "properties": {"labels": labels}}
+    return Schema({"allOf": [added, gemini.node]}, gemini.definitions, gemini.reading)
+
+
 def _bedrock(operation: str, _family: str) -> Schema:
     model = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
     definitions = {name: _smithy(shape) for name, shape in model["shapes"].items()}
@@ -178,11 +195,15 @@ _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("openai", "embeddings"): _openai,
     ("compatible", "chat_completions"): _compatible,
     ("compatible", "responses"): _compatible,
+    ("compatible", "messages"): _lenient_anthropic,
+    ("compatible", "messages_beta"): _lenient_anthropic,
+    ("groq", "chat_completions"): _compatible,
     ("azure", "chat_completions"): _azure,
     ("azure", "responses"): _azure,
     ("databricks", "chat_completions"): _databricks,
     ("databricks", "responses"): _databricks,
     ("gemini", "generateContent"): _gemini,
+    ("vertex_gemini", "generateContent"): _vertex_gemini,
     ("bedrock", "Converse"): _bedrock,
     ("bedrock", "ConverseStream"): _bedrock,
     ("bedrock", "CountTokens"): _bedrock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.embedded.simulators import anthropic, bedrock, bedrock_claude, chat, gemini, responses
@@ -31,16 +31,21 @@ class Operation:
         return body.get("stream") is True if self.always_streams is None else self.always_streams
 
 
-# The header that carries each vendor's credential, and how its value starts; status when it is missing.
-_CREDENTIALS = {
-    "openai": ("authorization", "Bearer ", 401),
-    "compatible": ("authorization", "Bearer ", 401),
-    "databricks": ("authorization", "Bearer ", 401),
-    "azure": ("api-key", "", 401),
-    "anthropic": ("x-api-key", "", 401),
-    "gemini": ("x-goog-api-key", "", 403),
-    "bedrock": ("authorization", "AWS4-HMAC-SHA256 ", 403),
-    "vertex": ("authorization", "Bearer ", 401),
+# The headers that may carry each vendor's credential, and how the value starts; the status when there is none.
+_BEARER = ("authorization", "Bearer ")
+_CREDENTIALS: Mapping[str, tuple[Sequence[tuple[str, str]], int]] = {
+    "openai": ([_BEARER], 401),
+    # Azure's header is for models of others too, and DeepSeek's Anthropic path takes Anthropic's.
+    "compatible": ([_BEARER, ("api-key", ""), ("x-api-key", "")], 401),
+    "groq": ([_BEARER], 401),
+    "databricks": ([_BEARER], 401),
+    "azure": ([("api-key", "")], 401),
+    # Azure serves Claude with either: https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude
+    "anthropic": ([("x-api-key", ""), _BEARER, ("api-key", "")], 401),
+    "gemini": ([("x-goog-api-key", "")], 403),
+    "vertex_gemini": ([_BEARER], 401),
+    "bedrock": ([("authorization", "AWS4-HMAC-SHA256 ")], 403),
+    "vertex": ([_BEARER], 401),
 }
 
 # Vendors whose Responses API keeps answers, with the path to find one again.
@@ -55,6 +60,7 @@ NO_STORED_RESPONSES = {
 EMBEDDINGS = "/openai/v1/embeddings"
 # LiteLLM makes Vertex' paths itself and puts none of ours before them.
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
+_VERTEX_GEMINI = "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}"
 
 OPERATIONS = (
     Operation("openai", "chat_completions", "/openai/v1/chat/completions", chat.WIRE),
@@ -62,6 +68,8 @@ OPERATIONS = (
     Operation("openai", "input_tokens", "/openai/v1/responses/input_tokens", responses.COUNT),
     Operation("compatible", "chat_completions", "/compatible/v1/chat/completions", chat.WIRE),
     Operation("compatible", "responses", "/compatible/v1/responses", responses.WIRE),
+    Operation("compatible", "messages", "/compatible/anthropic/v1/messages", anthropic.WIRE),
+    Operation("groq", "chat_completions", "/groq/openai/v1/chat/completions", chat.WIRE, own_voice="compatible"),
     Operation("azure", "chat_completions", "/azure/openai/deployments/{model}/chat/completions", chat.WIRE),
     Operation("azure", "responses", "/azure/openai/responses", responses.WIRE),
     Operation("databricks", "chat_completions", "/databricks/serving-endpoints/chat/completions", chat.WIRE),
@@ -80,6 +88,10 @@ OPERATIONS = (
     Operation("vertex", "messages", f"{_VERTEX}/{{model}}:streamRawPredict", anthropic.WIRE),
     Operation("gemini", "generateContent", "/gemini/models/{model}:generateContent", gemini.WIRE, False),
     Operation("gemini", "generateContent", "/gemini/models/{model}:streamGenerateContent", gemini.WIRE, True),
+    Operation("vertex_gemini", "generateContent", f"{_VERTEX_GEMINI}:generateContent", gemini.WIRE, False, "gemini"),
+    Operation(
+        "vertex_gemini", "generateContent", f"{_VERTEX_GEMINI}:streamGenerateContent", gemini.WIRE, True, "gemini"
+    ),
     Operation("bedrock", "Converse", "/bedrock/model/{model}/converse", bedrock.WIRE, False),
     Operation("bedrock", "ConverseStream", "/bedrock/model/{model}/converse-stream", bedrock.WIRE, True),
     Operation("bedrock", "messages", "/bedrock/model/{model}/invoke", bedrock_claude.WIRE, False, "bedrock_messages"),
@@ -97,9 +109,9 @@ OPERATIONS = (
 
 def missing_credential(vendor: str, headers: Mapping[str, str]) -> int | None:
     """The status to answer when the vendor's credential is not there; None when it is."""
-    name, start, status = _CREDENTIALS[vendor]
-    value = headers.get(name, "")
-    return None if value.startswith(start) and len(value) > len(start) else status
+    places, status = _CREDENTIALS[vendor]
+    given = ((headers.get(name, ""), start) for name, start in places)
+    return None if any(value.startswith(start) and len(value) > len(start) for value, start in given) else status
 
 
 def betas(headers: Mapping[str, str], body: Json) -> tuple[str, ...]:

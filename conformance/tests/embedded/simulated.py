@@ -19,6 +19,8 @@ CREDENTIALS = {
     "gemini": {"x-goog-api-key": "simulated"},
     "bedrock": {"authorization": "AWS4-HMAC-SHA256 simulated"},
     "vertex": {"authorization": "Bearer simulated"},
+    "vertex_gemini": {"authorization": "Bearer simulated"},
+    "groq": {"authorization": "Bearer simulated"},
 }
 
 

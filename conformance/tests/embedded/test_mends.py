@@ -51,7 +51,7 @@ def mended(refused: list[Cell]) -> Iterator[EmbeddedGateway]:
     for cell in refused:
         drops[cell["model"]] |= dict.fromkeys(_drop(cell))
 
-    def config(simulators: str) -> dict[str, Any]:
+    def config(simulators: str, _fleet: str) -> dict[str, Any]:
         made = litellm_config(simulators)
         for row in made["model_list"]:
             row["litellm_params"]["additional_drop_params"] = list(drops[row["model_name"]])

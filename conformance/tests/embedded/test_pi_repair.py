@@ -30,7 +30,7 @@ NAMES = Counter(PREFIX + row["name"] for row in fleet()["deployment"] if "info" 
 MODELS = sorted(NAMES)
 
 
-def renamed(simulators: str) -> dict[str, Any]:
+def renamed(simulators: str, _fleet: str) -> dict[str, Any]:
     """The fleet's configuration, with names that no table knows."""
     made = litellm_config(simulators)
     for row in made["model_list"]:
