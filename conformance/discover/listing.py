@@ -7,7 +7,6 @@ bounds all others, it measures every id that chats, and it asks for the gateway'
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from conformance.exchange.budget import Price, price_from
 from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces, set_location_aside
 from conformance.exchange.sender import user_agent
 from conformance.provider.errors import GatewayError
-from conformance.provider.models.catalogue import ModelRows, model_rows, none_chats, object_in
+from conformance.provider.models.catalogue import ModelRows, model_rows, none_chats
 from conformance.provider.models.fetching import Asking, Reading
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
@@ -32,11 +31,6 @@ MAX_BODY = 64 * 1024 * 1024
 
 #: The longest id that is asked for, in characters: every request and every cell holds it.
 LONGEST_ID = 16_384
-
-_LONGEST_VERSION = 100
-
-#: Where LiteLLM gives its version, which its model list does not; older releases have only the second.
-_VERSION_ROUTES = ("/health/readiness/details", "/health/readiness")
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ async def _discover(target: Target, name: str | None, simulated: bool) -> Discov
     ) as client:
         for reading in asking:
             await _read(client, reading)
-        version = _shown(asking.headers.get("x-litellm-version", "")) or await _ready_version(client, target)
+        version = asking.version
     listed = sorted(model_rows(asking.rows, asking.groups, asking.deployments), key=lambda entry: entry.id)
     measured = [entry for entry in listed if _why_not(entry) is None]
     if not measured:
@@ -148,19 +142,3 @@ def _one_of_each(entry: ModelRows) -> tuple[str, ...]:
 
 def _texts(values: Iterable[object]) -> Iterable[str]:
     return (value for value in values if value and isinstance(value, str))
-
-
-async def _ready_version(client: httpx.AsyncClient, target: Target) -> str | None:
-    for route in _VERSION_ROUTES:
-        reading = Reading(target.base_url, route, TOTAL_TIMEOUT, MAX_BODY)
-        await _read(client, reading)
-        known = reading.failure is None and reading.status == 200
-        version = object_in(bytes(reading.body)).get("litellm_version") if known else None
-        if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
-            return version
-    return None
-
-
-def _shown(version: str) -> str | None:
-    """A version from a header, if a terminal can show it."""
-    return version if version.isprintable() and 0 < len(version) <= _LONGEST_VERSION else None

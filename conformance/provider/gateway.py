@@ -19,8 +19,9 @@ from conformance.provider.models.cache import Cached, read_models, write_models
 from conformance.provider.models.capabilities import capabilities_of
 from conformance.provider.models.catalogue import Listed, number_of
 from conformance.provider.models.compat import compat_of
-from conformance.provider.models.fetching import fetch, fetch_async
+from conformance.provider.models.fetching import Fetched, fetch, fetch_async
 from conformance.provider.repair import RepairMode
+from conformance.provider.repair.learned import address
 from conformance.provider.table import SupportTable
 from conformance.provider.table.layers import Table, layered_table
 from conformance.provider.target import ENVIRONMENT, Target, gateway_name, make_target, target_from_env
@@ -72,7 +73,7 @@ class LiteLLMProvider:
             on_repair=on_repair,
             cache_folder=cache_folder,
         )
-        self._gateway = gateway_name(self.target.base_url)
+        self._gateway, self._address = gateway_name(self.target.base_url), address(self.target.base_url)
         self._folder = cache_folder
         self._cached: Cached | None = None
         self._built: tuple[Cached, tuple[Model, ...]] | None = None
@@ -158,7 +159,14 @@ class LiteLLMProvider:
 
         asked = model if isinstance(model, Model) else self.model(model)
         self._client = client_of(self.target, self.request_filter, self._client)
-        known: dict[str, Any] = {"table": self.table, "gateway": self._gateway, "secrets": self.target.secrets}
+        place = self.request_filter.whereabouts
+        known: dict[str, Any] = {
+            "table": self.table,
+            "gateway": self._gateway,
+            "gateway_version": place.version(self._address),
+            "served_by": place.served_by(self._address, asked.id),
+            "secrets": self.target.secrets,
+        }
         return stream(self._client.openai, asked, messages, **known, **options)
 
     async def aclose(self) -> None:
@@ -184,8 +192,10 @@ class LiteLLMProvider:
         cached = self._known()
         return cached is not None and cached.age < max_age
 
-    def _keep(self, models: tuple[Listed, ...]) -> None:
-        self._cached = write_models(self.target, models, self._folder)
+    def _keep(self, fetched: Fetched) -> None:
+        self._cached = write_models(self.target, fetched.models, self._folder)
+        served = {listed.id: listed.served_by for listed in fetched.models}
+        self.request_filter.whereabouts.listed(self._address, served, fetched.version)
 
     def _fall_back(self, error: GatewayError) -> None:
         """Go on with the last list, unless there is none or it is the key that is at fault."""
@@ -205,7 +215,8 @@ class LiteLLMProvider:
         return self._built[1]
 
     def _model(self, listed: Listed) -> Model:
-        can = capabilities_of(listed.id, listed.declared)
+        can, known = capabilities_of(listed.id, listed.declared), self.request_filter.whereabouts
+        served = listed.served_by or known.served_by(self._address, listed.id)
         return Model(
             id=listed.id,
             name=listed.id,
@@ -214,7 +225,14 @@ class LiteLLMProvider:
             cost=_cost(listed.declared),
             context_window=can.context_window,
             max_tokens=can.max_tokens,
-            compat=compat_of(listed.id, table=self.table, route=listed.route, gateway=self._gateway),
+            compat=compat_of(
+                listed.id,
+                table=self.table,
+                route=None if served else listed.route,
+                gateway=self._gateway,
+                gateway_version=known.version(self._address),
+                served_by=served,
+            ),
             route=listed.route,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeAlias
@@ -69,17 +69,20 @@ def filter_request(
     route: str | None = None,
     gateway: str | None = None,
     gateway_version: str | None = None,
+    served_by: Iterable[str] = (),
 ) -> Filtered:
     """Leave out, or mend, the parameters that the table says `model` rejects on `endpoint`.
 
     `endpoint` is `chat_completions`, `responses` or `messages`; the mode is read from `body["stream"]`.
+    `served_by` names the deployments behind the model as LiteLLM names them (`azure/gpt-5.2`), where that is
+    known: what one of them refuses is left out. `route` alone names the provider path.
     A parameter that no rule knows is kept: unknown models and parameters fail open. What needs
     a field that was dropped (`tool_choice` needs `tools`) goes with it. Never raises, whatever
     the body holds.
     """
     mode = "stream" if body.get("stream") is True else "whole"
     model = model if isinstance(model, str) else ""
-    recipe = _recipe(table, Question(model, endpoint, mode, route, gateway, gateway_version))
+    recipe = _recipe(table, Question(model, endpoint, mode, route, gateway, gateway_version, tuple(served_by)))
     kept = dict(body)
     changes: _Changes = {}
     for step in recipe.steps:
@@ -247,18 +250,19 @@ def _recipe(table: SupportTable, question: Question) -> _Recipe:
 
 
 def _made_recipe(table: SupportTable, question: Question) -> _Recipe:
-    supports = table.parameters(question)
+    supports, endpoint = table.parameters(question), question.endpoint
     known = remedies()
     refused = [name for name, support in supports.items() if support.refuses_any]
-    # What stands for several together comes last: one of them may have gone by then.
+    # What stands for several together comes last: one of them may have gone by then. Otherwise the order is that of
+    # the names, whatever rules they come from.
     steps: list[_Step] = []
-    for name in sorted(refused, key=lambda name: "+" in name):
+    for name in sorted(refused, key=lambda name: ("+" in name, name)):
         remedy = known["remedies"].get(name, {"action": "drop"})
-        action = "keep" if question.endpoint in remedy.get("kept", {}) else remedy["action"]
+        action = "keep" if endpoint in remedy.get("kept", {}) else remedy["action"]
         together = tuple(name.split("+")) if "+" in name else ()
-        places = _places(name, question.endpoint)
+        places = _places(name, endpoint)
         steps += [_Step(name, together, at, supports[name], action, remedy) for at in places]
     needs: dict[str, tuple[str, ...]] = {}
-    for name, prerequisite in known["needs"].get(question.endpoint, {}).items():
+    for name, prerequisite in known["needs"].get(endpoint, {}).items():
         needs[prerequisite] = (*needs.get(prerequisite, ()), name)
-    return _Recipe(tuple(steps), supports, needs, question.endpoint)
+    return _Recipe(tuple(steps), supports, needs, endpoint)

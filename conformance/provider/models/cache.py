@@ -75,7 +75,15 @@ def write_models(target: Target, models: Sequence[Listed], folder: Path | None =
         "schema_version": _SCHEMA_VERSION,
         "base_url": target.base_url,
         "fetched_at": cached.fetched_at,
-        "models": [{"id": each.id, "declared": dict(each.declared), "route": each.route} for each in models],
+        "models": [
+            {
+                "id": each.id,
+                "declared": dict(each.declared),
+                "route": each.route,
+                "served_by": list(each.served_by),
+            }
+            for each in models
+        ],
     }
     try:
         file = cache_file(target, folder)
@@ -89,4 +97,6 @@ def _listed(row: dict[str, object]) -> Listed:
     model, declared, route = row["id"], row["declared"], row["route"]
     if not isinstance(model, str) or not isinstance(declared, dict) or not isinstance(route, str | None):
         raise TypeError("a row is none")
-    return Listed(model, declared_by([declared]), route)
+    served = row.get("served_by", [])
+    names = tuple(name for name in served if isinstance(name, str)) if isinstance(served, list) else ()
+    return Listed(model, declared_by([declared]), route, names)

@@ -40,12 +40,14 @@ class Listed:
 
     `declared` holds what it declares under LiteLLM's own names (`max_input_tokens`,
     `supports_vision`, `input_cost_per_token`, …), numbers and booleans only; `route` is the
-    provider path it is served by, where that is one and known.
+    provider path it is served by, where that is one and known. `served_by` names the deployments
+    behind it as LiteLLM names them (`azure/gpt-5.2`), or their routes alone (`azure/`).
     """
 
     id: str
     declared: Mapping[str, Any] = field(default_factory=dict)
     route: str | None = None
+    served_by: tuple[str, ...] = ()
 
 
 #: What a status of `GET /v1/models` means, and what to do.
@@ -193,7 +195,7 @@ def model_rows(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Ite
 def catalogue(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> tuple[Listed, ...]:
     """The models that the provider offers, in the gateway's order, with all that is declared about each."""
     found = (entry for entry in model_rows(rows, groups, deployments) if entry.offered)
-    return tuple(Listed(entry.id, entry.declared, entry.route) for entry in found)
+    return tuple(Listed(entry.id, entry.declared, entry.route, entry.served_by) for entry in found)
 
 
 def none_chats(base: str, count: int) -> GatewayError:

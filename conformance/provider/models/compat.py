@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -24,6 +24,7 @@ def compat_of(
     route: str | None = None,
     gateway: str | None = None,
     gateway_version: str | None = None,
+    served_by: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The compat flags of a model: `supportsStore`, `maxTokensField` … and two of our own.
 
@@ -33,7 +34,8 @@ def compat_of(
     """
     rules, model = _rules(), model if isinstance(model, str) else ""
     asked = {
-        end: Question(model, end, "stream", route, gateway, gateway_version) for end in rules["wires"]["essential"]
+        end: Question(model, end, "stream", route, gateway, gateway_version, tuple(served_by))
+        for end in rules["wires"]["essential"]
     }
     supports = {end: table.parameters(question) for end, question in asked.items()}
 
@@ -78,10 +80,13 @@ def _wire(model: str, rules: Mapping[str, Any], takes: Callable[[str, str], bool
 
 
 def _measured(table: SupportTable, question: Question) -> bool:
-    """True where this very model was measured: then what no rule refuses was seen to pass."""
-    return any(
-        table.sources.get(statement.source, {}).get("kind") == "measured"
-        for rule in table.matching(question)
-        if question.model in rule.models
-        for statement in rule.statements.values()
+    """True where this very model was measured, or its like on its route: what no rule refuses was seen to pass."""
+    return all(
+        any(
+            table.sources.get(statement.source, {}).get("kind") in ("measured", "atlas")
+            for rule in table.matching(asked)
+            if asked.model in rule.models or asked.route in rule.routes
+            for statement in rule.statements.values()
+        )
+        for asked in question.of_each()
     )

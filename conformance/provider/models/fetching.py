@@ -7,11 +7,12 @@ Every wait has an end, every answer a size, and no redirect takes the key elsewh
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from conformance.provider.errors import GatewayError
 from conformance.provider.http_library import http_library
@@ -21,9 +22,11 @@ from conformance.provider.models.catalogue import (
     data_rows,
     listed_rows,
     none_chats,
+    object_in,
 )
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
+from conformance.provider.whereabouts import VERSION_HEADER
 
 #: Seconds: to connect, between two pieces of an answer, and for one whole answer.
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
@@ -33,7 +36,14 @@ MAX_BODY = 64 * 1024 * 1024
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 
-def fetch(target: Target) -> tuple[Listed, ...]:
+class Fetched(NamedTuple):
+    """The models that a gateway offers, and its version of LiteLLM where it tells."""
+
+    models: tuple[Listed, ...]
+    version: str | None
+
+
+def fetch(target: Target) -> Fetched:
     """The models of a gateway. Raises `GatewayError`."""
     asking = Asking(target)
     with http_library().Client(**_options(target)) as client:
@@ -42,10 +52,10 @@ def fetch(target: Target) -> tuple[Listed, ...]:
                 reading.begin(response.status_code, response.headers)
                 for chunk in response.iter_bytes():
                     reading.add(chunk)
-    return asking.models()
+    return asking.fetched()
 
 
-async def fetch_async(target: Target) -> tuple[Listed, ...]:
+async def fetch_async(target: Target) -> Fetched:
     """`fetch` for asyncio."""
     asking = Asking(target)
     async with http_library().AsyncClient(**_options(target)) as client:
@@ -55,7 +65,7 @@ async def fetch_async(target: Target) -> tuple[Listed, ...]:
                     reading.begin(response.status_code, response.headers)
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
-    return asking.models()
+    return asking.fetched()
 
 
 def _options(target: Target) -> dict[str, Any]:
@@ -67,6 +77,15 @@ def _options(target: Target) -> dict[str, Any]:
         "trust_env": target.uses_environment,
         "follow_redirects": False,
     }
+
+
+#: Where LiteLLM gives its version, which its model list does not; older releases have only the second.
+VERSION_PATHS = ("/health/readiness/details", "/health/readiness")
+
+
+def _version(told: object) -> str | None:
+    """A version, if a terminal can show it."""
+    return told if isinstance(told, str) and re.fullmatch(r"[\w.+-]{1,100}", told) else None
 
 
 class Asking:
@@ -81,6 +100,7 @@ class Asking:
         self.groups: list[dict[str, Any]] = []
         self.deployments: list[dict[str, Any]] = []
         self.headers: Any = {}
+        self.version: str | None = None
         self._base = target.base_url
         self._seconds = ANSWER_SECONDS if seconds is None else seconds
         self._max_body = MAX_BODY if max_body is None else max_body
@@ -99,13 +119,21 @@ class Asking:
             yield declared
             if declared.failure is None and declared.status == 200:
                 rows.extend(data_rows(bytes(declared.body)))
+        self.version = _version(self.headers.get(VERSION_HEADER))
+        for path in VERSION_PATHS if self.version is None else ():
+            ready = Reading(self._base, path, self._seconds, self._max_body)
+            yield ready
+            if ready.failure is None and ready.status == 200:
+                self.version = _version(object_in(bytes(ready.body)).get("litellm_version"))
+            if self.version is not None:
+                return
 
-    def models(self) -> tuple[Listed, ...]:
+    def fetched(self) -> Fetched:
         """What the provider offers of them. Raises `GatewayError` if that is nothing."""
         found = catalogue(self.rows, self.groups, self.deployments)
         if not found:
             raise none_chats(self._base, len(self.rows))
-        return found
+        return Fetched(found, self.version)
 
 
 class Reading:

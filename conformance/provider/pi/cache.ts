@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Listed } from "./catalogue.ts";
+import type { Discovered } from "./discovery.ts";
 import { isObject } from "./json.ts";
 import type { Target } from "./target.ts";
 
@@ -13,6 +14,7 @@ const SCHEMA_VERSION = 1;
 export interface Kept {
   readonly at: string;
   readonly models: readonly Listed[];
+  readonly version?: string | undefined;
 }
 
 /** Twelve hex digits that tell one gateway, key and set of headers from another, and tell nobody what they are. */
@@ -27,17 +29,19 @@ export function readKept(folder: string, target: Target): Kept | undefined {
     const data: unknown = JSON.parse(readFileSync(fileOf(folder, target), "utf8"));
     if (!isObject(data) || data.schema_version !== SCHEMA_VERSION || data.base_url !== target.baseUrl) return undefined;
     const rows = Array.isArray(data.models) ? data.models.filter(isListed) : [];
-    return rows.length && typeof data.at === "string" ? { at: data.at, models: rows } : undefined;
+    const version = typeof data.version === "string" ? data.version : undefined;
+    return rows.length && typeof data.at === "string" ? { at: data.at, models: rows, version } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Keep a list. A cache that cannot be written is no reason to trouble anybody. */
-export function keep(folder: string, target: Target, models: readonly Listed[]): void {
+export function keep(folder: string, target: Target, { models, version }: Discovered): void {
   const file = fileOf(folder, target);
   const partial = `${file}.${process.pid}`;
-  const data = { schema_version: SCHEMA_VERSION, base_url: target.baseUrl, at: new Date().toISOString(), models };
+  const head = { schema_version: SCHEMA_VERSION, base_url: target.baseUrl, at: new Date().toISOString() };
+  const data = { ...head, version, models };
   try {
     mkdirSync(folder, { recursive: true });
     writeFileSync(partial, JSON.stringify(data), { mode: 0o600 });
@@ -60,5 +64,7 @@ function fileOf(folder: string, target: Target): string {
 }
 
 function isListed(row: unknown): row is Listed {
-  return isObject(row) && typeof row.id === "string" && row.id !== "" && isObject(row.declared);
+  if (!isObject(row) || typeof row.id !== "string" || row.id === "" || !isObject(row.declared)) return false;
+  const served = row.served_by ?? [];
+  return Array.isArray(served) && served.every((each) => typeof each === "string");
 }

@@ -11,11 +11,16 @@ type Row = Readonly<Record<string, unknown>>;
 /** What is declared of a model under LiteLLM's own names (`max_input_tokens`, `supports_vision` …). */
 export type Declared = Readonly<Record<string, number | boolean>>;
 
-/** One model as its gateway lists it; `route` is the provider path that serves it, where that is one and known. */
+/**
+ * One model as its gateway lists it; `route` is the provider path that serves it, where that is one and known.
+ *
+ * `served_by` names the deployments behind it as LiteLLM names them (`azure/gpt-5.2`), or their routes (`azure/`).
+ */
 export interface Listed {
   readonly id: string;
   readonly declared: Declared;
   readonly route?: string;
+  readonly served_by?: readonly string[];
 }
 
 /** Modes that answer on the chat or responses endpoint. A model that declares no mode is kept. */
@@ -50,7 +55,8 @@ export function catalogue(rows: readonly Row[], groups: readonly Row[], deployme
     if (mode !== undefined && !CHAT_MODES.includes(mode)) continue;
     const route = routeOf(group, behind);
     const declared = { ...together([row]), ...withoutDoubt(together([group])), ...together(infos) };
-    found.push({ id, declared, ...(route ? { route } : {}) });
+    const served = servedBy(group, behind);
+    found.push({ id, declared, ...(route ? { route } : {}), ...(served.length ? { served_by: served } : {}) });
   }
   return found;
 }
@@ -62,6 +68,13 @@ function isModelId(id: unknown): id is string {
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
+}
+
+function servedBy(group: Row, deployments: readonly Row[]): string[] {
+  const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
+  const named = served.filter(isText);
+  const providers = Array.isArray(group.providers) ? group.providers.filter(isText) : [];
+  return [...new Set(named.length ? named : providers.map((each) => `${each}/`))].sort();
 }
 
 function routeOf(group: Row, deployments: readonly Row[]): string | undefined {

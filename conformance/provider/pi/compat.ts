@@ -6,7 +6,7 @@
  */
 
 import { MAX_ID } from "./capabilities.ts";
-import type { Question, SupportTable } from "./table.ts";
+import { ofEach, type Question, type SupportTable } from "./table.ts";
 
 /** An endpoint, as the table names it. */
 export type Endpoint = "chat_completions" | "responses";
@@ -56,9 +56,13 @@ export function compatOf(about: About, table: SupportTable, rules: CompatRules):
 
   function thinkingLevels(): Record<string, string | null> {
     const { levels, parameter } = rules.thinking_levels;
-    const own = table.matching(asked(wire)).filter((rule) => rule.models.includes(about.model));
-    // Where this very model was measured, what no rule refuses was seen to pass.
-    const measured = own.some((rule) => [...rule.statements.values()].some((statement) => statement.measured));
+    // Where this very model was measured, or its like on its route, what no rule refuses was seen to pass.
+    const measured = ofEach(asked(wire)).every((each) =>
+      table
+        .matching(each)
+        .filter((rule) => rule.models.includes(each.model) || (each.route && rule.routes.includes(each.route)))
+        .some((rule) => [...rule.statements.values()].some((statement) => statement.measured)),
+    );
     const offered: Record<string, string | null> = {};
     for (const { level, effort, unmeasured } of levels) {
       const taken = takes(wire, `${parameter[wire]}:${effort}`);

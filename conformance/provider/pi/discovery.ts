@@ -9,6 +9,9 @@ export class DiscoveryError extends Error {}
 
 type Row = Record<string, unknown>;
 
+/** The header of an answer that tells the version of LiteLLM. */
+export const VERSION_HEADER = "x-litellm-version";
+
 const MAX_BYTES = 64 * 1024 * 1024;
 
 const STATUS_HELP: Readonly<Record<number, string>> = {
@@ -18,14 +21,20 @@ const STATUS_HELP: Readonly<Record<number, string>> = {
   429: "limits the rate of requests (429); try again later",
 };
 
+/** The models that a gateway offers, and its version of LiteLLM where it tells. */
+export interface Discovered {
+  readonly models: readonly Listed[];
+  readonly version?: string | undefined;
+}
+
 /**
  * The models that chat, with what the gateway declares about each where the key may read that.
  *
  * @throws DiscoveryError when the gateway does not answer within `timeout` milliseconds, or lists none.
  */
-export async function discover(target: Target, timeout: number): Promise<Listed[]> {
+export async function discover(target: Target, timeout: number): Promise<Discovered> {
   const signal = AbortSignal.timeout(timeout);
-  const [rows, groups, deployments] = await Promise.all([
+  const [{ rows, version: told }, groups, deployments] = await Promise.all([
     listedRows(target, signal),
     declaredRows(target, "/model_group/info", signal),
     declaredRows(target, "/model/info", signal),
@@ -37,15 +46,32 @@ export async function discover(target: Target, timeout: number): Promise<Listed[
         "give the key access to one, or try another key",
     );
   }
-  return models;
+  return { models, version: told ?? (await readyVersion(target, signal)) };
 }
 
-async function listedRows(target: Target, signal: AbortSignal): Promise<Row[]> {
+/** Where LiteLLM gives its version, which its model list does not; older releases have only the second. */
+const VERSION_PATHS = ["/health/readiness/details", "/health/readiness"];
+
+async function readyVersion(target: Target, signal: AbortSignal): Promise<string | undefined> {
+  for (const path of VERSION_PATHS) {
+    try {
+      const [status, body] = await getJson(target, path, signal);
+      const version = status === 200 && isObject(body) ? body.litellm_version : undefined;
+      if (typeof version === "string" && /^[\w.+-]{1,100}$/.test(version)) return version;
+    } catch {
+      // It is welcome, never needed.
+    }
+  }
+  return undefined;
+}
+
+async function listedRows(target: Target, signal: AbortSignal): Promise<{ rows: Row[]; version: string | undefined }> {
   const base = target.baseUrl;
   let status: number;
   let rows: Row[] | undefined;
+  let version: string | undefined;
   try {
-    [status, rows] = await getRows(target, "/v1/models", signal);
+    [status, rows, version] = await getRows(target, "/v1/models", signal);
   } catch (error) {
     throw new DiscoveryError(`${base} ${whyUnread(error)}`);
   }
@@ -54,7 +80,7 @@ async function listedRows(target: Target, signal: AbortSignal): Promise<Row[]> {
     throw new DiscoveryError(`${base} ${help}`);
   }
   if (!rows) throw new DiscoveryError(`${base} answers GET /v1/models without a list of models; check the address`);
-  return rows;
+  return { rows, version };
 }
 
 /** What the gateway declares is welcome, never needed. */
@@ -66,7 +92,16 @@ async function declaredRows(target: Target, path: string, signal: AbortSignal): 
   }
 }
 
-async function getRows(target: Target, path: string, signal: AbortSignal): Promise<[number, Row[] | undefined]> {
+type Answer = [status: number, rows: Row[] | undefined, version: string | undefined];
+
+async function getRows(target: Target, path: string, signal: AbortSignal): Promise<Answer> {
+  const [status, body, version] = await getJson(target, path, signal);
+  return [status, isObject(body) && Array.isArray(body.data) ? body.data.filter(isObject) : undefined, version];
+}
+
+type Told = [status: number, body: unknown, version: string | undefined];
+
+async function getJson(target: Target, path: string, signal: AbortSignal): Promise<Told> {
   const response = await fetch(target.baseUrl + path, {
     headers: { accept: "application/json", ...requestHeaders(target) },
     redirect: "manual", // a key goes where it was meant to go and no further
@@ -74,10 +109,10 @@ async function getRows(target: Target, path: string, signal: AbortSignal): Promi
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    return [response.status, undefined];
+    return [response.status, undefined, undefined];
   }
   const body: unknown = JSON.parse(await readText(response));
-  return [200, isObject(body) && Array.isArray(body.data) ? body.data.filter(isObject) : undefined];
+  return [200, body, response.headers.get(VERSION_HEADER) ?? undefined];
 }
 
 async function readText(response: Response): Promise<string> {

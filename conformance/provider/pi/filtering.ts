@@ -6,7 +6,7 @@
  */
 
 import { isObject } from "./json.ts";
-import { pathOf, type Question, type SupportTable, valueOf } from "./table.ts";
+import { ofEach, pathOf, type Question, type SupportTable, valueOf } from "./table.ts";
 
 type Body = Record<string, unknown>;
 type Mend = (value: unknown) => unknown;
@@ -254,7 +254,7 @@ export function remedyOf(name: string, remedies: Remedies): Remedy | undefined {
 }
 
 function stepsFor(supports: ReadonlyMap<string, Support>, remedies: Remedies, endpoint: string): Step[] {
-  const refused = [...supports].filter(([, support]) => support.isRefusal);
+  const refused = [...supports].filter(([, support]) => support.isRefusal).sort(([one], [other]) => (one < other ? -1 : 1));
   const steps = refused.flatMap(([name, support]): Step[] => {
     const remedy = remedyOf(name, remedies) ?? { action: "drop" as const };
     const action = remedy.kept && Object.hasOwn(remedy.kept, endpoint) ? "keep" : remedy.action;
@@ -265,8 +265,20 @@ function stepsFor(supports: ReadonlyMap<string, Support>, remedies: Remedies, en
   return [...steps.filter((step) => !step.together.length), ...steps.filter((step) => step.together.length)];
 }
 
-/** All that the rules say of each parameter, with the first rule that speaks of a value deciding. */
+/** All that the rules say of each parameter; of several deployments behind one name, what all of them take. */
 function supportsOf(table: SupportTable, question: Question): Map<string, Support> {
+  const [first = new Map<string, Support>(), ...others] = ofEach(question).map((each) => supportsOfOne(table, each));
+  if (!others.length) return first;
+  const all = [first, ...others];
+  const supports = new Map<string, Support>();
+  for (const path of new Set(all.flatMap((each) => [...each.keys()]))) {
+    supports.set(path, inCommon(all.map((each) => each.get(path) ?? new Support())));
+  }
+  return supports;
+}
+
+/** With the first rule that speaks of a value deciding. */
+function supportsOfOne(table: SupportTable, question: Question): Map<string, Support> {
   const supports = new Map<string, Support>();
   for (const rule of table.matching(question)) {
     const settled = new Set([...supports].filter(([, each]) => each.others !== undefined).map(([path]) => path));
@@ -280,4 +292,14 @@ function supportsOf(table: SupportTable, question: Question): Map<string, Suppor
     }
   }
   return supports;
+}
+
+function inCommon(supports: readonly Support[]): Support {
+  const common = new Support();
+  for (const value of new Set(supports.flatMap((each) => [...each.values.keys()]))) {
+    common.values.set(value, !supports.some((each) => each.refuses(value)));
+  }
+  const others = supports.map((each) => each.others);
+  common.others = others.includes(false) ? false : others.includes(undefined) ? undefined : true;
+  return common;
 }

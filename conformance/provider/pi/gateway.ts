@@ -7,6 +7,7 @@ import type { Declared, Listed } from "./catalogue.ts";
 import { type CompatRules, compatOf, type Endpoint } from "./compat.ts";
 import { loadData } from "./data.ts";
 import { type DialectRules, Dialects } from "./dialects.ts";
+import { VERSION_HEADER } from "./discovery.ts";
 import type { Remedies } from "./filtering.ts";
 import type { RateLimitRules } from "./rate_limits.ts";
 import type { RepairKnowledge } from "./repair.ts";
@@ -14,6 +15,13 @@ import type { Question, SupportTable } from "./table.ts";
 import { gatewayName, type Target } from "./target.ts";
 import { levelsThatFit } from "./thinking.ts";
 import type { RepairRules } from "./tracing.ts";
+
+/** The header of an answer that tells what served it. */
+const SERVED_HEADER = "x-litellm-model-name";
+
+/** The longest name of a deployment that is believed, and how many of one model. */
+const MAX_SERVED_NAME = 440;
+const MAX_SERVED = 16;
 
 /** What Pi calls the two wires. */
 export type Wire = "openai-responses" | "openai-completions";
@@ -57,6 +65,12 @@ export type Described = Pick<
   readonly compat: NonNullable<ProviderModelConfig["compat"]>;
 };
 
+/** What is known beside the list: the user's figure for the longest answer, and the version of LiteLLM. */
+export interface Known {
+  readonly maxTokens?: number | undefined;
+  readonly version?: string | undefined;
+}
+
 export class Gateway {
   readonly target: Target;
   readonly knowledge: Knowledge;
@@ -65,13 +79,16 @@ export class Gateway {
   readonly #name: string;
 
   readonly #maxTokens: number | undefined;
+  readonly #servedBy = new Map<string, readonly string[]>();
+  #version: string | undefined;
 
   /** `maxTokens`, where given, takes the place of the conservative longest answer. */
-  constructor(target: Target, knowledge: Knowledge, listed: readonly Listed[], maxTokens?: number) {
+  constructor(target: Target, knowledge: Knowledge, listed: readonly Listed[], known: Known = {}) {
     this.target = target;
     this.knowledge = knowledge;
     this.listed = listed;
-    this.#maxTokens = maxTokens;
+    this.#maxTokens = known.maxTokens;
+    this.#version = known.version;
     this.#byId = new Map(listed.map((each) => [each.id, each]));
     this.#name = gatewayName(target.baseUrl);
   }
@@ -113,9 +130,21 @@ export class Gateway {
     return { ...this.#about(id), endpoint };
   }
 
+  /** Take note of what an answer's headers tell: what served it, and the gateway's version. */
+  told(model: string, headers: Readonly<Record<string, string>>): void {
+    const served = headers[SERVED_HEADER];
+    this.#version = headers[VERSION_HEADER] ?? this.#version;
+    if (!served || this.#byId.get(model)?.served_by || !/^[a-z0-9_]+\/\S*$/.test(served)) return;
+    const known = this.#servedBy.get(model) ?? [];
+    if (known.includes(served) || known.length >= MAX_SERVED || served.length > MAX_SERVED_NAME) return;
+    this.#servedBy.set(model, [...known, served]);
+  }
+
   #about(model: string) {
-    const route = this.#byId.get(model)?.route;
-    return { model, gateway: this.#name, ...(route ? { route } : {}) };
+    const listed = this.#byId.get(model);
+    const servedBy = listed?.served_by ?? this.#servedBy.get(model);
+    const place = servedBy ? { servedBy } : listed?.route ? { route: listed.route } : {};
+    return { model, gateway: this.#name, ...place, ...(this.#version ? { gatewayVersion: this.#version } : {}) };
   }
 }
 

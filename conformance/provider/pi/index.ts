@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { getAgentDir } from "@mariozechner/pi-coding-agent";
 import type { ExtensionAPI } from "@mariozechner/pi-coding-agent";
 import { keep, readKept } from "./cache.ts";
-import { loadTables } from "./data.ts";
-import { discover } from "./discovery.ts";
+import { discover, type Discovered } from "./discovery.ts";
 import { Gateway, loadKnowledge } from "./gateway.ts";
+import { loadTables } from "./layers.ts";
 import { Memory } from "./learned.ts";
 import { Ledger, repairMode } from "./ledger.ts";
 import { KEY_PLACEHOLDER, makeStreamSimple } from "./stream.ts";
@@ -73,8 +73,8 @@ async function register(
     return undefined;
   }
   const table = loadTables(process.env.LITELLM_SUPPORT_TABLE, warn);
-  const models = await currentModels(target, warn, timeoutWithList);
-  const gateway = new Gateway(target, loadKnowledge(table), models, wantedMaxTokens(warn));
+  const { models, version } = await currentModels(target, warn, timeoutWithList);
+  const gateway = new Gateway(target, loadKnowledge(table), models, { maxTokens: wantedMaxTokens(warn), version });
   const ledger = new Ledger({
     baseUrl: target.baseUrl,
     table,
@@ -82,6 +82,7 @@ async function register(
     memory: new Memory(),
     mode: repairMode(process.env.LITELLM_REPAIR, warn),
     tell,
+    told: (model, headers) => gateway.told(model, headers),
     tidy: (text) => withoutSecrets(text, target),
   });
   pi.registerProvider(PROVIDER, {
@@ -103,17 +104,17 @@ function wantedMaxTokens(warn: Say): number | undefined {
   return undefined;
 }
 
-async function currentModels(target: Target, warn: Say, timeoutWithList: number) {
+async function currentModels(target: Target, warn: Say, timeoutWithList: number): Promise<Discovered> {
   const folder = join(getAgentDir(), "cache");
   const kept = readKept(folder, target);
   try {
-    const models = await discover(target, kept ? timeoutWithList : TIMEOUT);
-    keep(folder, target, models);
-    return models;
+    const discovered = await discover(target, kept ? timeoutWithList : TIMEOUT);
+    keep(folder, target, discovered);
+    return discovered;
   } catch (error) {
     if (!kept) throw error;
     warn(`${lineOf(error)}; using the ${kept.models.length} models that it listed on ${kept.at}`);
-    return kept.models;
+    return kept;
   }
 }
 

@@ -33,6 +33,8 @@ export interface LedgerOptions {
   readonly mode: RepairMode;
   /** Tells the user of each repair in one line. */
   readonly tell: (line: string) => void;
+  /** Hears what an answer's headers tell of the gateway. */
+  readonly told?: (model: string, headers: Readonly<Record<string, string>>) => void;
   /** Takes secrets out of a gateway's words. */
   readonly tidy: (text: string) => string;
 }
@@ -80,6 +82,11 @@ export class Ledger {
     const suspects = this.#suspects.get(key) ?? [];
     const asked = { body, sent: found.body, question, table, mode, suspects, tidy, ...(begun ? { begun } : {}) };
     return { body: found.body, kind, triedAgain, repair: new Repair(asked, know) };
+  }
+
+  /** An answer has come, whatever it is, with these headers. */
+  told({ kind }: Sent, headers: Readonly<Record<string, string>>): void {
+    this.#options.told?.(kind.model, headers);
   }
 
   /** A request is sent once more. */

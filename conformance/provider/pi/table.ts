@@ -2,9 +2,11 @@
  * The parameter-support table: the TypeScript twin of `conformance/provider/table`.
  *
  * An ordered list of rules; the first that matches and has a statement for the parameter decides. A
- * selector never matches what the caller does not know, and the last rule matches every model.
+ * selector never matches what the caller does not know, unless it names just that (`unknown`), and the last
+ * rule matches every model.
  */
 
+import { familyOf, servedFrom, UNKNOWN } from "./families.ts";
 import { isObject } from "./json.ts";
 
 export const SCHEMA_VERSION = 1;
@@ -21,12 +23,20 @@ export interface Rule {
   readonly endpoints: readonly string[];
   readonly modes: readonly string[];
   readonly routes: readonly string[];
+  readonly upstreams: readonly string[];
+  readonly families: readonly string[];
+  readonly family_versions: readonly string[];
   readonly gateways: readonly string[];
   readonly gateway_versions: readonly string[];
   readonly statements: ReadonlyMap<string, Statement>;
 }
 
-/** What a caller knows about the request it is about to send. */
+/**
+ * What a caller knows about the request it is about to send.
+ *
+ * `servedBy` names the deployments behind the model as LiteLLM names them (`azure/gpt-5.2`): each has to take what
+ * is sent. `upstream` is the model's name on its route; without one its family is read from `model`.
+ */
 export interface Question {
   readonly model: string;
   readonly endpoint: string;
@@ -34,12 +44,24 @@ export interface Question {
   readonly route?: string;
   readonly gateway?: string;
   readonly gatewayVersion?: string;
+  readonly servedBy?: readonly string[];
+  readonly upstream?: string;
 }
 
 /** The table does not have the shape of one; the message is one line for the user. */
 export class TableError extends Error {}
 
-const SELECTORS = ["models", "endpoints", "modes", "routes", "gateways", "gateway_versions"] as const;
+const SELECTORS = [
+  "models",
+  "endpoints",
+  "modes",
+  "routes",
+  "upstreams",
+  "families",
+  "family_versions",
+  "gateways",
+  "gateway_versions",
+] as const;
 
 export class SupportTable {
   readonly rules: readonly Rule[];
@@ -66,8 +88,17 @@ export class SupportTable {
     return this.rules.filter((rule) => matches(rule, question));
   }
 
-  /** The statement that decides, or undefined where no rule knows the parameter (send it). */
+  /**
+   * The statement that decides, or undefined where no rule knows the parameter (send it).
+   *
+   * Of several deployments behind one name, what one of them refuses is refused.
+   */
   lookup(question: Question, parameter: string): Statement | undefined {
+    const found = ofEach(question).map((each) => this.#lookup(each, parameter));
+    return found.find((each) => each?.supported === false) ?? (found.includes(undefined) ? undefined : found[0]);
+  }
+
+  #lookup(question: Question, parameter: string): Statement | undefined {
     const names = namesOf(parameter);
     for (const rule of this.matching(question)) {
       for (const name of names) {
@@ -79,6 +110,14 @@ export class SupportTable {
   }
 }
 
+/** The same question of each deployment behind the model; of the model as such where none is known. */
+export function ofEach(question: Question): Question[] {
+  const { servedBy = [], ...asked } = question;
+  const found = [...new Set(servedBy)].map(servedFrom).filter((each) => each !== undefined);
+  if (!found.length) return [asked];
+  return found.map(({ route, upstream }) => ({ ...asked, route, ...(upstream ? { upstream } : {}) }));
+}
+
 /** A table that knows nothing: everything is sent. */
 export const EMPTY_TABLE = new SupportTable([]);
 
@@ -87,7 +126,8 @@ export type Said = ReadonlyMap<string, boolean>;
 
 function ruleOf(said: Said): Rule {
   const statements = [...said].map(([name, supported]): [string, Statement] => [name, { supported, measured: false }]);
-  const anything = { endpoints: [], modes: [], routes: [], gateways: [], gateway_versions: [] };
+  const place = { routes: [], upstreams: [], families: [], family_versions: [] };
+  const anything = { endpoints: [], modes: [], ...place, gateways: [], gateway_versions: [] };
   return { models: ["*"], ...anything, statements: new Map(statements) };
 }
 
@@ -128,32 +168,55 @@ function matches(rule: Rule, question: Question): boolean {
   return (
     allows(rule.endpoints, question.endpoint) &&
     allows(rule.modes, question.mode) &&
-    allows(rule.routes, question.route) &&
+    allows(rule.routes, question.route ?? UNKNOWN) &&
+    allows(rule.upstreams, question.upstream) &&
+    (!rule.families.length || hasFamily(rule, question)) &&
     allows(rule.gateways, question.gateway) &&
     (!rule.gateway_versions.length || versionFits(question.gatewayVersion, rule.gateway_versions)) &&
     rule.models.some((pattern) => modelMatches(pattern, question.model))
   );
 }
 
+function hasFamily(rule: Rule, question: Question): boolean {
+  const family = familyOf(question.upstream || question.model);
+  if (!family || !rule.families.includes(family.name)) return false;
+  return fits(withoutZeros([...family.version]), rule.family_versions);
+}
+
 function allows(selector: readonly string[], value: string | undefined): boolean {
   return !selector.length || (value !== undefined && selector.includes(value));
 }
 
-const BOUND = /^(>=|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)$/;
+/** The kinds of sources that stand for a measurement. */
+const MEASURED: readonly unknown[] = ["measured", "atlas"];
+
+const BOUND = /^(>=|<=|>|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)$/;
 
 function versionFits(version: string | undefined, bounds: readonly string[]): boolean {
-  if (version === undefined) return false;
-  const have = release(version);
+  return version !== undefined && fits(release(version), bounds);
+}
+
+const CHECKS: Readonly<Record<string, (order: number) => boolean>> = {
+  ">=": (order) => order >= 0,
+  "<=": (order) => order <= 0,
+  ">": (order) => order > 0,
+  "<": (order) => order < 0,
+  "==": (order) => order === 0,
+};
+
+function fits(have: readonly number[], bounds: readonly string[]): boolean {
   return bounds.every((bound) => {
-    const [, operator, wanted = ""] = BOUND.exec(bound) ?? [];
-    const order = compare(have, release(wanted));
-    return operator === ">=" ? order >= 0 : operator === "<" ? order < 0 : order === 0;
+    const [, operator = "==", wanted = ""] = BOUND.exec(bound) ?? [];
+    return CHECKS[operator]?.(compare(have, release(wanted))) ?? false;
   });
 }
 
 function release(version: string): number[] {
   const found = /^\d{1,9}(?!\d)(?:\.\d{1,9}(?!\d))*/.exec(version);
-  const numbers = found ? found[0].split(".").map(Number) : [];
+  return withoutZeros(found ? found[0].split(".").map(Number) : []);
+}
+
+function withoutZeros(numbers: number[]): number[] {
   while (numbers.length && numbers[numbers.length - 1] === 0) numbers.pop(); // 1.80.0 and 1.80 are one release
   return numbers;
 }
@@ -205,9 +268,10 @@ function parseRule(row: unknown, sources: Readonly<Record<string, unknown>>, whe
     return value;
   };
   if (!strings("models").length) throw new TableError(`${where} names no models`);
-  for (const bound of strings("gateway_versions")) {
-    if (!BOUND.test(bound)) {
-      throw new TableError(`${where}.gateway_versions: '${bound}' is no bound such as '>=1.80' or '<1.100'`);
+  for (const name of ["family_versions", "gateway_versions"] as const) {
+    for (const bound of strings(name)) {
+      if (BOUND.test(bound)) continue;
+      throw new TableError(`${where}.${name}: '${bound}' is no bound such as '>=1.80' or '<1.100'`);
     }
   }
   if (!isObject(row.statements)) throw new TableError(`${where}.statements must be a JSON object`);
@@ -216,13 +280,16 @@ function parseRule(row: unknown, sources: Readonly<Record<string, unknown>>, whe
       throw new TableError(`${where}.statements['${name}'] needs 'supported' (true or false) and 'source' (a name)`);
     }
     const source = sources[value.source];
-    return [name, { supported: value.supported, measured: isObject(source) && source.kind === "measured" }];
+    return [name, { supported: value.supported, measured: isObject(source) && MEASURED.includes(source.kind) }];
   });
   return {
     models: strings("models"),
     endpoints: strings("endpoints"),
     modes: strings("modes"),
     routes: strings("routes"),
+    upstreams: strings("upstreams"),
+    families: strings("families"),
+    family_versions: strings("family_versions"),
     gateways: strings("gateways"),
     gateway_versions: strings("gateway_versions"),
     statements: new Map(statements),

@@ -148,6 +148,7 @@ class Repair:
             route=asked.route,
             gateway=asked.gateway,
             gateway_version=asked.gateway_version,
+            served_by=asked.served_by,
         )
 
     @property

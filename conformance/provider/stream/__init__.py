@@ -68,6 +68,8 @@ def stream(
     *,
     table: SupportTable,
     gateway: str | None = None,
+    gateway_version: str | None = None,
+    served_by: Sequence[str] = (),
     session_id: str | None = None,
     reasoning: str | None = None,
     max_tokens: int | None = None,
@@ -103,7 +105,9 @@ def stream(
         tools=tools,
         parameters=parameters,
     )
-    found = filter_request(body, model.id, endpoint, table=table, route=model.route, gateway=gateway)
+    known: dict[str, Any] = {"route": None if served_by else model.route, "served_by": served_by}
+    known |= {"gateway": gateway, "gateway_version": gateway_version}
+    found = filter_request(body, model.id, endpoint, table=table, **known)
     start = Start(model.id, endpoint, found.dropped)
     return _events(client, model, found.body, start, signal, secrets or (client.api_key,))
 

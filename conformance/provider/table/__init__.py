@@ -1,8 +1,9 @@
 """The parameter-support table: load it, look a statement up. Pure but for reading the file.
 
 The table is an ordered list of rules. A rule matches by the selectors it states (`models`,
-`endpoints`, `modes`, `routes`, `gateways`, `gateway_versions`); a selector never matches what
-the caller does not know. The first matching rule with a statement for the parameter decides,
+`endpoints`, `modes`, `routes`, `upstreams`, `families`, `family_versions`, `gateways`,
+`gateway_versions`); a selector never matches what the caller does not know, unless it names
+just that: `unknown`. The first matching rule with a statement for the parameter decides,
 and the last rule is a default that matches every model: unknown models fail open.
 
 A parameter is named by its path in the request body (`store`, `stream_options.include_usage`),
@@ -14,19 +15,34 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from conformance.provider.errors import NewerTableError, TableError
+from conformance.provider.table.families import UNKNOWN, family_of, served_from
 
 SCHEMA_VERSION = 1
 
+#: Questions whose rules are kept with each table, and the longest model id of one.
+_MAX_FOUND, _MAX_ID = 512, 256
+
 #: What a rule is bound to; one that a rule does not name holds for all.
-SELECTORS = ("models", "endpoints", "modes", "routes", "gateways", "gateway_versions")
+SELECTORS = (
+    "models",
+    "endpoints",
+    "modes",
+    "routes",
+    "upstreams",
+    "families",
+    "family_versions",
+    "gateways",
+    "gateway_versions",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,9 @@ class Rule:
     endpoints: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    family_versions: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     gateway_versions: tuple[str, ...] = ()
     cassettes: tuple[str, ...] = ()
@@ -60,15 +79,27 @@ class Rule:
         return (
             (not self.endpoints or question.endpoint in self.endpoints)
             and (not self.modes or question.mode in self.modes)
-            and (not self.routes or question.route in self.routes)
+            and (not self.routes or (question.route or UNKNOWN) in self.routes)
+            and (not self.upstreams or question.upstream in self.upstreams)
+            and (not self.families or self._has_family(question))
             and (not self.gateways or question.gateway in self.gateways)
             and (not self.gateway_versions or _version_fits(question.gateway_version, self.gateway_versions))
         )
 
+    def _has_family(self, question: Question) -> bool:
+        family = family_of(question.upstream or question.model)
+        if family is None or family.name not in self.families:
+            return False
+        return not self.family_versions or version_fits(family.version, self.family_versions)
+
 
 @dataclass(frozen=True)
 class Question:
-    """What a caller knows about the request it is about to send."""
+    """What a caller knows about the request it is about to send.
+
+    `served_by` names the deployments behind the model as LiteLLM names them (`azure/gpt-5.2`): each has to take
+    what is sent. `upstream` is the model's name on its route; without one its family is read from `model`.
+    """
 
     model: str
     endpoint: str
@@ -76,6 +107,14 @@ class Question:
     route: str | None = None
     gateway: str | None = None
     gateway_version: str | None = None
+    served_by: tuple[str, ...] = ()
+    upstream: str | None = None
+
+    def of_each(self) -> tuple[Question, ...]:
+        """The same question of each deployment behind the model; of the model as such where none is known."""
+        served = dict.fromkeys(filter(None, map(served_from, self.served_by)))
+        asked = replace(self, served_by=())
+        return tuple(replace(asked, route=each.route, upstream=each.upstream or None) for each in served) or (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +132,17 @@ class Support:
     def refuses_any(self) -> bool:
         """True where there is a value that the table refuses."""
         return self.others is False or False in self.values.values()
+
+
+_SILENCE = Support({}, None)
+
+
+def _in_common(supports: Sequence[Support]) -> Support:
+    """What can be sent to each of several deployments."""
+    values = dict.fromkeys(value for each in supports for value in each.values)
+    said = {value: not any(each.refuses(value) for each in supports) for value in values}
+    others = [each.others for each in supports]
+    return Support(said, False if False in others else None if None in others else True)
 
 
 @dataclass(frozen=True)
@@ -132,30 +182,63 @@ class SupportTable:
         return outright, patterns
 
     def lookup(self, question: Question, parameter: str) -> Statement | None:
-        """The statement that decides, or None where no rule knows the parameter (send it)."""
+        """The statement that decides, or None where no rule knows the parameter (send it).
+
+        Of several deployments behind one name, what one of them refuses is refused.
+        """
         names = names_of(parameter)
-        for rule in self.matching(question):
-            for name in names:
-                if name in rule.statements:
-                    return rule.statements[name]
-        return None
+        found = [_first(rules, names) for rules in self._rules_for(question)]
+        refused = (each for each in found if each is not None and not each.supported)
+        return next(refused, None if None in found else found[0])
+
+    def _rules_for(self, question: Question) -> Sequence[Sequence[Rule]]:
+        """For each deployment behind the model the rules that speak for it: found once, and kept."""
+        kept = self._found.get(question)
+        if kept is None:
+            kept = tuple(tuple(self.matching(each)) for each in question.of_each())
+            if len(question.model) <= _MAX_ID:
+                if len(self._found) >= _MAX_FOUND:
+                    self._found.clear()
+                self._found[question] = kept
+        return kept
+
+    @functools.cached_property
+    def _found(self) -> dict[Question, Sequence[Sequence[Rule]]]:
+        return {}
 
     def parameters(self, question: Question) -> dict[str, Support]:
         """Every parameter that the rules for a request speak of: what `lookup` says of all its values."""
-        values: dict[str, dict[str, bool]] = {}
-        others: dict[str, bool] = {}
-        for rule in self.matching(question):
-            settled = set(others)  # a rule's word on a field closes it for the rules below
-            for name, statement in rule.statements.items():
-                path, value = split_parameter(name)
-                said = values.setdefault(path, {})
-                if path in settled:
-                    continue
-                if value is None:
-                    others[path] = statement.supported
-                else:
-                    said.setdefault(value, statement.supported)
-        return {path: Support(said, others.get(path)) for path, said in values.items()}
+        each = [_parameters(rules) for rules in self._rules_for(question)]
+        if len(each) == 1:
+            return each[0]
+        paths = dict.fromkeys(path for one in each for path in one)
+        return {path: _in_common([one.get(path, _SILENCE) for one in each]) for path in paths}
+
+
+def _first(rules: Iterable[Rule], names: Sequence[str]) -> Statement | None:
+    """The first statement under one of these names."""
+    for rule in rules:
+        for name in names:
+            if name in rule.statements:
+                return rule.statements[name]
+    return None
+
+
+def _parameters(rules: Iterable[Rule]) -> dict[str, Support]:
+    values: dict[str, dict[str, bool]] = {}
+    others: dict[str, bool] = {}
+    for rule in rules:
+        settled = set(others)  # a rule's word on a field closes it for the rules below
+        for name, statement in rule.statements.items():
+            path, value = split_parameter(name)
+            said = values.setdefault(path, {})
+            if path in settled:
+                continue
+            if value is None:
+                others[path] = statement.supported
+            else:
+                said.setdefault(value, statement.supported)
+    return {path: Support(said, others.get(path)) for path, said in values.items()}
 
 
 def names_of(parameter: str) -> tuple[str, ...]:
@@ -183,23 +266,41 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _version_fits(version: str | None, bounds: Sequence[str]) -> bool:
-    """True where a dotted version fits every bound, each `>=X`, `<X` or `==X`."""
-    if version is None:
-        return False
-    have = _release(version)
-    checks = {">=": have.__ge__, "<": have.__lt__, "==": have.__eq__}
-    return all(checks[m[1]](_release(m[2])) is True for m in map(_BOUND.fullmatch, bounds) if m)
+    """True where a dotted version fits every bound, each `>=X`, `<=X`, `>X`, `<X` or `==X`."""
+    return version is not None and version_fits(_release(version), bounds)
 
 
-_BOUND = re.compile(r"(>=|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)")
+def version_fits(version: tuple[int, ...], bounds: Sequence[str]) -> bool:
+    """True where a version fits every bound, each `>=X`, `<=X`, `>X`, `<X` or `==X`; 4.0 is 4."""
+    have = _without_zeros(version)
+    return all(_CHECKS[sign](have, wanted) for sign, wanted in map(_bound, bounds))
+
+
+_BOUND = re.compile(r"(>=|<=|>|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)")
+_CHECKS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "==": operator.eq,
+}
+
+
+@functools.lru_cache(maxsize=4096)
+def _bound(text: str) -> tuple[str, tuple[int, ...]]:
+    found = _BOUND.fullmatch(text)
+    return (found[1], _release(found[2])) if found else (">=", ())
 
 
 def _release(version: str) -> tuple[int, ...]:
     found = re.match(r"\d{1,9}(?!\d)(?:\.\d{1,9}(?!\d))*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else []
+    return _without_zeros(tuple(int(part) for part in found[0].split(".")) if found else ())
+
+
+def _without_zeros(numbers: tuple[int, ...]) -> tuple[int, ...]:
     while numbers and numbers[-1] == 0:  # 1.80.0 and 1.80 are one release
-        numbers.pop()
-    return tuple(numbers)
+        numbers = numbers[:-1]
+    return numbers
 
 
 def shipped_table_path() -> Path:
@@ -246,14 +347,15 @@ def _rule(row: object, where: str) -> Rule:
     unknown = set(fields) - {*SELECTORS, "statements", "cassettes"}
     if unknown:
         raise TableError(f"{where} has an unknown key {sorted(unknown)[0]!r}")
-    selectors = {name: _strings(fields.get(name, []), f"{where}.{name}") for name in SELECTORS}
-    if not selectors["models"]:
+    selectors = {name: _strings(fields[name], f"{where}.{name}") for name in SELECTORS if name in fields}
+    if not selectors.get("models"):
         raise TableError(f"{where} names no models")
-    for bound in selectors["gateway_versions"]:
-        if not _BOUND.fullmatch(bound):
-            raise TableError(
-                f"{where}.gateway_versions: {bound!r} is not a version bound; write one such as '>=1.80' or '<1.100'"
-            )
+    for name in ("family_versions", "gateway_versions"):
+        for bound in selectors.get(name, ()):
+            if not _BOUND.fullmatch(bound):
+                raise TableError(
+                    f"{where}.{name}: {bound!r} is not a version bound; write one such as '>=1.80' or '<1.100'"
+                )
     statements = _typed(fields.get("statements"), dict, f"{where}.statements")
     return Rule(
         statements={name: _statement(value, f"{where}.statements[{name!r}]") for name, value in statements.items()},
@@ -275,6 +377,8 @@ def _statement(value: object, where: str) -> Statement:
 
 
 def _strings(value: object, where: str) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):  # nearly always
+        return tuple(value)
     items: Iterable[object] = _typed(value, list, where)
     return tuple(_typed(item, str, where) for item in items)
 

@@ -19,6 +19,7 @@ from conformance.provider.refusals.peeking import Peek, with_note
 from conformance.provider.repair import Repair, RepairEvent
 from conformance.provider.repair.learned import RequestKind
 from conformance.provider.transport.features import apart
+from conformance.provider.whereabouts import VERSION_HEADER
 
 logger = logging.getLogger("conformance.provider")
 
@@ -31,6 +32,9 @@ class Ledger(Protocol):
 
     def repaired(self, event: RepairEvent) -> None:
         """A request is sent once more."""
+
+    def told(self, sent: Sent, headers: Mapping[str, str]) -> None:
+        """An answer has come, whatever it is, with these headers."""
 
     def answered(self, sent: Sent, version: str | None) -> None:
         """An answer has come that is no refusal."""
@@ -54,8 +58,8 @@ class Sent:
 
     @property
     def watched(self) -> bool:
-        """Whether a refusal of it can be mended."""
-        return self.repair is not None
+        """Whether something can be learnt from its answer, or a refusal of it be mended."""
+        return self.kind is not None
 
 
 class _Exchange:
@@ -69,7 +73,7 @@ class _Exchange:
         sent, repair = self.sent, self.sent.repair
         if peek.refusal is None or repair is None:
             if 200 <= response.status_code < 300:
-                self._ledger.answered(sent, response.headers.get("x-litellm-version"))
+                self._ledger.answered(sent, response.headers.get(VERSION_HEADER))
             return None, None
         try:
             status = response.status_code if response.status_code >= 400 else 400
@@ -85,6 +89,10 @@ class _Exchange:
             return None, None
         self._ledger.repaired(repair.event)
         return request, None
+
+    def told(self, response: Any) -> None:
+        """Take note of what the answer tells about the gateway, however it ends."""
+        self._ledger.told(self.sent, response.headers)
 
     def marked(self, response: Any) -> Any:
         """The response, which tells what was left out of its request."""
@@ -160,6 +168,9 @@ def _steps(sent: Sent, ledger: Ledger, way: _Way) -> _Steps:
         response = yield partial(way.send, request)
         close = getattr(response, way.close)
         try:
+            exchange.told(response)
+            if sent.repair is None:
+                return exchange.marked(response)
             peek = Peek(response.status_code, response.headers)
             seen: Any = (yield from _seen(response, peek, way)) if peek.kind else ()
             again, note = exchange.judged(response, peek)

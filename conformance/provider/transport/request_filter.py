@@ -20,6 +20,7 @@ from conformance.provider.table.layers import Table, layered_table, with_learnt
 from conformance.provider.target import gateway_name, make_target
 from conformance.provider.transport.features import apart, with_features
 from conformance.provider.transport.mending import Sent, with_content
+from conformance.provider.whereabouts import Whereabouts
 
 logger = logging.getLogger("conformance.provider")
 
@@ -52,12 +53,13 @@ OnRepair: TypeAlias = Callable[[RepairEvent], None]
 class RequestFilter:
     """What all transports and clients share: from a request to what may be sent of it.
 
-    `table` is a file whose rules go over the shipped ones, or a table that is loaded and holds
-    alone. With `base_url`, only requests to that gateway are filtered. `gateway`, `gateway_version`
-    and `route` are for tables with rules that hold for some only; the gateway is else named by the
-    request's address. `repair` says what is done about a refusal: `named` mends what it names (the
-    default, unless `LITELLM_REPAIR` says otherwise), `search` also looks for what it does not name,
-    `off` does nothing. What was learnt is kept in `cache_folder`, by default the user's own cache.
+    `table` is a file whose rules go over the shipped ones, or a table that is loaded and holds alone.
+    With `base_url`, only requests to that gateway are filtered. `gateway`, `gateway_version` and
+    `route` are for rules that hold for some only; without them the gateway is named by the request's
+    address, and the version and what serves a model by the gateway's list and its answers. `repair`
+    says what is done about a refusal: `named` mends what it names (the default, unless `LITELLM_REPAIR`
+    says otherwise), `search` also looks for what it does not name, `off` does nothing. What was learnt
+    is kept in `cache_folder`, by default the user's own cache.
     Raises `TableError` for a table that cannot be used, `TargetError` for such a `base_url`, and
     `ConformanceError` for such a `repair`.
     """
@@ -79,9 +81,11 @@ class RequestFilter:
         self.table = layered_table(table)
         self.repair = repair_mode(repair)
         self.memory = Memory(cache_folder)
+        #: What serves each model, and the gateway's version, as answers and lists tell it.
+        self.whereabouts = Whereabouts(cache_folder)
         self._base = None if base_url is None else _place(make_target(base_url, "unused").base_url)
         self._on_drop, self._on_repair = on_drop, on_repair
-        self._known = {"gateway_version": gateway_version, "route": route}
+        self._route, self._version = route, gateway_version
         self._gateway = gateway
         self._reported: set[tuple[str, str]] = set()
         self._addresses: dict[str, str] = {}
@@ -114,6 +118,11 @@ class RequestFilter:
                 self._on_repair(event)
             except Exception:
                 logger.exception("on_repair failed")
+
+    def told(self, sent: Sent, headers: Mapping[str, str]) -> None:
+        """Take note of what an answer's headers tell of the gateway."""
+        if sent.kind is not None:
+            self.whereabouts.told(sent.kind.gateway, sent.kind.model, headers)
 
     def answered(self, sent: Sent, version: str | None) -> None:
         """Keep what the answer to a request has taught."""
@@ -172,7 +181,10 @@ class RequestFilter:
             return Sent(request), None, {}
         mode = "stream" if body.get("stream") is True else "whole"
         kind = RequestKind(self._address(url), model, endpoint, mode)
-        question = Question(model, endpoint, mode, gateway=self._gateway or gateway_name(url), **self._known)
+        version = self._version or self.whereabouts.version(kind.gateway)
+        gateway = self._gateway or gateway_name(url)
+        served = () if self._route else self.whereabouts.served_by(kind.gateway, model)
+        question = Question(model, endpoint, mode, self._route, gateway, version, served)
         table = self._table(kind)
         begun = self._unfinished.pop(kind, {})
         table = with_learnt(table, begun) if begun else table
@@ -204,6 +216,7 @@ class RequestFilter:
             route=asked.route,
             gateway=asked.gateway,
             gateway_version=asked.gateway_version,
+            served_by=asked.served_by,
         )
 
     def _table(self, kind: RequestKind) -> SupportTable:

@@ -26,7 +26,7 @@ def document(rows: Any) -> Response:
 def both(rows: Any, groups: Any = (), infos: Any = ()) -> tuple[Discovered, tuple[Listed, ...]]:
     """What the suite and what the provider make of the same three answers."""
     with listing(document(rows), groups, infos) as url:
-        return discover(Target(url, KEY)), fetch(Target(url, KEY))
+        return discover(Target(url, KEY)), fetch(Target(url, KEY)).models
 
 
 def info(name: str, served_by: Any, **info: Any) -> dict[str, Any]:

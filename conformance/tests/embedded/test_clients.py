@@ -45,14 +45,17 @@ WEATHER = {
 
 @pytest.fixture(autouse=True)
 def fresh(gateway: EmbeddedGateway) -> None:
-    """Upstreams that have received nothing."""
+    """Upstreams that have received nothing, and a list that has told what serves each model."""
+    LiteLLMProvider(gateway.base_url, gateway.api_key).models()
     gateway.clear_received()
 
 
 @pytest.fixture
 def ours(gateway: EmbeddedGateway, tmp_path: Path) -> LiteLLMProvider:
     """A provider for the gateway, with a cache of its own."""
-    return LiteLLMProvider(gateway.base_url, gateway.api_key, cache_folder=tmp_path)
+    provider = LiteLLMProvider(gateway.base_url, gateway.api_key, cache_folder=tmp_path)
+    provider.models()
+    return provider
 
 
 def received(gateway: EmbeddedGateway) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from conformance.tests.helpers.gateways import (
     cut_stream,
     events,
     http,
+    listed_by,
     raw_server,
     refusal,
     scripted_gateway,
@@ -269,7 +270,8 @@ def test_a_table_that_cannot_be_used_is_told_and_left_out(pi: Pi, tmp_path: Path
     text, told = TABLES[name]
     table = tmp_path / "table.json"
     table.write_text(text, encoding="utf-8")
-    with answering() as gateway:
+    declared = [{"model_group": "claude-haiku-4-5", "providers": ["databricks"]}]
+    with answering(listing=listed_by("1.109.3", "claude-haiku-4-5"), declared=declared) as gateway:
         done = pi.ask("hi", "claude-haiku-4-5", env={**gateway.environment, "LITELLM_SUPPORT_TABLE": str(table)})
     assert (done.code, done.out) == (0, "OK\n")
     [line] = [line for line in done.err.splitlines() if line.startswith("litellm: ")]

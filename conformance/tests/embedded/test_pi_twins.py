@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.embedded.config import HELD_BACK_FLEET, WIDE_FLEET, fleet
 from conformance.provider import TargetError, filter_request, load_table
 from conformance.provider.models.capabilities import capabilities_of
 from conformance.provider.models.catalogue import catalogue
@@ -23,6 +24,7 @@ from conformance.provider.repair import Repair
 from conformance.provider.repair.learned import address
 from conformance.provider.repair.tracing import trace
 from conformance.provider.table import Question, SupportTable, model_matches
+from conformance.provider.table.families import family_of, served_from
 from conformance.provider.target import gateway_name, target_from_env
 from conformance.tests.embedded.pi_runs import EXTENSION, jiti_modules, program
 
@@ -32,7 +34,11 @@ VECTORS, REPAIRS = (
 )
 NAMES = ["claude-haiku-4-5", "Claude-OPUS-4.6", "gpt-5.2", "o3", "gemini-2-5-flash", "databricks-gpt-5-1", "x/y", "é*"]
 ODD: list[Any] = [None, True, False, 0, 1, -1, 0.5, 2.5e6, "7", "", "0.000003", "x", [], {}, ["high"], {"type": "f"}]
-FIELDS = sorted({name.partition(":")[0] for rule in load_table().rules for name in rule.statements})
+TABLE = load_table()
+FIELDS = sorted({name.partition(":")[0] for rule in TABLE.rules for name in rule.statements})
+#: What serves models, in the atlas and beyond it, and releases of LiteLLM.
+SERVED = [row["model"] for name in (WIDE_FLEET, HELD_BACK_FLEET) for row in fleet(name)["deployment"]]
+VERSIONS = ["1.79.3", "1.80.17", "1.81.16", "1.90.7", "1.95.0", "1.100.5", "1.109.1", "1.200", "x"]
 
 
 def python_answer(kind: str, given: list[Any]) -> Any:
@@ -43,12 +49,33 @@ def python_answer(kind: str, given: list[Any]) -> Any:
 def _catalogue(rows: Any, groups: Any, deployments: Any) -> Any:
     listed = catalogue(rows, groups, deployments)
     return [
-        {"id": each.id, "declared": each.declared, **({"route": each.route} if each.route else {})} for each in listed
+        {
+            "id": each.id,
+            "declared": each.declared,
+            **({"route": each.route} if each.route else {}),
+            **({"served_by": list(each.served_by)} if each.served_by else {}),
+        }
+        for each in listed
     ]
 
 
-def _filter(body: Any, model: str, endpoint: str) -> Any:
-    done = filter_request(body, model, endpoint, table=load_table())
+def _known(about: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a gateway, under the names that Python has for it."""
+    return {"served_by": about["servedBy"], "gateway_version": about.get("gatewayVersion")}
+
+
+def _family(name: str) -> Any:
+    family = family_of(name)
+    return family and {"name": family.name, "version": list(family.version)}
+
+
+def _served(model: str) -> Any:
+    served = served_from(model)
+    return served and served._asdict()
+
+
+def _filter(body: Any, model: str, endpoint: str, about: dict[str, Any]) -> Any:
+    done = filter_request(body, model, endpoint, table=TABLE, **_known(about))
     return {"body": done.body, "dropped": list(done.dropped), "instead": dict(done.instead)}
 
 
@@ -91,7 +118,9 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "catalogue": _catalogue,
     "filter": _filter,
     "capabilities": lambda model, declared: asdict(capabilities_of(model, declared)),
-    "compat": lambda model: compat_of(model, table=load_table()),
+    "compat": lambda model, about: compat_of(model, table=TABLE, **_known(about)),
+    "family": _family,
+    "served": _served,
     "matches": model_matches,
     "limit": _limit,
     "target": _target,
@@ -110,6 +139,17 @@ class _MadeUp:
     def name(self) -> str:
         name = self.chance.choice(NAMES)
         return name + self.chance.choice(["", "", "-x", "-latest"])
+
+    def served(self) -> str:
+        odd = ["azure/", "/x", "y", "bedrock/invoke/", "é/Claude-OPUS-4.6"]
+        served: str = self.chance.choice([*SERVED, *SERVED, *odd])
+        at = self.chance.choice([None, None, None, self.chance.randrange(len(served) + 1)])
+        return served[:at]
+
+    def about(self) -> dict[str, Any]:
+        known = {"servedBy": [self.served() for _ in range(self.chance.choice([0, 1, 1, 1, 2]))]}
+        version = self.chance.choice([*VERSIONS, None])
+        return {**known, "gatewayVersion": version} if version else known
 
     def row(self, key: str) -> dict[str, Any]:
         facts = ("mode", "max_input_tokens", "max_output_tokens", "input_cost_per_token", "supports_vision")
@@ -206,9 +246,16 @@ class _MadeUp:
             "refusal": [self.refusal()],
             "repair": [sent, endpoint, self.chance.choice(["named", "named", "search", "off"]), answers],
             "catalogue": rows,
-            "filter": [self.body(), self.name(), self.chance.choice(["chat_completions", "responses", "messages"])],
+            "filter": [
+                self.body(),
+                self.name(),
+                self.chance.choice(["chat_completions", "responses", "messages"]),
+                self.about(),
+            ],
+            "family": [self.served()],
+            "served": [self.served()],
             "capabilities": [self.name(), self.row("model_group") if self.chance.random() < 0.5 else self.row("id")],
-            "compat": [self.name()],
+            "compat": [self.name(), self.about()],
             "matches": [pattern, "".join(self.some("ab-", 6))],
             "limit": [self.error(), self.headers(), self.chance.choice([None, None, 429, 400, 500, 529])],
             "target": [url + self.chance.choice(["", "/", "/v1", "/v1/", "/a/v1", "?q", "#f", "/a b"])],

@@ -151,6 +151,12 @@ class ScriptedGateway:
         return {"LITELLM_BASE_URL": self.base_url, "LITELLM_API_KEY": self.key}
 
 
+def listed_by(version: str, *models: str) -> Callable[[Request], Response]:
+    """A list of models, as LiteLLM of a version gives it."""
+    rows = [{"id": name, "object": "model"} for name in models]
+    return lambda _request: JSONResponse({"object": "list", "data": rows}, headers={"x-litellm-version": version})
+
+
 @contextlib.contextmanager
 def scripted_gateway(
     policy: Policy = lambda body: None,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conformance.matrix.document import Matrix, cell_row, make_matrix
 from conformance.provider.table import Rule, SupportTable
 from conformance.schemas.documents import MatrixRun
-from conformance.support.deriving import GENERAL_GATEWAY, derive, told
+from conformance.support.deriving import derive, told
 from conformance.support.overrides import Overrides, overrides_from
 from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Evidence, Gateway, Judgement, Mode, Model, RejectedBy, Role, Verdict
@@ -22,7 +22,8 @@ SHIPPED = overrides_from(
     (resources.files("conformance.support") / "overrides.toml").read_text(encoding="utf-8"), "overrides.toml"
 )
 MODELS = ("claude-haiku-4-5", "claude-opus", "gpt-4.1", "gpt-5.2", "gemini-2-5-pro", "o3", "nova", "x y\ud800", "a,b")
-GATEWAYS = (GENERAL_GATEWAY, "proxy.example", "localhost-4000")
+EMBEDDED = "embedded"
+GATEWAYS = (EMBEDDED, "proxy.example", "localhost-4000")
 
 #: What a channel (endpoint, mode) of a model says of each parameter.
 Channels = Mapping[tuple[Endpoint, Mode], Sequence[Verdict]]
@@ -30,7 +31,7 @@ Channels = Mapping[tuple[Endpoint, Mode], Sequence[Verdict]]
 
 def matrix_of(
     verdicts: Mapping[CellKey, Verdict],
-    gateway: str = GENERAL_GATEWAY,
+    gateway: str = EMBEDDED,
     version: str | None = "1.109.1",
     **run: Any,
 ) -> Matrix:

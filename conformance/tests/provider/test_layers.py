@@ -27,15 +27,16 @@ def test_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a user's file, when tables are layered, then its rules come first, and the shipped ones hold else."""
     says = {"supported": True, "source": "s"}
     own = _table_file(tmp_path / "own.json", {"models": ["claude-haiku-4-5"], "statements": {"prompt_cache_key": says}})
-    body = {"model": "claude-haiku-4-5", "messages": [], "prompt_cache_key": "k", "verbosity": "low"}
+    body = {"model": "claude-haiku-4-5", "messages": [], "prompt_cache_key": "k", "presence_penalty": 0.1}
+    place: dict[str, Any] = {"served_by": ["databricks/databricks-claude-haiku-4-5"], "gateway_version": "1.109.1"}
 
     def dropped(table: SupportTable) -> tuple[str, ...]:
-        return filter_request(body, "claude-haiku-4-5", "chat_completions", table=table).dropped
+        return filter_request(body, "claude-haiku-4-5", "chat_completions", table=table, **place).dropped
 
-    assert set(dropped(layered_table())) == {"prompt_cache_key", "verbosity"}
-    assert dropped(layered_table(own)) == ("verbosity",)
+    assert set(dropped(layered_table())) == {"prompt_cache_key", "presence_penalty"}
+    assert dropped(layered_table(own)) == ("presence_penalty",)
     monkeypatch.setenv("LITELLM_SUPPORT_TABLE", str(own))
-    assert dropped(layered_table()) == ("verbosity",)
+    assert dropped(layered_table()) == ("presence_penalty",)
     assert layered_table(TABLE) is TABLE
     assert len(layered_table().rules) == len(load_table().rules) + 2
 
@@ -45,7 +46,14 @@ def test_a_users_default_hides_nothing_that_is_known(tmp_path: Path) -> None:
     own = _table_file(tmp_path / "own.json", prompt_cache_key={"supported": True, "source": "s"})
     body = {"model": "claude-haiku-4-5", "messages": [], "prompt_cache_key": "k"}
 
-    filtered = filter_request(body, "claude-haiku-4-5", "chat_completions", table=layered_table(own))
+    filtered = filter_request(
+        body,
+        "claude-haiku-4-5",
+        "chat_completions",
+        table=layered_table(own),
+        served_by=["databricks/databricks-claude-haiku-4-5"],
+        gateway_version="1.109.1",
+    )
 
     assert filtered.dropped == ("prompt_cache_key",)
 

@@ -11,10 +11,19 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from conformance.provider.gateway import LiteLLMProvider
-from conformance.tests.helpers.gateways import KEY, ScriptedGateway, closed_port, complete, refusal, scripted_gateway
+from conformance.tests.helpers.gateways import (
+    KEY,
+    ScriptedGateway,
+    closed_port,
+    complete,
+    listed_by,
+    refusal,
+    scripted_gateway,
+)
 from conformance.tests.helpers.running import Ended, run_llm
 
 MODELS = ("claude-haiku-4-5", "gpt-5.2")
+ROUTES = ("databricks", "azure")
 #: The ways in which `llm` asks.
 HOW = [
     pytest.param([], id="stream"),
@@ -28,10 +37,14 @@ def refuses_temperature(body: dict[str, Any]) -> Response:
     return refusal("temperature: Extra inputs are not permitted") if "temperature" in body else complete(body)
 
 
+#: What the shipped table can know these models by: their routes, and the version of LiteLLM.
+DECLARED = [{"model_group": name, "providers": [route]} for name, route in zip(MODELS, ROUTES, strict=True)]
+
+
 @pytest.fixture
 def gateway() -> Iterator[ScriptedGateway]:
-    """A gateway with a chat model and a Responses model, which has nothing against anything."""
-    with scripted_gateway(complete, models=MODELS) as running:
+    """A gateway with a chat model and a Responses model, which has nothing against anything, and tells where it is."""
+    with scripted_gateway(complete, listing=listed_by("1.109.3", *MODELS), declared=DECLARED) as running:
         yield running
 
 
@@ -67,9 +80,10 @@ class TestLlm:
     )
     def test_a_prompt(self, tmp_path: Path, gateway: ScriptedGateway, model: str, how: list[str]) -> None:
         """Given a gateway, when one of its models is prompted, then it answers, and gets only what it takes."""
-        refused = {"claude-haiku-4-5": {"seed": "3", "logit_bias": '{"1": 1}'}, "gpt-5.2": {"temperature": "0.5"}}[
-            model
-        ]
+        refused = {
+            "claude-haiku-4-5": {"frequency_penalty": "0.1", "presence_penalty": "0.1"},
+            "gpt-5.2": {"temperature": "0.5"},
+        }[model]
         options = [word for name, value in refused.items() for word in ("-o", name, value)]
         ran = self.llm(tmp_path, "-m", f"litellm/{model}", "hi", *options, *how, **gateway.environment)
 
@@ -163,7 +177,9 @@ class TestPydanticAi:
         settings: Any = chosen
 
         async def run() -> str:
-            asked = litellm_model(model, provider=LiteLLMProvider(gateway.base_url, KEY))
+            provider = LiteLLMProvider(gateway.base_url, KEY)
+            await provider.amodels()  # the list tells where the models are
+            asked = litellm_model(model, provider=provider)
             async with asked.client:
                 return str((await Agent(asked, model_settings=settings).run("hi")).output)
 
@@ -171,7 +187,7 @@ class TestPydanticAi:
 
     def test_chat(self, gateway: ScriptedGateway) -> None:
         """Given a model that is best asked on chat, when an agent runs, then there, and with what it takes."""
-        assert self.ask(gateway, "claude-haiku-4-5", seed=3, frequency_penalty=0.1) == "OK"
+        assert self.ask(gateway, "claude-haiku-4-5", presence_penalty=0.1, frequency_penalty=0.1) == "OK"
         [body] = gateway.seen
         assert set(body) == {"model", "messages", "max_completion_tokens", "stream"}
         assert body["max_completion_tokens"] == 4096
@@ -186,11 +202,11 @@ class TestPydanticAi:
 
     def test_responses(self, gateway: ScriptedGateway) -> None:
         """Given a model that is best asked on Responses, when an agent runs, then there, and with what it takes."""
-        assert self.ask(gateway, "gpt-5.2", max_tokens=99, top_p=0.5) == "OK"
+        assert self.ask(gateway, "gpt-5.2", max_tokens=99, temperature=0.5) == "OK"
         [body] = gateway.seen
         assert body["max_output_tokens"] == 99
         assert "input" in body
-        assert "top_p" not in body
+        assert "temperature" not in body
 
     def test_errors_are_pydantic_ais_own(self) -> None:
         """Given a refusal, when an agent runs, then pydantic-ai's own exception tells it."""

@@ -33,8 +33,11 @@ def test_several_deployments_behind_one_name() -> None:
 
     [model, one] = catalogue([{"id": "m"}, {"id": "one"}], [{"model_group": "m", "supports_vision": True}], infos)
 
-    assert model == Listed("m", {"max_input_tokens": 100, "input_cost_per_token": 2e-6, "supports_vision": False}, None)
-    assert one == Listed("one", {"cache_read_input_token_cost": 1e-8}, "azure")
+    served = ("databricks/a", "openai/b")
+    assert model == Listed(
+        "m", {"max_input_tokens": 100, "input_cost_per_token": 2e-6, "supports_vision": False}, None, served
+    )
+    assert one == Listed("one", {"cache_read_input_token_cost": 1e-8}, "azure", ("azure/a", "azure/b"))
 
 
 def test_rows_that_are_no_models() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -42,11 +43,14 @@ CONVERSATION: Any = [
 class TestRequests:
     """What is sent."""
 
-    def sent(self, asked: Any, messages: Any = HI, **options: Any) -> dict[str, Any]:
-        """The body that a gateway gets."""
+    def sent(
+        self, asked: Any, messages: Any = HI, told: Mapping[str, str] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """The body that a gateway gets; `told` is what its answers have told about the model before."""
 
         async def run(url: str) -> None:
             async with provider(url) as ours:
+                ours.request_filter.whereabouts.told(url, str(asked), told or {})
                 async for _ in ours.stream(asked, messages, **options):
                     pass
 
@@ -87,7 +91,8 @@ class TestRequests:
 
     def test_what_is_refused_is_left_out(self) -> None:
         """Given models of which one refuses it, when a session is named, then the key is sent to the other alone."""
-        assert "prompt_cache_key" not in self.sent("claude-haiku-4-5", session_id="s")
+        told = {"x-litellm-model-name": "databricks/databricks-claude-haiku-4-5", "x-litellm-version": "1.109.1"}
+        assert "prompt_cache_key" not in self.sent("claude-haiku-4-5", session_id="s", told=told)
         assert self.sent("gpt-5.2", session_id="s")["prompt_cache_key"] == "s"
         assert self.sent("nobody-knows-it", session_id="s")["prompt_cache_key"] == "s"
 

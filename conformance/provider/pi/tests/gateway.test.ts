@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadTables } from "../data.ts";
+import { loadTables } from "../layers.ts";
 import { Gateway, loadKnowledge } from "../gateway.ts";
 
 const table = loadTables(undefined, assert.fail);
@@ -17,9 +17,10 @@ const listed = [
       supports_vision: false,
     },
   },
-  { id: "gpt-5.2", declared: {} },
+  { id: "gpt-5.2", declared: {}, served_by: ["azure/gpt-5.2"] },
 ];
-const gateway = new Gateway(target, loadKnowledge(table), listed);
+const gateway = new Gateway(target, loadKnowledge(table), listed, { version: "1.109.1" });
+gateway.told("claude-haiku-4-5", { "x-litellm-model-name": "databricks/databricks-claude-haiku-4-5" });
 
 test("costs are dollars for a million tokens, without dust", () => {
   assert.deepEqual(gateway.describe("claude-opus-4-6").cost, { input: 0.1, output: 2.5, cacheRead: 0, cacheWrite: 0 });
@@ -44,6 +45,21 @@ test("flags and thinking levels are what was measured", () => {
   assert.equal(claude.supportsStore, false);
 });
 
+test("an answer tells what serves a model, and the version; a list knows it better", () => {
+  const told = new Gateway(target, loadKnowledge(table), listed);
+  const about = (id: string) => {
+    const { servedBy, gatewayVersion } = told.asked(id, "responses");
+    return [servedBy, gatewayVersion];
+  };
+  assert.deepEqual(about("m"), [undefined, undefined]);
+  for (const name of ["azure/a", "azure/a", "openai/b", "no-route", "", "azure/ \n"]) {
+    told.told("m", { "x-litellm-model-name": name, "x-litellm-version": "1.109.3" });
+    told.told("gpt-5.2", { "x-litellm-model-name": name });
+  }
+  assert.deepEqual(about("m"), [["azure/a", "openai/b"], "1.109.3"]);
+  assert.deepEqual(about("gpt-5.2"), [["azure/gpt-5.2"], "1.109.3"]);
+});
+
 test("a model that is not listed is known by its name alone", () => {
   const { id, maxTokens, contextWindow, cost } = gateway.describe("claude-opus-4.6-next");
   assert.deepEqual([id, maxTokens, contextWindow], ["claude-opus-4.6-next", 8192, 200000]);
@@ -51,7 +67,7 @@ test("a model that is not listed is known by its name alone", () => {
 });
 
 test("the user's own longest answer holds up to what is declared", () => {
-  const generous = new Gateway(target, loadKnowledge(table), listed, 200_000);
+  const generous = new Gateway(target, loadKnowledge(table), listed, { maxTokens: 200_000 });
   assert.equal(generous.describe("claude-opus-4-6").maxTokens, 128_000);
   assert.equal(generous.describe("gpt-5.2").maxTokens, 200_000);
 });

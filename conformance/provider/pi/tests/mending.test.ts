@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { loadTables } from "../data.ts";
+import { loadTables } from "../layers.ts";
 import { loadKnowledge } from "../gateway.ts";
 import { Memory } from "../learned.ts";
 import { Ledger } from "../ledger.ts";

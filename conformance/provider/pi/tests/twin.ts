@@ -4,9 +4,11 @@ import { readFileSync } from "node:fs";
 import { capabilitiesOf, type CapabilityRules } from "../capabilities.ts";
 import { catalogue } from "../catalogue.ts";
 import { type CompatRules, compatOf } from "../compat.ts";
-import { loadData, loadTables } from "../data.ts";
+import { loadData } from "../data.ts";
 import { type DialectRules, Dialects } from "../dialects.ts";
+import { familyOf, servedFrom } from "../families.ts";
 import { filterRequest, type Remedies } from "../filtering.ts";
+import { loadTables } from "../layers.ts";
 import { formatRateLimitError, parseRateLimitError, type RateLimitRules } from "../rate_limits.ts";
 import { addressOf } from "../learned.ts";
 import { Repair } from "../repair.ts";
@@ -25,9 +27,11 @@ const dialects = new Dialects(loadData<DialectRules>("dialects.json"));
 // biome-ignore lint/suspicious/noExplicitAny: the questions are of many shapes
 const ANSWERS: Record<string, (...given: any[]) => unknown> = {
   catalogue: (rows, groups, deployments) => catalogue(rows, groups, deployments),
-  filter: (body, model, endpoint) => filterRequest(body, { model, endpoint }, table, remedies),
+  filter: (body, model, endpoint, about) => filterRequest(body, { model, endpoint, ...about }, table, remedies),
+  family: (name) => familyOf(name) ?? null,
+  served: (model) => servedFrom(model) ?? null,
   capabilities: (model, declared) => capabilitiesOf(model, declared, capabilities),
-  compat: (model) => compatOf({ model }, table, compat),
+  compat: (model, about) => compatOf({ model, ...about }, table, compat),
   matches: (pattern, model) => modelMatches(pattern, model),
   limit: (text, headers, status) => {
     const limit = parseRateLimitError(text, limits, { headers, status: status ?? undefined });

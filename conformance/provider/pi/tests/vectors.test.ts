@@ -27,7 +27,12 @@ const limits = loadData<RateLimitRules>("rate_limits.json");
 /** A line's model id, long ones written as a text and how often it is repeated. */
 const modelOf = (line: Line): string => String(line.model).repeat(line.model_times ?? 1);
 const tableOf = (line: Line): SupportTable => tables[line.table] ?? assert.fail(`no table ${line.table}`);
-const aboutOf = ({ route, gateway, gateway_version: gatewayVersion }: Line) => ({ route, gateway, gatewayVersion });
+const aboutOf = ({ route, gateway, gateway_version: gatewayVersion, served_by: servedBy }: Line) => ({
+  route,
+  gateway,
+  gatewayVersion,
+  servedBy,
+});
 
 const RUNS: Record<string, (line: Line) => void> = {
   statements: (line) => {

@@ -1,0 +1,157 @@
+"""Tests of `conformance.provider.whereabouts`: what serves a model is learnt from lists and answers, and forgotten."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.provider import FilteringTransport, RequestFilter
+from conformance.provider.table import parse_table
+from conformance.provider.whereabouts import FILE, MAX_AGE, MAX_MODELS, MAX_SERVED, Whereabouts
+
+GATEWAY = "http://proxy.example"
+HEADERS = {"x-litellm-model-name": "azure/gpt-5.2", "x-litellm-version": "1.109.1"}
+TABLE = parse_table(
+    {
+        "schema_version": 1,
+        "sources": {"s": {"kind": "default", "reason": "made for this test"}},
+        "rules": [
+            {
+                "models": ["*"],
+                "routes": ["azure"],
+                "families": ["gpt"],
+                "family_versions": [">=5"],
+                "gateway_versions": [">=1.100"],
+                "statements": {"temperature": {"supported": False, "source": "s"}},
+            },
+            {"models": ["*"], "statements": {}},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("repair", ["off", "named"])
+def test_the_second_request_knows_what_the_first_answer_told(tmp_path: Path, repair: Any) -> None:
+    """Given a model under a name that says nothing, when it has answered once, then what its route refuses is left
+    out, also by the next process; with repairs and without."""
+    seen: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content))
+        return httpx.Response(200, json={"choices": []}, headers=HEADERS)
+
+    def ask() -> None:
+        rules = RequestFilter(table=TABLE, cache_folder=tmp_path, repair=repair)
+        with httpx.Client(transport=FilteringTransport(httpx.MockTransport(answer), rules)) as client:
+            body = {"model": "team-default", "temperature": 0.5}
+            for _ in range(2):
+                assert client.post(f"{GATEWAY}/v1/chat/completions", json=body).status_code == 200
+
+    ask()
+    ask()
+
+    assert ["temperature" in body for body in seen] == [True, False, False, False]
+
+
+def test_a_list_takes_the_place_of_what_answers_told(tmp_path: Path) -> None:
+    """Given routes that answers have told, when the gateway lists its models, then its list holds."""
+    known = Whereabouts(tmp_path)
+    for name in ("azure/a", "openai/b"):
+        known.told(GATEWAY, "m", {"x-litellm-model-name": name})
+    assert known.served_by(GATEWAY, "m") == ("azure/a", "openai/b")
+
+    known.listed(GATEWAY, {"m": ["databricks/c"], "n": ["azure/"]}, "1.90.0")
+
+    for each in (known, Whereabouts(tmp_path)):
+        assert each.served_by(GATEWAY, "m") == ("databricks/c",)
+        assert each.served_by(GATEWAY, "n") == ("azure/",)
+        assert each.version(GATEWAY) == "1.90.0"
+        assert (each.version("http://other"), each.served_by("http://other", "m")) == (None, ())
+
+
+def test_what_was_told_is_forgotten_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a name that was given to another model, when a day has gone by, then the old one is forgotten."""
+    known = Whereabouts(tmp_path)
+    known.told(GATEWAY, "m", {"x-litellm-model-name": "azure/old"})
+    later = time.time() + MAX_AGE + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    known.told(GATEWAY, "m", {"x-litellm-model-name": "azure/new"})
+
+    assert known.served_by(GATEWAY, "m") == ("azure/new",)
+
+
+def test_the_file_is_this_users_alone_and_holds_no_key(tmp_path: Path) -> None:
+    """Given answers, when they are kept, then only this user can read the file."""
+    Whereabouts(tmp_path).told(GATEWAY, "m", HEADERS)
+
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    document = json.loads((tmp_path / FILE).read_text())
+    assert list(document["gateways"]) == [GATEWAY]
+    assert document["gateways"][GATEWAY]["version"] == "1.109.1"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"schema_version": 9}', '{"schema_version": 1, "gateways": {"g": 3}}', "\x00"]
+)
+def test_a_damaged_file_is_as_none(tmp_path: Path, content: str) -> None:
+    """Given a file that cannot be read, when something is asked and told, then it is made anew."""
+    (tmp_path / FILE).write_text(content)
+    known = Whereabouts(tmp_path)
+
+    assert known.served_by(GATEWAY, "m") == ()
+    known.told(GATEWAY, "m", HEADERS)
+    assert Whereabouts(tmp_path).served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    """Given a cache folder that is a file, when something is told, then this process remembers it."""
+    (tmp_path / "file").write_text("")
+    known = Whereabouts(tmp_path / "file")
+    known.told(GATEWAY, "m", HEADERS)
+
+    assert known.served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
+
+
+@given(st.text(max_size=500), st.text(max_size=60))
+def test_headers_may_hold_anything(name: str, version: str) -> None:
+    """Given any headers, when they are taken note of, then nothing breaks, and only names of routes are believed."""
+    known = Whereabouts(Path("/nonexistent"))
+    known.told(GATEWAY, "m", {"x-litellm-model-name": name, "x-litellm-version": version})
+
+    assert all("/" in each and each.isprintable() for each in known.served_by(GATEWAY, "m"))
+    assert (known.version(GATEWAY) or "0")[0].isdigit()
+
+
+def test_it_stays_small() -> None:
+    """Given a gateway that tells a new name with each answer, when it has told many, then few are kept."""
+    known = Whereabouts(Path("/nonexistent"))
+    for number in range(3 * MAX_SERVED):
+        known.told(GATEWAY, "m", {"x-litellm-model-name": f"azure/{number}"})
+    assert len(known.served_by(GATEWAY, "m")) <= MAX_SERVED
+    known.listed(GATEWAY, {str(number): ["azure/x"] for number in range(2 * MAX_MODELS)}, None)
+    assert sum(bool(known.served_by(GATEWAY, str(number))) for number in range(2 * MAX_MODELS)) <= MAX_MODELS
+
+
+def test_many_threads_may_tell(tmp_path: Path) -> None:
+    """Given threads that tell at the same time, when all are done, then all is known."""
+    known = Whereabouts(tmp_path)
+
+    def tell(number: int) -> None:
+        known.told(GATEWAY, f"m{number}", {"x-litellm-model-name": f"azure/{number}"})
+
+    threads = [threading.Thread(target=tell, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(known.served_by(GATEWAY, f"m{number}") == (f"azure/{number}",) for number in range(20))
