@@ -29,6 +29,7 @@ from collections.abc import Iterable, Sequence
 from conformance.provider.errors import ConformanceError, NewerTableError, TableError, TargetError
 
 __all__ = [
+    "AtlasError",
     "BudgetError",
     "CassetteError",
     "ClientError",
@@ -111,6 +112,10 @@ class BudgetError(StoppedError):
 
 class PiExtensionError(ConformanceError):
     """The Pi extension cannot be installed or removed."""
+
+
+class AtlasError(ConformanceError):
+    """The atlas, or what it needs, cannot be read or written."""
 
 
 class ClientError(ConformanceError):

@@ -6,6 +6,7 @@ python -m conformance.bench embedded   recording the embedded gateway, over a ba
 python -m conformance.bench provider   filtering, streaming and importing, over the bare OpenAI SDK
 python -m conformance.bench scaling    a cell among 100,000, over one among 10,000
 python -m conformance.bench memory     live runs over 1,000 and 10,000 models; takes a while, so only when it is named
+python -m conformance.bench travel     agents' requests to models that the atlas has not, over an oracle; as long
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from conformance.bench.fleet import memory, scaling
 from conformance.bench.provider import provider
 from conformance.bench.server import answer, slow_server
 from conformance.bench.timing import run_command, unbroken
+from conformance.bench.travel import main as travel
 from conformance.cassettes.folder import Folder
 from conformance.discover.listing import Discovered, discover
 from conformance.exchange.sender import Sender, Traffic, now
@@ -226,12 +228,16 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "provider": provider,
     "scaling": scaling,
     "memory": memory,
+    "travel": travel,
 }
+
+#: Those that take long run only when they are named.
+LONG = ("memory", "travel")
 
 
 def main() -> None:
     """Run the benchmarks named, or all but the longest."""
-    wanted = sys.argv[1:] or [name for name in BENCHMARKS if name != "memory"]
+    wanted = sys.argv[1:] or [name for name in BENCHMARKS if name not in LONG]
     for name in wanted:
         if name not in BENCHMARKS:
             sys.exit(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")

@@ -12,6 +12,7 @@ import pytest
 from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.clients.profiles import shipped_profiles
+from conformance.embedded.config import DEFAULT_FLEET
 from conformance.errors import CassetteError, first_of
 from conformance.measure.interruption import Interruption
 from conformance.measure.settings import Settings
@@ -31,6 +32,7 @@ class Job:
     `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
     its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
     either: this run replaces whatever lies in the folder, when it is done. `clients` are those whose whole bodies
+    are asked. Without a target the gateway is an embedded one, with `litellm_version` and the models of `fleet`.
     are asked, and `unreached` says of the others that were named which endpoints they speak instead.
     """
 
@@ -47,6 +49,7 @@ class Job:
     concurrency: int = 8
     exhaustive: bool = False
     litellm_version: str | None = None
+    fleet: str = DEFAULT_FLEET
     send: bool = True
     budget_requests: int | None = None
     budget_usd: float | None = None

@@ -18,6 +18,7 @@ from conformance.embedded import embedded_gateway, is_compromised
 from conformance.errors import CassetteError, ConformanceError, NothingShownError, first_of
 from conformance.exchange.budget import Budget, estimate
 from conformance.exchange.sender import Sender, Traffic, now
+from conformance.files import installations
 from conformance.judge.settling import fewest_requests
 from conformance.matrix.document import gateway_row, model_row
 from conformance.measure.gateway_document import gateway_document
@@ -56,8 +57,10 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
         folder.prepare()
     with folder.locked() if job.send else contextlib.nullcontext(), _gateway(job, say) as target:
         watch.over(*target.secrets)
-        folder = Folder(folder.path, Scrubber(target.secrets, [target.base_url]))
         simulated = job.target is None
+        # A LiteLLM of our own tells in a traceback where it is installed, and that names the user.
+        places = [target.base_url, *([str(installations("litellm"))] if simulated else [])]
+        folder = Folder(folder.path, Scrubber(target.secrets, places))
         discovered = discover(target, job.gateway, simulated=simulated)
         if simulated:  # its port is a random one, and no fact about it
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
@@ -182,7 +185,7 @@ def _gateway(job: Job, say: Callable[[str], None]) -> Iterator[Target]:
     if job.target is not None:
         yield job.target
         return
-    with embedded_gateway(version=job.litellm_version, say=say) as gateway:
+    with embedded_gateway(version=job.litellm_version, say=say, fleet=job.fleet) as gateway:
         yield Target(gateway.base_url, gateway.api_key)
 
 

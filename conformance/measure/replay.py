@@ -100,6 +100,10 @@ class Replay:
         """The provider path that a planned model takes, where the gateway tells."""
         return self._recorded.models[model].route
 
+    def served_by(self, model: str) -> tuple[str, ...]:
+        """What serves a planned model, named as LiteLLM names it, where the gateway tells."""
+        return tuple(self._recorded.models[model].served_by)
+
     def exchanges(self, cell: PlannedCell) -> list[Exchange]:
         """The exchanges behind one cell's verdict, read from disk anew."""
         recorded = self.folder.read_model(cell.key.model)

@@ -49,7 +49,7 @@ class Standings:
             self._overrides,
             self._settings.gateway,
             self.accept,
-            route=self._replay.route(judgement.key.model),
+            served_by=self._replay.served_by(judgement.key.model),
             version=self._replay.gateway.version,
             strict=self.strict,
         )

@@ -6,16 +6,12 @@ in a JSON element. A content-security policy lets nothing else run, and nothing 
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -33,6 +29,7 @@ from conformance.report.changed import sections_of
 from conformance.report.grid import Axes, axes_of, planes_of
 from conformance.report.mends import mend_of
 from conformance.report.signs import OF_VERDICT
+from conformance.report.templating import environment, policy_source, quoted
 from conformance.types import CellKey, Exchange
 
 
@@ -70,8 +67,8 @@ def render_page(
         version=__version__,
         style=Markup(style),  # noqa: S704  the project's own file
         script=Markup(script),  # noqa: S704
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=policy_source(style),
+        script_hash=policy_source(script),
         data=data,
         facts=overview.facts(matrix, axes),
         routes=overview.by_route(matrix, axes),
@@ -93,12 +90,7 @@ def render_page(
 def cell_fragment(key: CellKey) -> str:
     """The part of the page's address, from the `#` on, that opens one cell."""
     parts = (key.endpoint.value, key.mode.value, key.parameter, key.model)
-    return "#cell=" + "/".join(_quoted(part) for part in parts)
-
-
-def _quoted(text: str) -> str:
-    """Percent-encoded as a browser's `encodeURIComponent` does; lone surrogates have no encoding."""
-    return quote(re.sub("[\ud800-\udfff]", "\ufffd", text), safe="!'()*")
+    return "#cell=" + "/".join(quoted(part) for part in parts)
 
 
 def _nothing(_model: str) -> Mapping[str, Exchange]:
@@ -156,33 +148,7 @@ def _packets(
 @functools.cache
 def template() -> jinja2.Template:
     """The page's template, compiled once."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_printable,
-    )
-    # Compact; jinja2's own escapes of `<`, `>`, `&` and `'` follow, and surrogates stay escaped.
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters["hash_value"] = _quoted
-    return environment.get_template("index.html.j2")
-
-
-def _printable(value: Any) -> Any:
-    """A text without what HTML cannot hold: control characters as pictures of themselves, no lone surrogates."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return _UNPRINTABLE.sub(_pictured, value)
-
-
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-
-
-def _pictured(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "\N{REPLACEMENT CHARACTER}"
+    return environment(_asset).get_template("index.html.j2")
 
 
 def _asset(name: str) -> str:
@@ -192,8 +158,3 @@ def _asset(name: str) -> str:
 @functools.cache
 def _script() -> str:
     return bundle(lambda name: _asset(f"page/{name}"))
-
-
-def _hash(text: str) -> str:
-    """A content-security policy's source for exactly this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -276,6 +276,9 @@ class RuleRow(TypedDict):
     endpoints: NotRequired[list[EndpointName]]
     modes: NotRequired[list[ModeName]]
     routes: NotRequired[list[str]]
+    upstreams: NotRequired[list[str]]
+    families: NotRequired[list[str]]
+    family_versions: NotRequired[list[str]]
     gateways: NotRequired[list[str]]
     gateway_versions: NotRequired[list[str]]
     cassettes: NotRequired[list[str]]
@@ -291,6 +294,16 @@ class MeasuredSource(TypedDict):
     version: str | None
     simulated: bool
     cassettes: str
+
+
+class AtlasSource(TypedDict):
+    """A source that is derived from the atlas: how, and how many models and releases stand behind it at least."""
+
+    kind: Literal["atlas"]
+    how: Literal["measured", "family", "route"]
+    models: int
+    releases: int
+    simulated: bool
 
 
 class OverrideSource(TypedDict):
@@ -319,7 +332,7 @@ class TableDocument(TypedDict):
     """The support table: ordered rules, the first that matches decides."""
 
     schema_version: int
-    sources: dict[str, MeasuredSource | OverrideSource | DefaultSource | LearntSource]
+    sources: dict[str, MeasuredSource | OverrideSource | DefaultSource | AtlasSource | LearntSource]
     rules: list[RuleRow]
 
 

@@ -19,18 +19,22 @@ from conformance.support.overrides import DEFAULT, Overrides
 from conformance.text.names import cassette_name
 from conformance.types import CellKey, Endpoint, Mode
 
-#: The gateway whose statements hold for every gateway that nothing more is known about.
-GENERAL_GATEWAY = "embedded"
 
-
-def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, values_of: ValuesOf) -> SupportTable:
+def derive(
+    matrix: Matrix,
+    overrides: Overrides,
+    previous: SupportTable | None,
+    values_of: ValuesOf,
+    carried: SupportTable | None = None,
+) -> SupportTable:
     """The table that reproduces every statement of a matrix.
 
-    What `previous` knows and this matrix does not (models outside its selection, cells that
-    stayed inconclusive, other gateways) is kept.
+    What was measured holds for the gateway that it was measured on. `carried` are the rules of the atlas, which hold
+    for all; without them those of `previous` stay. What `previous` knows else and this matrix does not (models outside
+    its selection, cells that stayed inconclusive, other gateways) is kept.
     """
     name = matrix["gateway"]["name"]
-    gateway = None if name == GENERAL_GATEWAY else name
+    carried = carried or carried_by(previous)
     before = _measured_rules(previous)
     others = [rule for rule in before if _gateway_of(rule, previous) != name]
     own = [rule for rule in before if _gateway_of(rule, previous) == name]
@@ -40,13 +44,22 @@ def derive(matrix: Matrix, overrides: Overrides, previous: SupportTable | None, 
             known.pop(key, None)
     facts = itertools.chain(facts_of(matrix), known.items())
     # Rules for one gateway stand before those for all, and never speak of another gateway.
-    base = SupportTable((*overrides.beating, *others, *overrides.general))
-    rules = grouped(_untold(facts, base, gateway, matrix, overrides), gateway, values_of)
-    measured = (*rules, *others) if gateway else (*others, *rules)
-    ordered = (*overrides.beating, *measured, *overrides.general)
+    base = SupportTable((*overrides.beating, *others, *carried.rules, *overrides.general))
+    rules = grouped(_untold(facts, base, name, matrix, overrides), name, values_of)
+    ordered = (*overrides.beating, *rules, *others, *carried.rules, *overrides.general)
     sources = dict(previous.sources if previous else {}) | measured_source(matrix) | dict(overrides.sources)
+    sources |= dict(carried.sources)
     used = {statement.source for rule in ordered for statement in rule.statements.values()}
     return SupportTable(ordered, {source: row for source, row in sorted(sources.items()) if source in used})
+
+
+def carried_by(table: SupportTable | None) -> SupportTable:
+    """The rules of a table that the atlas gave it, and their sources."""
+    if table is None:
+        return SupportTable(())
+    sources = {name: row for name, row in table.sources.items() if row.get("kind") == "atlas"}
+    rules = (rule for rule in table.rules if any(each.source in sources for each in rule.statements.values()))
+    return SupportTable(tuple(rules), sources)
 
 
 def _measured_rules(table: SupportTable | None) -> list[Rule]:
@@ -89,16 +102,16 @@ def _still_known(own: Sequence[Rule], matrix: Matrix, values_of: ValuesOf) -> di
 def _untold(
     facts: Iterable[tuple[CellKey, Fact]],
     base: SupportTable,
-    gateway: str | None,
+    gateway: str,
     matrix: Matrix,
     overrides: Overrides,
 ) -> dict[CellKey, Fact]:
     """The facts that the rules below do not tell already, with a note where those say otherwise."""
     untold = {}
-    routes = {row["id"]: row["route"] for row in matrix["models"]}
+    served = {row["id"]: row["served_by"] for row in matrix["models"]}
     version = matrix["gateway"]["version"]
     for key, fact in facts:
-        said = told(base, key, gateway, routes.get(key.model), version)
+        said = told(base, key, gateway, served.get(key.model, ()), version)
         supported = said.supported if said else True
         if supported == fact.supported or (said and said.source in overrides.beating_sources):
             continue
@@ -107,10 +120,11 @@ def _untold(
 
 
 def told(
-    table: SupportTable, key: CellKey, gateway: str | None, route: str | None = None, version: str | None = None
+    table: SupportTable, key: CellKey, gateway: str | None, served_by: Iterable[str] = (), version: str | None = None
 ) -> Statement | None:
-    """What a table says of a cell of one gateway, of a route and version as far as they are known."""
-    return table.lookup(Question(key.model, key.endpoint, key.mode, route, gateway, version), key.parameter)
+    """What a table says of a cell of one gateway, as far as it is known what serves the model, and which version."""
+    question = Question(key.model, key.endpoint, key.mode, None, gateway, version, tuple(served_by))
+    return table.lookup(question, key.parameter)
 
 
 def same_rules(one: SupportTable, other: SupportTable) -> bool:

@@ -17,7 +17,7 @@ _Where = tuple[tuple[str, ...], tuple[str, ...]]
 _Said = tuple[str, bool, str]  # parameter or field, supported, source
 
 
-def grouped(facts: Mapping[CellKey, Fact], gateway: str | None, values_of: ValuesOf) -> list[Rule]:
+def grouped(facts: Mapping[CellKey, Fact], gateway: str, values_of: ValuesOf) -> list[Rule]:
     """The fewest rules found that say exactly these facts, more models first."""
     rows = _folded(facts, values_of)
     by_model: dict[tuple[str, _Where], set[_Said]] = defaultdict(set)
@@ -80,7 +80,7 @@ def _rule(
     models: frozenset[str],
     sayings: frozenset[_Said],
     facts_by_model: Mapping[str, Sequence[tuple[CellKey, Fact]]],
-    gateway: str | None,
+    gateway: str,
 ) -> Rule:
     endpoints, modes = where
     names = {name for name, *_ in sayings}
@@ -102,7 +102,7 @@ def _rule(
         models=tuple(sorted(models)),
         endpoints=endpoints,
         modes=modes,
-        gateways=(gateway,) if gateway else (),
+        gateways=(gateway,),
         cassettes=tuple(sorted({fact.cassette for fact in covered.values() if fact.cassette})),
         statements={
             name: Statement(supported, source, tuple(sorted(blamed[name])), _note(differs[name]))

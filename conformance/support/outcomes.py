@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,7 +50,7 @@ def compare(
     gateway: str,
     accept: str,
     *,
-    route: str | None = None,
+    served_by: Iterable[str] = (),
     version: str | None = None,
     strict: bool = True,
 ) -> Compared:
@@ -61,7 +62,7 @@ def compare(
     key, measured = judgement.key, judgement.supported
     if measured is None:
         return Compared(Standing.UNKNOWN, f"{opening_of(judgement.verdict, None)}{judgement.reason}")
-    statement = told(table, key, gateway, route, version)
+    statement = told(table, key, gateway, served_by, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
     if said == measured and not (deliberate and strict):

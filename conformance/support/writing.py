@@ -9,7 +9,7 @@ from conformance.provider.table import SCHEMA_VERSION, SELECTORS, Statement, Sup
 
 
 def dump_table(table: SupportTable) -> str:
-    """A table as JSON text. Selectors, notes and lists that say nothing are left out."""
+    """A table as JSON text, a rule to a line. Selectors, notes and lists that say nothing are left out."""
     rules = []
     for rule in table.rules:
         row: dict[str, Any] = {name: list(getattr(rule, name)) for name in SELECTORS if getattr(rule, name)}
@@ -19,7 +19,10 @@ def dump_table(table: SupportTable) -> str:
         rules.append(row)
     document = {"schema_version": SCHEMA_VERSION, "sources": dict(table.sources), "rules": rules}
     parse_table(document)
-    return json.dumps(document, indent=1) + "\n"
+    compact = json.JSONEncoder(separators=(",", ":")).encode
+    sources = ",\n".join(f"{compact(name)}:{compact(row)}" for name, row in table.sources.items())
+    lines = ",\n".join(map(compact, rules))
+    return f'{{"schema_version":{SCHEMA_VERSION},\n"sources":{{\n{sources}\n}},\n"rules":[\n{lines}\n]}}\n'
 
 
 def _statement_row(statement: Statement) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from starlette.responses import Response
 
-from conformance.tests.helpers.gateways import complete, message, refusal, scripted_gateway
+from conformance.tests.helpers.gateways import complete, listed_by, message, refusal, scripted_gateway
 from conformance.tests.helpers.running import CHECKOUT, clean_environment
 
 DOCS = CHECKOUT / "conformance" / "docs"
@@ -56,6 +56,7 @@ SHOWN = {
 
 DECLARED = {
     "model_group": "claude-haiku-4-5",
+    "providers": ["databricks"],
     "input_cost_per_token": 1e-06,
     "output_cost_per_token": 5e-06,
     "max_input_tokens": 200_000,
@@ -88,7 +89,9 @@ def test_an_example(example: Path, tmp_path: Path) -> None:
     shown = SHOWN[example.stem]
     for name in shown.needs:
         pytest.importorskip(name, reason=f"{name} is not installed")
-    with scripted_gateway(strict, models=("claude-haiku-4-5", "house-model-7"), declared=[DECLARED]) as gateway:
+    with scripted_gateway(
+        strict, listing=listed_by("1.109.3", "claude-haiku-4-5", "house-model-7"), declared=[DECLARED]
+    ) as gateway:
         own = {"OPENAI_BASE_URL": f"{gateway.base_url}/v1", "OPENAI_API_KEY": gateway.key}
         own |= {"ANTHROPIC_BASE_URL": gateway.base_url, "ANTHROPIC_API_KEY": gateway.key}
         home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}

@@ -46,7 +46,7 @@ def test_a_model_that_deviates(place: Workplace, tmp_path: Path) -> None:
     options = [option for option in place.options if not option.startswith("--table")]
     table = shipped.table
     text = place.table.read_text(encoding="utf-8")
-    table.write_text(text.replace('"supported": false', '"supported": true'), encoding="utf-8")
+    table.write_text(text.replace('"supported":false', '"supported":true'), encoding="utf-8")
     ended = run_pytest(*REPLAY, "--test-per=model", *options, f"--table={table}", suite=False)
     assert ended.code == 1, ended.all
     assert len(re.findall("(?m)^measured: prompt_cache_key is rejected .*for 'claude-x'", ended.out)) == 4

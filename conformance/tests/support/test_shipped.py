@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import conformance.provider
+from conformance.atlas import SHIPPED
+from conformance.atlas.carrying import carried_table
+from conformance.atlas.files import AtlasFolder
 from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.exchange.sender import now
@@ -64,8 +67,9 @@ def test_nothing_shipped_looks_like_a_secret() -> None:
 
 
 def test_shipped_table_is_derived_from_the_shipped_recording(replay: Replay) -> None:
-    """Given recording and overrides, when the table is derived from nothing else, then it is the shipped file."""
-    table = derive(replay.matrix(), load_overrides(), None, load_registry().values_of)
+    """Given recording, atlas and overrides, when the table is derived from these alone, then it is the shipped file."""
+    carried = carried_table(AtlasFolder(SHIPPED).read(), load_registry(), load_overrides())
+    table = derive(replay.matrix(), load_overrides(), None, load_registry().values_of, carried)
     assert dump_table(table) == shipped_table_path().read_text(encoding="utf-8")
 
 
@@ -78,10 +82,12 @@ def test_shipped_table_stays_what_it_is(replay: Replay) -> None:
 
 def test_shipped_table_reproduces_every_statement(replay: Replay) -> None:
     """Given the shipped table, when every measured cell is looked up, then the table says what was measured."""
-    table, facts = load_table(), dict(facts_of(replay.matrix()))
+    matrix = replay.matrix()
+    table, facts = load_table(), dict(facts_of(matrix))
+    served = {row["id"]: row["served_by"] for row in matrix["models"]}
     assert len(facts) > 100
     for key, fact in facts.items():
-        statement = told(table, key, "embedded")
+        statement = told(table, key, "embedded", served[key.model], matrix["gateway"]["version"])
         assert (statement is None or statement.supported) == fact.supported, key
 
 

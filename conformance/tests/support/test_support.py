@@ -90,6 +90,7 @@ def test_one_rule_for_one_refusal() -> None:
         models=("a", "b"),
         statements={"prompt_cache_key": said, "store": said},
         endpoints=("chat_completions", "messages", "responses"),
+        gateways=("embedded",),
         cassettes=("a.json", "b.json"),
     )
 

@@ -1,6 +1,7 @@
 // A model's evidence: unpacked when first needed, and read.
 
 import { DATA } from "./data.js";
+import { inflate } from "./packets.js";
 
 const packets = new Map();
 
@@ -8,11 +9,6 @@ const packets = new Map();
 function unpack(row) {
   if (!packets.has(row)) packets.set(row, inflate(DATA.evidence[row]).then(JSON.parse));
   return packets.get(row);
-}
-
-async function inflate(text) {
-  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
 /** What is known of one cell: its reason, what the gateway declares, and its exchanges with their roles. */

@@ -1,0 +1,84 @@
+"""`python -m conformance atlas`: which releases are to be measured, with progress and an estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.atlas import SHIPPED
+from conformance.atlas.carrying import carried_table, carry
+from conformance.atlas.files import AtlasFolder
+from conformance.atlas.measuring import Done, Wish, measure_release
+from conformance.atlas.releases import last_releases, named_releases
+from conformance.embedded.environment import require_extra
+from conformance.errors import EmbeddedGatewayError, StoppedError
+from conformance.parameters import load_registry
+from conformance.provider.table import shipped_table_path
+from conformance.support.overrides import load_overrides
+
+# A release takes about so long on two cores, installation included: what is said before the first one is done.
+_SECONDS = 300.0
+
+
+def add_releases(
+    versions: str | None, models: str | None, parameters: str, into: Path | None, *, again: bool = False
+) -> None:
+    """Measure these releases, or the last of each minor version, and add each to an atlas when it is done.
+
+    What the atlas has already is measured only `again`. A release that nobody named and that cannot be installed is
+    left out. Raises `ConformanceError`.
+    """
+    require_extra()
+    registry = load_registry()
+    wish = Wish(registry, registry.select(parameters), models)
+    folder, console = AtlasFolder(into or SHIPPED), Console()
+    wanted = named_releases(versions) if versions else last_releases()
+    known = () if again else folder.read()["releases"]
+    left = [version for version in wanted if version not in known]
+    _say(console, f"atlas: {folder.path}; {len(wanted)} releases, {len(wanted) - len(left)} of them are there already")
+    done: list[Done] = []
+    for number, version in enumerate(left):
+        _say(console, f"LiteLLM {version}: {number + 1} of {len(left)}, {_estimate(done, len(left) - number)}")
+        try:
+            done.append(measure_release(version, wish, folder, console))
+        except KeyboardInterrupt:
+            raise StoppedError(
+                f"stopped while LiteLLM {version} was measured; what was measured is kept, and the same command goes on"
+            ) from None
+        except EmbeddedGatewayError as error:
+            if versions:
+                raise
+            # Some releases pin what no index has any more. The others are measured all the same.
+            _say(console, f"left out: {error}")
+        else:
+            _say(console, _told(done[-1]))
+    if done and folder.path == SHIPPED:
+        carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
+        _say(
+            console, f"rules: {shipped_table_path()}; renew what the recording says beside them: pytest --update-table"
+        )
+
+
+def _estimate(done: Sequence[Done], left: int) -> str:
+    each = sum(one.seconds for one in done) / len(done) if done else _SECONDS
+    return f"about {max(1, round(each * left / 60))} minutes to go"
+
+
+def _told(done: Done) -> str:
+    unproven = ""
+    if done.added.unproven:
+        following, count = done.added.unproven
+        unproven = (
+            f"; {count} states begin with {following} now, and their evidence was not kept: "
+            f"measure it with --versions={following} --again"
+        )
+    return (
+        f"LiteLLM {done.version}: {done.cells} cells, {done.added.changed} other than before, "
+        f"{done.requests} requests, {done.seconds:.0f} s, {done.added.size / 1e6:.2f} MB of evidence{unproven}"
+    )
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,171 @@
+"""The atlas on disk: `atlas.json` with every history, and for each release the evidence of what began with it.
+
+`evidence/1.90.7.zip` holds a cassette for each model, as `cassettes` writes them, with only the exchanges that show
+a state which began with that release, and `cells.json`: for each such cell its reason and its exchanges by digest.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conformance.atlas import history
+from conformance.atlas.history import Atlas, Place
+from conformance.atlas.releases import in_order
+from conformance.cassettes import format as cassette_format
+from conformance.cassettes.folder import Folder
+from conformance.errors import AtlasError
+from conformance.exchange.sender import now
+from conformance.files import write_atomically
+from conformance.matrix.document import Matrix
+from conformance.schemas import first_error
+from conformance.secrets.scrubbing import Scrubber
+
+#: The file in an evidence archive that says which exchanges show what.
+CELLS = "cells.json"
+
+
+class Added(NamedTuple):
+    """What came with a release: how many states begin with it, the size of its evidence in bytes, and the release
+    after it, where that has states whose evidence lies elsewhere now, with their number."""
+
+    changed: int
+    size: int
+    unproven: tuple[str, int] | None
+
+
+class AtlasFolder:
+    """A folder that holds an atlas; one that is not there yet holds an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read yet."""
+        self.path = path
+        self.file = path / "atlas.json"
+
+    def read(self) -> Atlas:
+        """The atlas. Raises `AtlasError` for a file that cannot be read or is none."""
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return history.empty()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AtlasError(f"cannot read the atlas {self.file} ({error}); restore it") from None
+        try:
+            atlas: Atlas = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise AtlasError(f"the atlas {self.file} is not JSON ({error}); restore it") from None
+        if problem := first_error("atlas", atlas):
+            raise AtlasError(f"the atlas {self.file} is none: {problem}; restore it")
+        return atlas
+
+    def add(self, version: str, matrix: Matrix, recording: Folder, seconds: int) -> Added:
+        """Put a measured release in.
+
+        Raises `AtlasError` where the atlas has cells of that release that were not measured anew, for their evidence
+        would be lost, and where it cannot be written.
+        """
+        before = self.read()
+        if version in before["releases"]:
+            order = {each: place for place, each in enumerate(before["releases"])}
+            lost = history.snapshot(before, version, order).keys() - history.states(matrix).keys()
+            if lost:
+                raise AtlasError(
+                    f"the atlas has {len(lost)} cells of {version} that were not measured anew, the first is "
+                    f"{' '.join(min(lost))}; measure all of them, or name another folder with --into"
+                )
+        releases = in_order({*before["releases"], version})
+        row = {
+            "measured_at": now(),
+            "cells": len(matrix["cells"]),
+            "requests": matrix["run"]["requests"],
+            "seconds": seconds,
+            "simulated": matrix["gateway"]["simulated"],
+        }
+        atlas, begun = history.with_release(before, version, matrix, row, releases)
+        size = self._write_evidence(version, matrix, recording, begun)
+        try:
+            write_atomically(self.file, dumped(atlas))
+        except OSError as error:
+            raise AtlasError(f"cannot write {self.file} ({error.strerror}); name another folder with --into") from None
+        return Added(len(begun), size, _unproven(before, atlas, version))
+
+    def _write_evidence(self, version: str, matrix: Matrix, recording: Folder, begun: set[Place]) -> int:
+        cells: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        digests: dict[str, set[str]] = defaultdict(set)
+        scrub = Scrubber().text
+        for cell in matrix["cells"]:
+            place = Place(cell["model"], f"{cell['endpoint']}/{cell['mode']}", cell["parameter"])
+            if place not in begun:
+                continue
+            shown = [each.rpartition("#")[2] for each in cell["evidence"]]
+            cells[place.model][place.channel][place.parameter] = {
+                "reason": scrub(cell["reason"]),  # what a server said was cut, perhaps within an address
+                "evidence": shown,
+                "roles": list(cell.get("roles", ())),
+            }
+            digests[place.model].update(shown)
+        path = self.path / "evidence" / f"{version}.zip"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            building = path.with_suffix(".part")
+            with zipfile.ZipFile(building, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+                _put(archive, CELLS, json.dumps(cells, separators=(",", ":")))
+                for model in sorted(digests):
+                    cassette = recording.cassette_path(model)
+                    lines = _lines(cassette.read_text(encoding="utf-8"), digests[model])
+                    _put(archive, cassette.name, cassette_format.whole({"model": model}, lines))
+            building.replace(path)
+        except OSError as error:
+            raise AtlasError(f"cannot write {path} ({error.strerror}); name another folder with --into") from None
+        return path.stat().st_size
+
+
+def _unproven(before: Atlas, after: Atlas, version: str) -> tuple[str, int] | None:
+    """The release after this one, and how many states begin with it only now: their exchanges were not kept."""
+    releases = list(after["releases"])
+    if version == releases[-1]:
+        return None
+    following = releases[releases.index(version) + 1]
+    known = {place for place, each in history.histories(before) if following in each}
+    now = [place for place, each in history.histories(after) if each.get(following, history.ABSENT) != history.ABSENT]
+    missing = sum(place not in known for place in now)
+    return (following, missing) if missing else None
+
+
+def _lines(cassette: str, digests: set[str]) -> Iterable[str]:
+    """The interactions of a cassette that have these digests, as they stand in it."""
+    lines = cassette.partition("\n")[2].rpartition("\n]}")[0].split(",\n")
+    return [line for line in lines if line and json.loads(line)["response"]["conformance"]["digest"] in digests]
+
+
+def _put(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    # A time of its own would make two archives of the same exchanges differ.
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, text)
+
+
+def dumped(atlas: Atlas) -> str:
+    """An atlas as text: a line for each cell, so that a release more is a readable difference."""
+    return "".join(_dumped(atlas)) + "\n"
+
+
+def _dumped(atlas: Atlas) -> Iterable[str]:
+    compact = json.JSONEncoder(separators=(",", ":")).encode
+    yield f'{{"schema_version":{atlas["schema_version"]},\n"releases":{{\n'
+    yield ",\n".join(f"{compact(name)}:{compact(row)}" for name, row in atlas["releases"].items())
+    yield '\n},\n"models":{\n'
+    yield ",\n".join(f"{compact(name)}:{compact(row)}" for name, row in atlas["models"].items())
+    yield '\n},\n"cells":{\n'
+    for first, (model, channels) in enumerate(atlas["cells"].items()):
+        yield (",\n" if first else "") + f"{compact(model)}:{{\n"
+        for second, (channel, parameters) in enumerate(channels.items()):
+            yield (",\n" if second else "") + f" {compact(channel)}:{{\n"
+            yield ",\n".join(f"  {compact(name)}:{compact(each)}" for name, each in parameters.items())
+            yield "}"
+        yield "}"
+    yield "}}"

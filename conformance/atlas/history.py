@@ -1,0 +1,140 @@
+"""What was measured over the releases: each cell as the releases at which its state began. Pure.
+
+One document holds all: see `schemas/atlas.schema.json`. A cell is a route's model (named as LiteLLM names it),
+an endpoint with a mode, and a parameter. Its history is an object from releases to states, oldest first: a state
+holds from its release to the one before the next. What did not change is so written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from conformance.matrix.document import Matrix
+from conformance.types import STATEMENTS, Verdict
+
+SCHEMA_VERSION = 1
+
+#: Releases and the states that began with them, oldest first.
+History: TypeAlias = dict[str, str]
+
+#: An atlas document: `releases`, `models`, and `cells` by model, endpoint/mode and parameter.
+Atlas: TypeAlias = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """Where a history stands: `model` as LiteLLM names it, `channel` is endpoint/mode."""
+
+    model: str
+    channel: str
+    parameter: str
+
+
+def state_of(verdict: str, rejected_by: str | None) -> str:
+    """A verdict as one word, with who refused: `honoured`, `rejected:gateway`."""
+    return f"{verdict}:{rejected_by}" if rejected_by else verdict
+
+
+def supported(state: str) -> bool | None:
+    """Whether a parameter can be sent in this state; None where nothing is known."""
+    return STATEMENTS[Verdict(state.partition(":")[0])]
+
+
+def empty() -> Atlas:
+    """An atlas that knows nothing."""
+    return {"schema_version": SCHEMA_VERSION, "releases": {}, "models": {}, "cells": {}}
+
+
+def at(history: Mapping[str, str], version: str, order: Mapping[str, int]) -> str | None:
+    """The state that a history has at a release; `order` ranks all measured releases. None before its first."""
+    place, found = order[version], None
+    for release, state in history.items():
+        if order[release] > place:
+            break
+        found = state
+    return found
+
+
+def states(matrix: Matrix) -> dict[Place, str]:
+    """The state of each cell of a matrix."""
+    return {
+        Place(cell["model"], f"{cell['endpoint']}/{cell['mode']}", cell["parameter"]): state_of(
+            cell["verdict"], cell["rejected_by"]
+        )
+        for cell in matrix["cells"]
+    }
+
+
+def histories(atlas: Atlas) -> Iterator[tuple[Place, History]]:
+    """Every cell's history."""
+    for model, channels in atlas["cells"].items():
+        for channel, parameters in channels.items():
+            for parameter, history in parameters.items():
+                yield Place(model, channel, parameter), history
+
+
+def snapshot(atlas: Atlas, version: str, order: Mapping[str, int]) -> dict[Place, str]:
+    """All states at one measured release."""
+    known = ((place, at(history, version, order)) for place, history in histories(atlas))
+    return {place: state for place, state in known if state is not None and state != ABSENT}
+
+
+#: The state of a cell that a release was not asked about.
+ABSENT = "not_measured"
+
+
+def with_release(
+    atlas: Atlas, version: str, matrix: Matrix, row: Mapping[str, Any], releases: Iterable[str]
+) -> tuple[Atlas, set[Place]]:
+    """The atlas with one release more, or measured anew, and the places whose state begins there.
+
+    `row` describes the run. `releases` are all that the atlas then has, oldest first, `version` among them.
+    """
+    ordered = list(releases)
+    order = {each: place for place, each in enumerate(ordered)}
+    new = states(matrix)
+    before = {
+        place: _spelled_out(history, [each for each in ordered if each != version])
+        for place, history in histories(atlas)
+    }
+    cells: dict[str, dict[str, dict[str, History]]] = {}
+    begun = set()
+    for place in sorted({*before, *new}):
+        each = dict(before.get(place, {}))
+        each[version] = new.get(place, ABSENT)
+        history = _folded(each, ordered)
+        if history:
+            cells.setdefault(place.model, {}).setdefault(place.channel, {})[place.parameter] = history
+        if version in history and history[version] != ABSENT:
+            begun.add(place)
+    models = {**atlas["models"], **{m["id"]: {"route": m["route"]} for m in matrix["models"]}}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "releases": {
+            each: dict(row) if each == version else atlas["releases"][each]
+            for each in sorted(order, key=order.__getitem__)
+        },
+        "models": dict(sorted(models.items())),
+        "cells": cells,
+    }, begun
+
+
+def _spelled_out(history: History, ordered: list[str]) -> dict[str, str]:
+    """The state at each release."""
+    found, spelled = ABSENT, {}
+    for version in ordered:
+        found = history.get(version, found)
+        spelled[version] = found
+    return spelled
+
+
+def _folded(each: Mapping[str, str], ordered: list[str]) -> History:
+    """The releases at which a state begins."""
+    history: History = {}
+    last = ABSENT
+    for version in ordered:
+        state = each.get(version, ABSENT)
+        if state != last:
+            history[version] = state
+        last = state
+    return history

@@ -1,0 +1,181 @@
+"""How far the shipped knowledge carries: models that the atlas has not, and what real agents send to them.
+
+For each release the models of `held_back_fleet.toml` are measured. A filter that knows these measurements, the
+oracle, is the best that there can be. What gets through with it is asked once more through the shipped table, which
+knows nothing of these models but their routes, their names and the release. Repair is off.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from rich.console import Console
+
+from conformance.atlas.releases import named_releases
+from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import shipped_profiles
+from conformance.embedded import EmbeddedGateway, embedded_gateway
+from conformance.embedded.config import HELD_BACK_FLEET
+from conformance.exchange.sender import Traffic
+from conformance.measure.job import Job
+from conformance.measure.live import run_live
+from conformance.measure.replay import Replay
+from conformance.parameters import load_registry
+from conformance.provider.filter import filter_request
+from conformance.provider.table import Question, SupportTable, load_table
+from conformance.provider.target import Target
+from conformance.readiness.families import families_of, requests_for
+from conformance.secrets.leaks import Watch
+from conformance.support.deriving import derive
+from conformance.support.overrides import load_overrides
+from conformance.types import Endpoint
+
+VERSIONS = "1.81.16,1.90.7,1.100.5,1.109.3"
+_PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
+_GATEWAY = "held-back"
+_AT_ONCE = 4
+
+
+class Asked(NamedTuple):
+    """One request of an agent."""
+
+    endpoint: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of requests, and of the fields that were left out of them."""
+
+    asked: int = 0
+    with_oracle: int = 0
+    with_both: int = 0
+    bare: int = 0
+    left_out: int = 0
+    taken: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+    @property
+    def line(self) -> str:
+        """The figures in one line."""
+        share = self.with_both / self.with_oracle if self.with_oracle else 1.0
+        wrong = self.taken / self.left_out if self.left_out else 0.0
+        return (
+            f"{self.asked} requests: {self.bare} get through bare, {self.with_oracle} with an oracle, of these "
+            f"{self.with_both} with the shipped table ({share:.1%}); of {self.left_out} fields left out "
+            f"{self.taken} would have been taken ({wrong:.1%})"
+        )
+
+
+def main(versions: str = VERSIONS) -> None:
+    """Measure the held-back models on each release, and tell how far the shipped table carries."""
+    console = Console()
+    for version in named_releases(versions):
+        console.print(f"LiteLLM {version}: {travel(version, load_table(), console).line}", highlight=False)
+
+
+def travel(version: str, table: SupportTable, console: Console) -> Tally:
+    """The tally of one release."""
+    registry = load_registry()
+    with embedded_gateway(version=version, say=console.print, fleet=HELD_BACK_FLEET) as gateway:
+        with tempfile.TemporaryDirectory() as folder:
+            job = Job(
+                target=Target(gateway.base_url, gateway.api_key),
+                gateway=_GATEWAY,
+                cassettes=Path(folder),
+                registry=registry,
+                parameters=registry.select("core"),
+                endpoints=tuple(Endpoint),
+            )
+            document = run_live(job, console, Traffic(), Watch())
+            matrix = Replay(Folder(Path(folder) / _GATEWAY), document, registry).matrix()
+        oracle = derive(matrix, replace(load_overrides(), general=(), beating=()), None, registry.values_of)
+        served = {row["id"]: tuple(row["served_by"]) for row in matrix["models"]}
+        return _tally(gateway, version, served, oracle, table)
+
+
+def _tally(
+    gateway: EmbeddedGateway,
+    version: str,
+    served: Mapping[str, tuple[str, ...]],
+    oracle: SupportTable,
+    table: SupportTable,
+) -> Tally:
+    tally = Tally()
+    asked = list(_requests(served))
+    with (
+        httpx.Client(trust_env=False, timeout=60, headers={"authorization": f"Bearer {gateway.api_key}"}) as client,
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+    ):
+        compare = partial(_compared, client, gateway, version, served, oracle, table)
+        for one in pool.map(compare, asked):
+            tally += one
+    return tally
+
+
+def _compared(
+    client: httpx.Client,
+    gateway: EmbeddedGateway,
+    version: str,
+    served: Mapping[str, tuple[str, ...]],
+    oracle: SupportTable,
+    table: SupportTable,
+    request: Asked,
+) -> Tally:
+    """What becomes of one request: as it is, with the oracle, and with the shipped table."""
+    body, endpoint = request.body, request.endpoint
+    model = body["model"]
+    best = filter_request(body, model, endpoint, table=oracle, gateway=_GATEWAY, gateway_version=version)
+    ours = filter_request(body, model, endpoint, table=table, gateway_version=version, served_by=served[model])
+    mode = "stream" if body.get("stream") else "whole"
+    question = Question(model, endpoint, mode, gateway=_GATEWAY, gateway_version=version)
+    said = [oracle.lookup(question, name) for name in ours.dropped if name not in best.dropped]
+    answers: dict[str, bool] = {}
+
+    def passes(sent: Mapping[str, Any]) -> bool:
+        text = json.dumps(sent)
+        if text not in answers:  # most bodies come through both filters alike
+            answers[text] = _passes(client, gateway, request, sent)
+        return answers[text]
+
+    with_oracle = passes(best.body)
+    return Tally(
+        asked=1,
+        bare=passes(body),
+        with_oracle=with_oracle,
+        with_both=with_oracle and passes(ours.body),
+        left_out=len(ours.dropped),
+        taken=sum(each is None or each.supported for each in said),
+    )
+
+
+def _requests(models: Iterable[str]) -> Iterator[Asked]:
+    """What agents send to each model, each once."""
+    profiles = shipped_profiles()
+    for model in models:
+        seen = set()
+        for profile in profiles["profiles"]:
+            for each in requests_for(profile, families_of(profiles, model))[1]:
+                text = json.dumps([each["endpoint"], each["body"]], sort_keys=True)
+                if text not in seen:
+                    seen.add(text)
+                    yield Asked(each["endpoint"], dict(each.get("headers", {})), {**each["body"], "model": model})
+
+
+def _passes(client: httpx.Client, gateway: EmbeddedGateway, request: Asked, body: Mapping[str, Any]) -> bool:
+    url = f"{gateway.base_url}/v1/{_PATHS[request.endpoint]}"
+    answer = client.post(url, json=body, headers=request.headers)
+    text = answer.text.replace('"error":null', "").replace('"error": null', "")
+    return answer.status_code == httpx.codes.OK and '"error":' not in text and "response.failed" not in text

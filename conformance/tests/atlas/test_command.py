@@ -1,0 +1,109 @@
+"""Tests of `python -m conformance atlas`: which releases are measured, and what is told of each."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conformance.__main__ import commands, main
+from conformance.atlas import command, releases
+from conformance.atlas.files import AtlasFolder
+from conformance.atlas.measuring import Done, Wish
+from conformance.cassettes.folder import Folder
+from conformance.errors import EmbeddedGatewayError
+from conformance.measure.replay import Replay
+from conformance.parameters import load_registry
+from conformance.tests.helpers.running import CHECKOUT
+
+RECORDING = CHECKOUT / "cassettes" / "embedded"
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The releases that a command measured; those that end in 9 cannot be installed."""
+    asked: list[str] = []
+
+    def measure(version: str, _wish: Wish, folder: AtlasFolder, _console: object) -> Done:
+        if version.endswith("9"):
+            raise EmbeddedGatewayError(f"LiteLLM {version} could not be installed")
+        asked.append(version)
+        recording = Folder(RECORDING)
+        matrix = Replay(recording, recording.read_gateway(), load_registry(), selection="house-model").matrix()
+        return Done(version, len(matrix["cells"]), 3, 7.0, folder.add(version, matrix, recording, 7))
+
+    monkeypatch.setattr(command, "measure_release", measure)
+    monkeypatch.setattr(command, "last_releases", lambda: ["1.80.17", "1.81.9", "1.82.6"])
+    return asked
+
+
+def test_each_release_is_measured_once(measured: list[str], tmp_path: Path) -> None:
+    """Given an atlas, when the command runs twice, then each release is measured once, and one that cannot be
+    installed is left out."""
+    for expected in (["1.80.17", "1.82.6"], ["1.80.17", "1.82.6"]):
+        ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path)])
+        assert ran.exit_code == 0, ran.output
+        assert "left out: LiteLLM 1.81.9 could not be installed" in ran.output
+        assert measured == expected
+    atlas = AtlasFolder(tmp_path).read()
+    assert list(atlas["releases"]) == ["1.80.17", "1.82.6"]
+    assert all(len(history) == 1 for each in atlas["cells"].values() for ps in each.values() for history in ps.values())
+
+
+def test_a_release_that_is_named_has_to_be_there(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a release that cannot be installed, when it is named, then that is an error of one line."""
+    monkeypatch.setattr("sys.argv", ["conformance", "atlas", "--versions=1.90.7,1.81.9", f"--into={tmp_path}"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 4
+    assert capsys.readouterr().err == "ERROR: LiteLLM 1.81.9 could not be installed\n"
+    assert measured == []
+
+
+def test_a_command_that_is_stopped_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given Ctrl-C while a release is measured, when the command ends, then one line tells that nothing is lost."""
+
+    def stop(*_arguments: object) -> Done:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "measure_release", stop)
+    monkeypatch.setattr("sys.argv", ["conformance", "atlas", "--versions=1.90.7", f"--into={tmp_path}"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        (",", "names no release"),
+        ("new", "is not a LiteLLM version"),
+        ("1.82.7", "compromised release"),
+        ("1.107.0", "compromised release"),
+    ],
+)
+def test_what_is_no_release_is_refused(versions: str, words: str) -> None:
+    """Given a name of no release, or of a compromised one, when it is to be measured, then it is refused."""
+    with pytest.raises(EmbeddedGatewayError, match=words):
+        releases.named_releases(versions)
+
+
+def test_releases_are_numbers_and_not_texts() -> None:
+    """Given releases in any order, when they are sorted, then 1.100 comes after 1.82."""
+    assert releases.named_releases("1.100.5, v1.82.6,1.80.17") == ["1.80.17", "1.82.6", "1.100.5"]
+
+
+def test_an_atlas_that_cannot_be_written_is_one_line(measured: list[str], tmp_path: Path) -> None:
+    """Given a file in the place of the atlas, when a release is to be added, then an error names it."""
+    (tmp_path / "file").write_text("")
+    ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path / "file" / "atlas")])
+    assert ran.exception is not None
+    assert "cannot" in str(ran.exception)
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,188 @@
+"""Tests of `conformance.atlas.rules`: what carries over to what nobody measured, and what does not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.atlas.history import Atlas, histories, snapshot, supported
+from conformance.atlas.rules import rules_of
+from conformance.provider.table import Question, Rule, SupportTable
+from conformance.tests.helpers.atlases import BY_BACKEND, PARAMETER, REFUSED, TAKEN, atlas_of
+
+DEFAULT = Rule(("*",), {})
+
+
+def table_of(atlas: Atlas, doubted: bool = False) -> SupportTable:
+    """The rules of an atlas, as a table that knows nothing else."""
+    rules, sources = rules_of(atlas, lambda _path, _endpoint: (), lambda _endpoint, _parameter: doubted)
+    return SupportTable((*rules, DEFAULT), sources)
+
+
+def refuses(table: SupportTable, served: str | None, version: str | None = "1.90.0", alias: str = "team-model") -> bool:
+    """Whether a table refuses the parameter of a model that is served so; None where nobody told."""
+    asked = Question(alias, "chat_completions", "whole", gateway_version=version, served_by=(served,) if served else ())
+    found = table.lookup(asked, PARAMETER)
+    return found is not None and not found.supported
+
+
+def one_release(**states: str) -> Atlas:
+    """An atlas of one release: `route__model=state`, with `-` for `_` in the model's name."""
+    models = {}
+    for name, state in states.items():
+        route, _, model = name.partition("__")
+        models[f"{route}/{model.replace('_', '-')}"] = {"1.90.0": state}
+    return atlas_of(["1.90.0"], models)
+
+
+def test_a_known_family_is_followed() -> None:
+    """Given a family whose measured models all refuse, when a new size is asked for, then it is refused."""
+    table = table_of(one_release(x__claude_opus_4_8=REFUSED, x__claude_sonnet_5=REFUSED, x__gpt_5=TAKEN))
+
+    assert refuses(table, "x/claude-haiku-5-5")
+    assert refuses(table, "x/claude-opus-9")
+    assert not refuses(table, "x/gpt-5-mini")
+    assert not refuses(table, "x/unheard-of")
+
+
+def test_a_version_may_begin_a_refusal() -> None:
+    """Given a family that refuses from a version on, when others are asked for, then newer ones refuse, older ones do
+    not, and in between nobody speaks."""
+    table = table_of(
+        one_release(
+            x__claude_opus_4_5=TAKEN,
+            x__claude_sonnet_4_6=TAKEN,
+            x__claude_opus_4_8=REFUSED,
+            x__claude_sonnet_5=REFUSED,
+            x__claude_opus_5_5=REFUSED,
+        )
+    )
+
+    assert refuses(table, "x/claude-haiku-5")
+    assert refuses(table, "x/claude-opus-6")
+    assert not refuses(table, "x/claude-opus-4-7")
+    assert not refuses(table, "x/claude-opus-4-1")
+
+
+def test_few_do_not_speak_for_others() -> None:
+    """Given one model of a family, or two that a backend refuses, when another is asked for, then it is sent."""
+    table = table_of(
+        one_release(x__claude_opus_5=REFUSED, x__gpt_5=TAKEN, x__gemini_3=BY_BACKEND, x__gemini_3_1=BY_BACKEND)
+    )
+
+    assert refuses(table, "x/claude-opus-5")
+    assert not refuses(table, "x/claude-sonnet-5")
+    assert refuses(table, "x/gemini-3")
+    assert not refuses(table, "x/gemini-3-2")
+
+
+def test_a_route_speaks_where_all_agree() -> None:
+    """Given a route where models of three families are refused, when another is asked for, then it is refused there."""
+    states = {"x__claude_5": REFUSED, "x__gpt_5": REFUSED, "x__llama_4": REFUSED, "x__qwen3": REFUSED}
+    everywhere, all_but_one = table_of(one_release(**states)), table_of(one_release(**states, x__gemini_3=TAKEN))
+
+    assert refuses(everywhere, "x/unheard-of")
+    assert not refuses(all_but_one, "x/unheard-of")
+    assert refuses(all_but_one, "x/qwen3")
+
+
+def test_an_unknown_route_or_version_falls_open() -> None:
+    """Given a route that refuses at some releases, when another route or release is asked for, then all is sent."""
+    models = {f"x/{name}": {"1.81.0": TAKEN, "1.90.0": REFUSED, "1.100.0": TAKEN} for name in ("claude-4", "claude-5")}
+    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.100.0"], models))
+
+    assert refuses(table, "x/claude-4", "1.90.0")
+    assert not refuses(table, "y/claude-4", "1.90.0")
+    for version in ("1.80.0", "1.81.0", "1.89.0", "1.95.0", "1.100.0", "2.0.0", None):
+        assert not refuses(table, "x/claude-4", version), version
+
+
+def test_between_releases_that_agree_they_speak_and_after_the_newest_the_newest() -> None:
+    """Given releases, when one between or after them is asked for, then those beside it speak where they agree."""
+    models = {f"x/{name}": {"1.81.0": TAKEN, "1.90.0": REFUSED} for name in ("claude-4", "claude-5")}
+    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.95.0"], models))
+
+    assert refuses(table, "x/claude-5", "1.92.3")
+    assert refuses(table, "x/claude-5", "1.120.0")
+    assert not refuses(table, "x/claude-5", "1.85.0")
+
+
+def test_releases_that_agree_in_other_words_speak_for_what_lies_between() -> None:
+    """Given a refusal that its family shares from a release on, when one between the two is asked for, then it is
+    refused: both sides say so, one of the model and one of its family."""
+    models = {"x/claude-5": {"1.90.0": REFUSED}, "x/claude-6": {"1.90.0": TAKEN, "1.95.0": REFUSED}}
+    table = table_of(atlas_of(["1.90.0", "1.95.0"], models))
+
+    assert refuses(table, "x/claude-5", "1.92.0")
+    assert not refuses(table, "x/claude-6", "1.92.0")
+
+
+def test_what_is_not_known_between_two_that_agree_is_as_they_are() -> None:
+    """Given a release that could not tell, between two that agree, when it is asked for, then they speak."""
+    history = {"1.81.0": REFUSED, "1.90.0": "inconclusive", "1.95.0": REFUSED}
+    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.95.0"], {"x/house": history}))
+
+    assert refuses(table, "x/house", "1.90.0")
+
+
+def test_where_the_route_is_not_known_all_routes_have_to_agree() -> None:
+    """Given a family that all routes refuse, and one that only some do, when no route is known, then one is refused."""
+    table = table_of(
+        one_release(x__claude_4=REFUSED, y__claude_5=REFUSED, x__gpt_4=REFUSED, x__gpt_5=REFUSED, y__gpt_5=TAKEN)
+    )
+
+    assert refuses(table, None, alias="claude-opus-4-5")
+    assert not refuses(table, None, alias="gpt-5")
+    assert not refuses(table, "z/claude-opus-4-5")
+
+
+def test_a_name_over_several_routes_gets_what_all_of_them_take() -> None:
+    """Given a name over two routes, when one of them refuses, then the name does."""
+    table = table_of(one_release(x__claude_5=REFUSED, y__gpt_5=TAKEN))
+    asked = Question("m", "chat_completions", "whole", gateway_version="1.90.0", served_by=("x/claude-5", "y/gpt-5"))
+
+    found = table.lookup(asked, PARAMETER)
+
+    assert found is not None
+    assert not found.supported
+
+
+_NAMES = ("claude-opus-4-5", "claude-opus-4-8", "claude-sonnet-5", "gpt-4.1", "gpt-5.2", "gpt-6", "house", "llama-3")
+_STATES = st.sampled_from([TAKEN, REFUSED, BY_BACKEND, "ignored", "inconclusive"])
+_RELEASES = ("1.81.0", "1.90.0", "1.100.0")
+_ATLASES = st.dictionaries(
+    st.tuples(st.sampled_from(["x", "y", "bedrock/invoke"]), st.sampled_from(_NAMES)).map("/".join),
+    st.tuples(*(_STATES for _ in _RELEASES)),
+    min_size=1,
+)
+
+
+@settings(max_examples=300)
+@given(_ATLASES, st.booleans())
+def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]], doubted: bool) -> None:
+    """Given any atlas, when a measured model is asked about at a measured release, then the rules say what was
+    measured, each statement says how it is known, and no rule stands twice."""
+    models = {
+        model: {
+            release: state
+            for number, (release, state) in enumerate(zip(_RELEASES, states, strict=True))
+            if number == 0 or states[number - 1] != state
+        }
+        for model, states in measured.items()
+    }
+    atlas = atlas_of(_RELEASES, models, ("chat_completions/whole", "chat_completions/stream"))
+    table = table_of(atlas, doubted)
+
+    order = {release: number for number, release in enumerate(_RELEASES)}
+    for release in _RELEASES:
+        for place, state in snapshot(atlas, release, order).items():
+            said = supported(state)
+            if said is not None:
+                assert refuses(table, place.model, release) is not said, (place, release)
+    assert sum(1 for _ in histories(atlas)) == 2 * len(models)
+    for rule in table.rules[:-1]:
+        assert all(table.sources[statement.source]["kind"] == "atlas" for statement in rule.statements.values())
+    assert all(one != other for one, other in itertools.combinations(table.rules, 2))
