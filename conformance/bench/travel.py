@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -24,6 +25,7 @@ from conformance.cassettes.folder import Folder
 from conformance.clients.profiles import shipped_profiles
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded.config import HELD_BACK_FLEET
+from conformance.errors import first_of
 from conformance.exchange.sender import Traffic
 from conformance.measure.job import Job
 from conformance.measure.live import run_live
@@ -62,6 +64,8 @@ class Tally:
     bare: int = 0
     left_out: int = 0
     taken: int = 0
+    #: Each field that was left out and would have been taken, with its model.
+    wrong: tuple[str, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
@@ -78,12 +82,20 @@ class Tally:
             f"{self.taken} would have been taken ({wrong:.1%})"
         )
 
+    @property
+    def mistakes(self) -> str:
+        """What was left out for nothing, the most frequent first."""
+        return first_of([f"{name} ({count})" for name, count in Counter(self.wrong).most_common()], 20)
+
 
 def main(versions: str = VERSIONS) -> None:
     """Measure the held-back models on each release, and tell how far the shipped table carries."""
     console = Console()
     for version in named_releases(versions):
-        console.print(f"LiteLLM {version}: {travel(version, load_table(), console).line}", highlight=False)
+        tally = travel(version, load_table(), console)
+        console.print(f"LiteLLM {version}: {tally.line}", highlight=False, soft_wrap=True)
+        if tally.wrong:
+            console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
 
 
 def travel(version: str, table: SupportTable, console: Console) -> Tally:
@@ -141,7 +153,8 @@ def _compared(
     ours = filter_request(body, model, endpoint, table=table, gateway_version=version, served_by=served[model])
     mode = "stream" if body.get("stream") else "whole"
     question = Question(model, endpoint, mode, gateway=_GATEWAY, gateway_version=version)
-    said = [oracle.lookup(question, name) for name in ours.dropped if name not in best.dropped]
+    said = {name: oracle.lookup(question, name) for name in ours.dropped if name not in best.dropped}
+    wrong = tuple(f"{model} {name}" for name, each in said.items() if each is None or each.supported)
     answers: dict[str, bool] = {}
 
     def passes(sent: Mapping[str, Any]) -> bool:
@@ -157,7 +170,8 @@ def _compared(
         with_oracle=with_oracle,
         with_both=with_oracle and passes(ours.body),
         left_out=len(ours.dropped),
-        taken=sum(each is None or each.supported for each in said),
+        taken=len(wrong),
+        wrong=wrong,
     )
 
 
