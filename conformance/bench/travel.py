@@ -32,18 +32,38 @@ from conformance.measure.live import run_live
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.provider.filter import filter_request
-from conformance.provider.table import Question, SupportTable, load_table
+from conformance.provider.table import SupportTable, load_table
 from conformance.provider.target import Target
 from conformance.readiness.families import families_of, requests_for
 from conformance.secrets.leaks import Watch
 from conformance.support.deriving import derive
+from conformance.support.facts import facts_of
 from conformance.support.overrides import load_overrides
-from conformance.types import Endpoint
+from conformance.types import CellKey, Endpoint, Mode
 
 VERSIONS = "1.81.16,1.90.7,1.100.5,1.109.3"
 _PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 _GATEWAY = "held-back"
 _AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What was measured on the models themselves: as a table, and cell by cell."""
+
+    table: SupportTable
+    known: Mapping[CellKey, bool]
+
+    def takes(self, request: Asked, mode: str, name: str) -> bool:
+        """Whether a model was seen to take what was left out of a request; what is not known is no mistake."""
+        value: Any = request.body
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        for each in (f"{name}:{value}" if isinstance(value, str) else name, name):
+            key = CellKey(request.body["model"], Endpoint(request.endpoint), Mode(mode), each)
+            if key in self.known:
+                return self.known[key]
+        return False
 
 
 class Asked(NamedTuple):
@@ -113,16 +133,17 @@ def travel(version: str, table: SupportTable, console: Console) -> Tally:
             )
             document = run_live(job, console, Traffic(), Watch())
             matrix = Replay(Folder(Path(folder) / _GATEWAY), document, registry).matrix()
+        known = {key: fact.supported for key, fact in facts_of(matrix)}
         oracle = derive(matrix, replace(load_overrides(), general=(), beating=()), None, registry.values_of)
         served = {row["id"]: tuple(row["served_by"]) for row in matrix["models"]}
-        return _tally(gateway, version, served, oracle, table)
+        return _tally(gateway, version, served, Oracle(oracle, known), table)
 
 
 def _tally(
     gateway: EmbeddedGateway,
     version: str,
     served: Mapping[str, tuple[str, ...]],
-    oracle: SupportTable,
+    oracle: Oracle,
     table: SupportTable,
 ) -> Tally:
     tally = Tally()
@@ -142,19 +163,19 @@ def _compared(
     gateway: EmbeddedGateway,
     version: str,
     served: Mapping[str, tuple[str, ...]],
-    oracle: SupportTable,
+    oracle: Oracle,
     table: SupportTable,
     request: Asked,
 ) -> Tally:
     """What becomes of one request: as it is, with the oracle, and with the shipped table."""
     body, endpoint = request.body, request.endpoint
     model = body["model"]
-    best = filter_request(body, model, endpoint, table=oracle, gateway=_GATEWAY, gateway_version=version)
+    best = filter_request(body, model, endpoint, table=oracle.table, gateway=_GATEWAY, gateway_version=version)
     ours = filter_request(body, model, endpoint, table=table, gateway_version=version, served_by=served[model])
     mode = "stream" if body.get("stream") else "whole"
-    question = Question(model, endpoint, mode, gateway=_GATEWAY, gateway_version=version)
-    said = {name: oracle.lookup(question, name) for name in ours.dropped if name not in best.dropped}
-    wrong = tuple(f"{model} {name}" for name, each in said.items() if each is None or each.supported)
+    wrong = tuple(
+        f"{model} {name}" for name in ours.dropped if name not in best.dropped and oracle.takes(request, mode, name)
+    )
     answers: dict[str, bool] = {}
 
     def passes(sent: Mapping[str, Any]) -> bool:
