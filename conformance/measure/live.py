@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,7 +61,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
         watch.over(*target.secrets)
         simulated = job.target is None
         # A LiteLLM of our own tells in a traceback where it is installed, and that names the user.
-        places = [target.base_url, *([str(installations("litellm"))] if simulated else [])]
+        installed = [str(installations("litellm")), str(Path(sys.base_prefix, "lib"))]
+        places = [target.base_url, *(installed if simulated else ())]
         folder = Folder(folder.path, Scrubber(target.secrets, places))
         discovered = discover(target, job.gateway, simulated=simulated)
         if simulated:  # its port is a random one, and no fact about it
