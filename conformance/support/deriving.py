@@ -111,7 +111,10 @@ def _untold(
     served = {row["id"]: row["served_by"] for row in matrix["models"]}
     version = matrix["gateway"]["version"]
     for key, fact in facts:
-        said = told(base, key, gateway, served.get(key.model, ()), version)
+        if key.model not in served:  # of an earlier run, and not told by the rules below it then
+            untold[key] = fact
+            continue
+        said = told(base, key, gateway, served[key.model], version)
         supported = said.supported if said else True
         if supported == fact.supported or (said and said.source in overrides.beating_sources):
             continue
