@@ -19,7 +19,6 @@ from conformance.atlas.releases import in_order
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
-from conformance.exchange.sender import now
 from conformance.files import write_atomically
 from conformance.matrix.document import Matrix
 from conformance.schemas import first_error
@@ -70,8 +69,7 @@ class AtlasFolder:
         """
         before = self.read()
         if version in before["releases"]:
-            order = {each: place for place, each in enumerate(before["releases"])}
-            lost = history.snapshot(before, version, order).keys() - history.states(matrix).keys()
+            lost = history.snapshot(before, version).keys() - history.states(matrix).keys()
             if lost:
                 raise AtlasError(
                     f"the atlas has {len(lost)} cells of {version} that were not measured anew, the first is "
@@ -79,7 +77,7 @@ class AtlasFolder:
                 )
         releases = in_order({*before["releases"], version})
         row = {
-            "measured_at": now(),
+            "measured_at": matrix["run"]["finished_at"],
             "cells": len(matrix["cells"]),
             "requests": matrix["run"]["requests"],
             "seconds": seconds,

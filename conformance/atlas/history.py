@@ -15,6 +15,9 @@ from conformance.types import STATEMENTS, Verdict
 
 SCHEMA_VERSION = 1
 
+#: The state of a cell that a release was not asked about.
+ABSENT = "not_measured"
+
 #: Releases and the states that began with them, oldest first.
 History: TypeAlias = dict[str, str]
 
@@ -45,14 +48,13 @@ def empty() -> Atlas:
     return {"schema_version": SCHEMA_VERSION, "releases": {}, "models": {}, "cells": {}}
 
 
-def at(history: Mapping[str, str], version: str, order: Mapping[str, int]) -> str | None:
-    """The state that a history has at a release; `order` ranks all measured releases. None before its first."""
-    place, found = order[version], None
-    for release, state in history.items():
-        if order[release] > place:
-            break
-        found = state
-    return found
+def spelled_out(history: Mapping[str, str], releases: Iterable[str]) -> dict[str, str]:
+    """The state that a history has at each release, oldest first; `ABSENT` before its first."""
+    state, spelled = ABSENT, {}
+    for release in releases:
+        state = history.get(release, state)
+        spelled[release] = state
+    return spelled
 
 
 def states(matrix: Matrix) -> dict[Place, str]:
@@ -73,14 +75,11 @@ def histories(atlas: Atlas) -> Iterator[tuple[Place, History]]:
                 yield Place(model, channel, parameter), history
 
 
-def snapshot(atlas: Atlas, version: str, order: Mapping[str, int]) -> dict[Place, str]:
+def snapshot(atlas: Atlas, version: str) -> dict[Place, str]:
     """All states at one measured release."""
-    known = ((place, at(history, version, order)) for place, history in histories(atlas))
-    return {place: state for place, state in known if state is not None and state != ABSENT}
-
-
-#: The state of a cell that a release was not asked about.
-ABSENT = "not_measured"
+    releases = list(atlas["releases"])
+    known = ((place, spelled_out(history, releases)[version]) for place, history in histories(atlas))
+    return {place: state for place, state in known if state != ABSENT}
 
 
 def with_release(
@@ -94,7 +93,7 @@ def with_release(
     order = {each: place for place, each in enumerate(ordered)}
     new = states(matrix)
     before = {
-        place: _spelled_out(history, [each for each in ordered if each != version])
+        place: spelled_out(history, [each for each in ordered if each != version])
         for place, history in histories(atlas)
     }
     cells: dict[str, dict[str, dict[str, History]]] = {}
@@ -117,15 +116,6 @@ def with_release(
         "models": dict(sorted(models.items())),
         "cells": cells,
     }, begun
-
-
-def _spelled_out(history: History, ordered: list[str]) -> dict[str, str]:
-    """The state at each release."""
-    found, spelled = ABSENT, {}
-    for version in ordered:
-        found = history.get(version, found)
-        spelled[version] = found
-    return spelled
 
 
 def _folded(each: Mapping[str, str], ordered: list[str]) -> History:

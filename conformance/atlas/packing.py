@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from conformance.atlas.changes import FATES, NO_ROUTE, Turn, turns_of
-from conformance.atlas.history import ABSENT, Atlas, History
+from conformance.atlas.history import ABSENT, Atlas, History, spelled_out
 from conformance.provider.table.families import family_of, served_from
 from conformance.report import legend
 from conformance.types import Exchange, Role, Verdict
@@ -139,12 +139,7 @@ def _model(model: str, route: str | None) -> dict[str, str]:
 
 def letters_of(history: History, releases: Sequence[str]) -> str:
     """A history as a letter for each release."""
-    letter, letters = legend.ABSENT, []
-    for release in releases:
-        if release in history:
-            letter = _letter(history[release])
-        letters.append(letter)
-    return "".join(letters)
+    return "".join(map(_letter, spelled_out(history, releases).values()))
 
 
 def _letter(state: str) -> str:

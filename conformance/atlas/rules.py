@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from conformance.atlas.history import ABSENT, Atlas, History, histories, supported
+from conformance.atlas.history import ABSENT, Atlas, History, histories, spelled_out, supported
 from conformance.provider.table import Rule, Statement, split_parameter, version_fits
 from conformance.provider.table.families import UNKNOWN, family_of, served_from
 
@@ -133,7 +133,7 @@ def _said_of_route(route: str, members: Sequence[Member], *, doubted: bool) -> I
     families = dict(_said_of_families(route, members, doubted=doubted))
     yield from families.items()
     for member in members:
-        told = next((said.supported for where, said in families.items() if _is_in(member, where)), None)
+        told = foretold(families, member)
         if member.supported != (True if told is None else told) or (doubted and told is None):
             yield Where("measured", route, member.upstream), _said([member])
 
@@ -248,10 +248,7 @@ def columns_of(atlas: Atlas, releases: Sequence[str]) -> dict[tuple[str, str], d
 
 def _filled(history: History, releases: Sequence[str]) -> list[tuple[str, str]]:
     """The state at each release; what is not known between two states that agree is as they are."""
-    states, state = [], ABSENT
-    for release in releases:
-        state = history.get(release, state)
-        states.append(state)
+    states = list(spelled_out(history, releases).values())
     known = [place for place, each in enumerate(states) if _speaks(each)]
     for first, second in itertools.pairwise(known):
         if second - first > 1 and supported(states[first]) == supported(states[second]):

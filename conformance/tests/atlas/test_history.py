@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.atlas.files import AtlasFolder
-from conformance.atlas.history import ABSENT, Atlas, Place, at, empty, histories, snapshot, state_of, with_release
+from conformance.atlas.history import (
+    ABSENT,
+    Atlas,
+    Place,
+    empty,
+    histories,
+    snapshot,
+    spelled_out,
+    state_of,
+    with_release,
+)
 from conformance.atlas.releases import in_order
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
@@ -47,10 +57,9 @@ def test_every_state_can_be_read_back(releases: dict[str, dict[str, Verdict]], o
     """Given releases that are measured in any order, when a state is looked up, then it is what was measured."""
     atlas = grown(releases, order)
 
-    place = {release: number for number, release in enumerate(atlas["releases"])}
-    assert list(place) == list(RELEASES)
+    assert list(atlas["releases"]) == list(RELEASES)
     for release, said in releases.items():
-        states = snapshot(atlas, release, place)
+        states = snapshot(atlas, release)
         assert {each.model for each in states} == set(said)
         for model, verdict in said.items():
             by = "backend" if verdict is Verdict.REJECTED else None
@@ -76,8 +85,8 @@ def test_only_what_began_with_a_release_needs_evidence() -> None:
     atlas, begun = with_release(atlas, "1.81.16", second, ROW, ["1.80.17", "1.81.16"])
 
     assert {place.model for place in begun} == {"a/x"}
-    order = {"1.80.17": 0, "1.81.16": 1}
-    assert at(atlas["cells"]["a/y"]["chat_completions/whole"]["store:true"], "1.81.16", order) == "accepted"
+    history = atlas["cells"]["a/y"]["chat_completions/whole"]["store:true"]
+    assert spelled_out(history, atlas["releases"])["1.81.16"] == "accepted"
 
 
 def test_measuring_less_again_loses_nothing(tmp_path: Path) -> None:

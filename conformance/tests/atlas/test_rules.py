@@ -176,9 +176,8 @@ def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]]
     atlas = atlas_of(_RELEASES, models, ("chat_completions/whole", "chat_completions/stream"))
     table = table_of(atlas, doubted)
 
-    order = {release: number for number, release in enumerate(_RELEASES)}
     for release in _RELEASES:
-        for place, state in snapshot(atlas, release, order).items():
+        for place, state in snapshot(atlas, release).items():
             said = supported(state)
             if said is not None:
                 assert refuses(table, place.model, release) is not said, (place, release)
