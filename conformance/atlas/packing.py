@@ -7,10 +7,7 @@ either side. All packets share one allowance: where they take more, those that a
 
 from __future__ import annotations
 
-import base64
 import functools
-import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,10 +16,14 @@ from conformance.atlas.changes import FATES, NO_ROUTE, Turn, turns_of
 from conformance.atlas.history import ABSENT, Atlas, History, spelled_out
 from conformance.provider.table.families import family_of, served_from
 from conformance.report import legend
+from conformance.report.packets import Numbered, packed
 from conformance.types import Exchange, Role, Verdict
 
 #: What all packets may take, in characters of base64.
 ALLOWANCE = 2_000_000
+
+#: How hard a packet is deflated: the page is made once for a release.
+_LEVEL = 9
 
 #: How much of an answer's body is kept, and of a request's, in characters.
 ANSWER, REQUEST = 300, 1500
@@ -54,23 +55,6 @@ class NoEvidence:
     def exchanges(self, release: str, model: str) -> Mapping[str, Exchange]:
         """Nothing."""
         return {}
-
-
-class Numbered:
-    """Values with the number under which each is first met."""
-
-    def __init__(self) -> None:
-        """Nothing is met yet."""
-        self._numbers: dict[Any, int] = {}
-
-    def number(self, value: Any) -> int:
-        """The number of a value."""
-        return self._numbers.setdefault(value, len(self._numbers))
-
-    @property
-    def values(self) -> list[Any]:
-        """All values, in the order of their numbers."""
-        return list(self._numbers)
 
 
 @dataclass(frozen=True)
@@ -155,7 +139,7 @@ def _packets(atlas: Atlas, axes: Axes, evidence: Evidence, allowance: int) -> li
 
     def packet(model: str, kept: frozenset[Turn]) -> str:
         exchanged = _remembering(evidence, model)
-        return _packed(_packet(model, atlas["cells"][model], axes, evidence, exchanged, kept))
+        return packed(_packet(model, atlas["cells"][model], axes, evidence, exchanged, kept), _LEVEL)
 
     packets = {model: packet(model, _DEPTHS[0]) for model in axes.models}
     total = sum(map(len, packets.values()))
@@ -228,8 +212,3 @@ def _answer(exchange: Exchange) -> tuple[int | None, str, int, str]:
     response = exchange.response
     body = response.body.decode("utf-8", "replace")
     return response.status, body[:ANSWER], max(0, len(body) - ANSWER), response.error or ""
-
-
-def _packed(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")

@@ -23,7 +23,7 @@ from conformance.report.templating import environment, policy_source
 ATLAS_PAGE = "reports/atlas.html"
 
 #: The compatibility page's modules that know nothing of its data, and so serve this page too.
-SHARED = frozenset({"elements.js", "packets.js", "text.js", "theme.js"})
+SHARED = frozenset({"elements.js", "packets.js", "showing.js", "text.js", "theme.js"})
 
 
 def write_page(path: Path, atlas: Atlas, evidence: packing.Evidence) -> int:

@@ -6,9 +6,6 @@ cell is opened. All packets share one allowance; what does not fit is left out, 
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +15,7 @@ from conformance.matrix.comparison import Change
 from conformance.matrix.document import evidence_of
 from conformance.report.grid import Axes
 from conformance.report.legend import letter_of
+from conformance.report.packets import Numbered, packed
 from conformance.schemas.documents import ReadinessRow
 from conformance.types import Exchange, Role, Verdict
 
@@ -27,6 +25,9 @@ FULL_BODY, SHORT_BODY = 2400, 500
 MAX_REQUEST = 50_000
 #: What all packets of a page may take, in characters of base64.
 ALLOWANCE = 4_000_000
+
+#: How hard a packet is deflated: a page of many models has to be made soon.
+_LEVEL = 6
 
 #: The letter of each role in a packet; `evidence.js` has its words.
 LETTERS: Mapping[str | None, str] = {
@@ -90,14 +91,14 @@ class Packer:
         share = self._left // self._models_left
         recorded = self._recorded(model)
         before = {(k.model, k.endpoint.value, k.mode.value, k.parameter): c.before for c in changes for k in [c.key]}
-        packed = ""
+        text = ""
         for depth in _DEPTHS:
-            packed = _packed(self._document(cells, recorded, before, clients or {}, depth))
-            if len(packed) <= share:
+            text = packed(self._document(cells, recorded, before, clients or {}, depth), _LEVEL)
+            if len(text) <= share:
                 break
-        self._left = max(0, self._left - len(packed))
+        self._left = max(0, self._left - len(text))
         self._models_left = max(1, self._models_left - 1)
-        return packed
+        return text
 
     def _document(
         self,
@@ -107,7 +108,7 @@ class Packer:
         clients: Mapping[str, ReadinessRow],
         depth: _Depth,
     ) -> dict[str, Any]:
-        reasons, sets, refs = _Numbered(), _Numbered(), _Numbered()
+        reasons, sets, refs = Numbered(), Numbered(), Numbered()
         rows: list[list[Any]] = [[0] * len(self._columns) for _ in self._planes]
         wanted: dict[str, None] = {}
         for cell in cells:
@@ -140,20 +141,6 @@ class Packer:
             ],
             "short": not depth.all_cells,
         }
-
-
-class _Numbered:
-    """Values with the number under which each is first met."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Any, int] = {}
-
-    def number(self, value: Any) -> int:
-        return self._numbers.setdefault(value, len(self._numbers))
-
-    @property
-    def values(self) -> list[Any]:
-        return list(self._numbers)
 
 
 def _digest(ref: str) -> str:
@@ -195,8 +182,3 @@ def _middle_out(text: str, limit: int) -> tuple[list[str], int]:
         return [text], 0
     tail = limit // 3
     return [text[: limit - tail], text[len(text) - tail :]], len(text) - limit
-
-
-def _packed(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("ascii"), 6)).decode("ascii")

@@ -2,6 +2,7 @@
 
 import { contentOf } from "./detail.js";
 import { ids } from "./elements.js";
+import { showIn } from "./showing.js";
 import { cellAt, focusCell } from "./strips.js";
 import { view, writeAddress } from "./view.js";
 
@@ -9,8 +10,6 @@ import { view, writeAddress } from "./view.js";
 
 /** @type {HTMLDialogElement} */
 const drawer = ids("drawer");
-
-const small = matchMedia("(max-width: 900px)");
 
 /**
  * What has the focus again when the drawer is closed.
@@ -25,14 +24,7 @@ export async function openCell(opened) {
   writeAddress();
   const blocks = await contentOf(opened, { open: openCell, close: closeDrawer });
   if (view.cell !== opened) return; // another one was opened meanwhile, or none is wanted any more
-  drawer.replaceChildren(...blocks);
-  drawer.scrollTop = 0;
-  if (!drawer.open) {
-    if (small.matches) drawer.showModal();
-    else drawer.show();
-  }
-  document.body.classList.add("with-drawer");
-  ids("drawer-title").focus({ preventScroll: true });
+  showIn(drawer, blocks);
   mark();
 }
 

@@ -7,14 +7,13 @@ import { contentOf } from "./cell.js";
 import { ids } from "./elements.js";
 import { reveal, setStop } from "./moving.js";
 import { elementOf, grid } from "./places.js";
+import { showIn, small } from "./showing.js";
 import { view } from "./view.js";
 
 /** @import { Agent, Cell } from "./data.js" */
 
 /** @type {HTMLDialogElement} */
 export const drawer = ids("drawer");
-
-export const small = matchMedia("(max-width: 900px)");
 
 /**
  * The element that the focus goes back to.
@@ -42,14 +41,7 @@ async function show(opened, content) {
   writeAddress();
   const blocks = await content;
   if (view.cell !== opened.cell || view.agent !== opened.agent) return; // another one was opened meanwhile
-  drawer.replaceChildren(...blocks);
-  drawer.scrollTop = 0;
-  if (!drawer.open) {
-    if (small.matches) drawer.showModal();
-    else drawer.show();
-  }
-  document.body.classList.add("with-drawer");
-  ids("drawer-title").focus({ preventScroll: true });
+  showIn(drawer, blocks);
   if (!small.matches && opener?.isConnected && grid.contains(opener)) reveal(opener);
   markOpen();
 }

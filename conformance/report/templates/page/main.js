@@ -3,11 +3,12 @@
 import { readAddress, writeAddress } from "./address.js";
 import { agentOf, agents, drawAgents, moveAgent, setAgentStop, showAllAgents } from "./agents.js";
 import { buildControls, showControls } from "./controls.js";
-import { closeDrawer, closed, drawer, markOpen, openAgent, openCell, small } from "./drawer.js";
+import { closeDrawer, closed, drawer, markOpen, openAgent, openCell } from "./drawer.js";
 import { ids } from "./elements.js";
 import { drawGrid, layNear } from "./grid.js";
 import { focusStop, move, setStop } from "./moving.js";
 import { cellOf, childOf, frame, grid, highlight, placeOf } from "./places.js";
+import { small } from "./showing.js";
 import { wireTheme } from "./theme.js";
 import { closedRoutes, emptyView, select, view } from "./view.js";
 
