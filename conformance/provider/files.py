@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder() -> Path:
@@ -19,6 +21,20 @@ def cache_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "litellm-conformance"
+
+
+def read_document(file: Path, version: int, largest: int) -> dict[str, Any]:
+    """The JSON document that a file of ours holds, in this version of its format.
+
+    Raises `FileNotFoundError` where there is none, and another `OSError`, `ValueError`, `TypeError` or `KeyError`
+    for a file that cannot be read, has more than `largest` bytes, or is of another kind.
+    """
+    if file.stat().st_size > largest:
+        raise ValueError("too large")
+    document: dict[str, Any] = json.loads(file.read_bytes())
+    if document["schema_version"] != version:
+        raise ValueError("of another kind")
+    return document
 
 
 def write_whole(file: Path, text: str | Iterable[str], mode: int = 0o600) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.provider.files import cache_folder, write_whole
+from conformance.provider.files import cache_folder, read_document, write_whole
 
 logger = logging.getLogger("conformance.provider")
 
@@ -124,11 +124,7 @@ class Whereabouts:
 
     def _read(self) -> dict[str, _Gateway]:
         try:
-            if self.file.stat().st_size > MAX_FILE:
-                raise ValueError("too large")
-            document = json.loads(self.file.read_bytes())
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise ValueError("of another kind")
+            document = read_document(self.file, SCHEMA_VERSION, MAX_FILE)
             return {str(gateway): _gateway(row) for gateway, row in document["gateways"].items()}
         except FileNotFoundError:
             return {}

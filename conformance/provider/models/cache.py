@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.provider.files import cache_folder, write_whole
+from conformance.provider.files import cache_folder, read_document, write_whole
 from conformance.provider.models.catalogue import Listed, declared_by
 from conformance.provider.target import Target
 
@@ -54,10 +54,8 @@ def read_models(target: Target, folder: Path | None = None) -> Cached | None:
     file = None
     try:
         file = cache_file(target, folder)
-        if file.stat().st_size > _MAX_FILE:
-            raise ValueError("too large")
-        document = json.loads(file.read_bytes())
-        if (document["schema_version"], document["base_url"]) != (_SCHEMA_VERSION, target.base_url):
+        document = read_document(file, _SCHEMA_VERSION, _MAX_FILE)
+        if document["base_url"] != target.base_url:
             raise ValueError("of another kind")
         models = tuple(_listed(row) for row in document["models"])
         return Cached(models, float(document["fetched_at"])) if models else None

@@ -53,9 +53,10 @@ export function catalogue(rows: readonly Row[], groups: readonly Row[], deployme
     const infos = behind.map((each) => each.model_info).filter(isObject);
     const mode = [row, ...infos, group].map((each) => each.mode).find(isText);
     if (mode !== undefined && !CHAT_MODES.includes(mode)) continue;
-    const route = routeOf(group, behind);
+    const providers = Array.isArray(group.providers) ? group.providers.filter(isText) : [];
+    const served = servedBy(providers, behind);
+    const route = routeOf(providers, served);
     const declared = { ...together([row]), ...withoutDoubt(together([group])), ...together(infos) };
-    const served = servedBy(group, behind);
     found.push({ id, declared, ...(route ? { route } : {}), ...(served.length ? { served_by: served } : {}) });
   }
   return found;
@@ -70,18 +71,16 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-function servedBy(group: Row, deployments: readonly Row[]): string[] {
+/** What the deployments run, sorted; if none tells it, the group's providers, as `azure/`. */
+function servedBy(providers: readonly string[], deployments: readonly Row[]): string[] {
   const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
   const named = served.filter(isText);
-  const providers = Array.isArray(group.providers) ? group.providers.filter(isText) : [];
   return [...new Set(named.length ? named : providers.map((each) => `${each}/`))].sort();
 }
 
-function routeOf(group: Row, deployments: readonly Row[]): string | undefined {
-  const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
-  const named = served.filter(isText).filter((each) => each.indexOf("/") > 0);
-  const providers = Array.isArray(group.providers) ? group.providers.filter(isText) : [];
-  const routes = new Set(named.length ? named.map((each) => each.slice(0, each.indexOf("/"))) : providers);
+function routeOf(providers: readonly string[], served: readonly string[]): string | undefined {
+  const named = served.filter((each) => each.indexOf("/") > 0).map((each) => each.slice(0, each.indexOf("/")));
+  const routes = new Set(named.length ? named : providers);
   return routes.size === 1 ? [...routes][0] : undefined;
 }
 

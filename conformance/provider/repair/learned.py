@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from conformance.provider.files import cache_folder, write_whole
+from conformance.provider.files import cache_folder, read_document, write_whole
 
 logger = logging.getLogger("conformance.provider")
 
@@ -230,12 +230,7 @@ def _locked(file: Path) -> Iterator[None]:
 def _read(file: Path) -> Entries:
     """What a file holds that is whole and not too old; nothing where it cannot be read."""
     try:
-        if file.stat().st_size > MAX_FILE:
-            raise ValueError("too large")
-        document = json.loads(file.read_bytes())
-        if document["schema_version"] != SCHEMA_VERSION:
-            raise ValueError("of another kind")
-        rows = list(document["entries"])
+        rows = list(read_document(file, SCHEMA_VERSION, MAX_FILE)["entries"])
     except FileNotFoundError:
         return {}
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
