@@ -34,7 +34,7 @@ from conformance.parameters import load_registry
 from conformance.provider.filter import filter_request
 from conformance.provider.table import SupportTable, load_table
 from conformance.provider.target import Target
-from conformance.readiness.families import families_of, requests_for
+from conformance.readiness.families import requests_to
 from conformance.secrets.leaks import Watch
 from conformance.support.deriving import derive
 from conformance.support.facts import facts_of
@@ -200,13 +200,8 @@ def _requests(models: Iterable[str]) -> Iterator[Asked]:
     """What agents send to each model, each once."""
     profiles = shipped_profiles()
     for model in models:
-        seen = set()
-        for profile in profiles["profiles"]:
-            for each in requests_for(profile, families_of(profiles, model))[1]:
-                text = json.dumps([each["endpoint"], each["body"]], sort_keys=True)
-                if text not in seen:
-                    seen.add(text)
-                    yield Asked(each["endpoint"], dict(each.get("headers", {})), {**each["body"], "model": model})
+        for each in requests_to(profiles, model):
+            yield Asked(each["endpoint"], dict(each.get("headers", {})), {**each["body"], "model": model})
 
 
 def _passes(client: httpx.Client, gateway: EmbeddedGateway, request: Asked, body: Mapping[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
 from conformance.schemas.documents import ClientProfile, ClientRequest, ProfilesDocument
 
@@ -29,3 +30,14 @@ def requests_for(profile: ClientProfile, families: Sequence[str]) -> tuple[str, 
         if found := [each for each in profile["requests"] if name in each["families"]]:
             return name, found
     return families[0], []
+
+
+def requests_to(document: ProfilesDocument, model: str) -> Iterator[ClientRequest]:
+    """What all clients send to a model of this name, each request once."""
+    families, seen = families_of(document, model), set()
+    for profile in document["profiles"]:
+        for each in requests_for(profile, families)[1]:
+            text = json.dumps([each["endpoint"], each["body"]], sort_keys=True)
+            if text not in seen:
+                seen.add(text)
+                yield each

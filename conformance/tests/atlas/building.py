@@ -11,6 +11,10 @@ from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
 RELEASES = ("1.81.16", "1.82.6", "1.90.7", "1.99.4", "1.100.5")
 
+#: The cell that most rules are tried on, and what may become of it.
+CHANNEL, PARAMETER = "chat_completions/whole", "seed"
+TAKEN, REFUSED, BY_BACKEND = "accepted", "rejected:gateway", "rejected:backend"
+
 #: A state by one letter, as tests write histories: `gaii?`.
 STATES: Mapping[str, str] = {
     "h": "honoured",
@@ -27,6 +31,21 @@ STATES: Mapping[str, str] = {
 
 def atlas_of(cells: Mapping[tuple[str, str, str], str], releases: Sequence[str] = RELEASES) -> Atlas:
     """An atlas of these cells: a letter for each release, by model, endpoint/mode and parameter."""
+    return atlas_from({cell: history_of(letters, releases) for cell, letters in cells.items()}, releases)
+
+
+def atlas_of_one(
+    releases: Sequence[str],
+    models: Mapping[str, Mapping[str, str]],
+    channels: Sequence[str] = (CHANNEL,),
+) -> Atlas:
+    """An atlas of one parameter: by model its history, the same on each channel."""
+    cells = {(model, channel, PARAMETER): dict(each) for model, each in models.items() for channel in channels}
+    return atlas_from(cells, releases)
+
+
+def atlas_from(cells: Mapping[tuple[str, str, str], History], releases: Sequence[str]) -> Atlas:
+    """An atlas of these histories, by model, endpoint/mode and parameter."""
     row = {"measured_at": "2026-11-29T00:00:00Z", "cells": 1, "requests": 1, "seconds": 1, "simulated": True}
     atlas: Atlas = {
         "schema_version": 1,
@@ -34,8 +53,8 @@ def atlas_of(cells: Mapping[tuple[str, str, str], str], releases: Sequence[str] 
         "models": {model: {"route": model.partition("/")[0]} for model, _, _ in cells},
         "cells": {},
     }
-    for (model, channel, parameter), letters in cells.items():
-        atlas["cells"].setdefault(model, {}).setdefault(channel, {})[parameter] = history_of(letters, releases)
+    for (model, channel, parameter), history in cells.items():
+        atlas["cells"].setdefault(model, {}).setdefault(channel, {})[parameter] = history
     return atlas
 
 

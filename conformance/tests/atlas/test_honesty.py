@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from conformance.atlas.honesty import honesty, shares
-from conformance.tests.helpers.atlases import REFUSED, TAKEN, atlas_of
+from conformance.tests.atlas.building import REFUSED, TAKEN, atlas_of_one
 
 
 def test_a_family_that_agrees_is_foretold() -> None:
     """Given three models of a family that refuse, when each is left out, then the others foretell it rightly; the
     family as a whole nobody foretells."""
     models = {f"x/claude-{name}": {"1.90.0": REFUSED} for name in ("opus-4", "opus-5", "sonnet-5")}
-    found = honesty(atlas_of(["1.90.0"], {**models, "x/gpt-5": {"1.90.0": TAKEN}}))
+    found = honesty(atlas_of_one(["1.90.0"], {**models, "x/gpt-5": {"1.90.0": TAKEN}}))
 
     assert found["model"] == {"right": 2, "wrong": 0, "silent": 1, "taken": 1}
     assert found["family"] == {"right": 0, "wrong": 0, "silent": 3, "taken": 1}
@@ -19,7 +19,7 @@ def test_a_family_that_agrees_is_foretold() -> None:
 def test_an_exception_is_a_wrong_prediction() -> None:
     """Given one model that takes what its family refuses, when it is left out, then the prediction is wrong."""
     models = {f"x/claude-opus-{number}": {"1.90.0": REFUSED} for number in (4, 5, 7)}
-    found = honesty(atlas_of(["1.90.0"], {**models, "x/claude-opus-6": {"1.90.0": TAKEN}}))
+    found = honesty(atlas_of_one(["1.90.0"], {**models, "x/claude-opus-6": {"1.90.0": TAKEN}}))
 
     assert found["model"]["wrong"] == 1
     assert shares({"right": 99, "wrong": 1, "silent": 101, "taken": 99}) == {"foretold": 99 / 200, "wrong": 0.01}
@@ -30,6 +30,6 @@ def test_a_release_is_foretold_by_its_neighbours() -> None:
     history = {"1.81.0": REFUSED, "1.100.0": TAKEN, "1.105.0": REFUSED}
     releases = ["1.81.0", "1.90.0", "1.95.0", "1.100.0", "1.105.0"]
 
-    found = honesty(atlas_of(releases, {"x/house": history}))
+    found = honesty(atlas_of_one(releases, {"x/house": history}))
 
     assert found["release"] == {"right": 1, "wrong": 1, "silent": 2, "taken": 0}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conformance.atlas.history import Atlas, histories, snapshot, supported
 from conformance.atlas.rules import rules_of
 from conformance.provider.table import Question, Rule, SupportTable
-from conformance.tests.helpers.atlases import BY_BACKEND, PARAMETER, REFUSED, TAKEN, atlas_of
+from conformance.tests.atlas.building import BY_BACKEND, PARAMETER, REFUSED, TAKEN, atlas_of_one
 
 DEFAULT = Rule(("*",), {})
 
@@ -35,7 +35,7 @@ def one_release(**states: str) -> Atlas:
     for name, state in states.items():
         route, _, model = name.partition("__")
         models[f"{route}/{model.replace('_', '-')}"] = {"1.90.0": state}
-    return atlas_of(["1.90.0"], models)
+    return atlas_of_one(["1.90.0"], models)
 
 
 def test_a_known_family_is_followed() -> None:
@@ -92,7 +92,7 @@ def test_a_route_speaks_where_all_agree() -> None:
 def test_an_unknown_route_or_version_falls_open() -> None:
     """Given a route that refuses at some releases, when another route or release is asked for, then all is sent."""
     models = {f"x/{name}": {"1.81.0": TAKEN, "1.90.0": REFUSED, "1.100.0": TAKEN} for name in ("claude-4", "claude-5")}
-    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.100.0"], models))
+    table = table_of(atlas_of_one(["1.81.0", "1.90.0", "1.100.0"], models))
 
     assert refuses(table, "x/claude-4", "1.90.0")
     assert not refuses(table, "y/claude-4", "1.90.0")
@@ -103,7 +103,7 @@ def test_an_unknown_route_or_version_falls_open() -> None:
 def test_between_releases_that_agree_they_speak_and_after_the_newest_the_newest() -> None:
     """Given releases, when one between or after them is asked for, then those beside it speak where they agree."""
     models = {f"x/{name}": {"1.81.0": TAKEN, "1.90.0": REFUSED} for name in ("claude-4", "claude-5")}
-    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.95.0"], models))
+    table = table_of(atlas_of_one(["1.81.0", "1.90.0", "1.95.0"], models))
 
     assert refuses(table, "x/claude-5", "1.92.3")
     assert refuses(table, "x/claude-5", "1.120.0")
@@ -114,7 +114,7 @@ def test_releases_that_agree_in_other_words_speak_for_what_lies_between() -> Non
     """Given a refusal that its family shares from a release on, when one between the two is asked for, then it is
     refused: both sides say so, one of the model and one of its family."""
     models = {"x/claude-5": {"1.90.0": REFUSED}, "x/claude-6": {"1.90.0": TAKEN, "1.95.0": REFUSED}}
-    table = table_of(atlas_of(["1.90.0", "1.95.0"], models))
+    table = table_of(atlas_of_one(["1.90.0", "1.95.0"], models))
 
     assert refuses(table, "x/claude-5", "1.92.0")
     assert not refuses(table, "x/claude-6", "1.92.0")
@@ -123,7 +123,7 @@ def test_releases_that_agree_in_other_words_speak_for_what_lies_between() -> Non
 def test_what_is_not_known_between_two_that_agree_is_as_they_are() -> None:
     """Given a release that could not tell, between two that agree, when it is asked for, then they speak."""
     history = {"1.81.0": REFUSED, "1.90.0": "inconclusive", "1.95.0": REFUSED}
-    table = table_of(atlas_of(["1.81.0", "1.90.0", "1.95.0"], {"x/house": history}))
+    table = table_of(atlas_of_one(["1.81.0", "1.90.0", "1.95.0"], {"x/house": history}))
 
     assert refuses(table, "x/house", "1.90.0")
 
@@ -173,7 +173,7 @@ def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]]
         }
         for model, states in measured.items()
     }
-    atlas = atlas_of(_RELEASES, models, ("chat_completions/whole", "chat_completions/stream"))
+    atlas = atlas_of_one(_RELEASES, models, ("chat_completions/whole", "chat_completions/stream"))
     table = table_of(atlas, doubted)
 
     for release in _RELEASES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
-from conformance.readiness.families import families_of, requests_for
+from conformance.readiness.families import requests_to
 
 PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 #: What real clients were seen to send.
@@ -33,13 +32,8 @@ NOTHING = SupportTable((Rule(("*",), {}),))
 def asked() -> Iterator[tuple[str, dict[str, Any]]]:
     """What clients send to a model of its family, for every model that chats, and where it goes."""
     for model in ROUTES:
-        seen = set()
-        for profile in PROFILES["profiles"]:
-            for each in requests_for(profile, families_of(PROFILES, model))[1]:
-                text = json.dumps([each["endpoint"], each["body"]], sort_keys=True)
-                if text not in seen:
-                    seen.add(text)
-                    yield PATHS[each["endpoint"]], {"model": model, **each["body"]}
+        for each in requests_to(PROFILES, model):
+            yield PATHS[each["endpoint"]], {"model": model, **each["body"]}
 
 
 def failed(answer: httpx.Response) -> str | None:
