@@ -16,6 +16,7 @@ from conformance import __version__, pi_extension
 from conformance.atlas import SHIPPED, feed
 from conformance.atlas.archives import Archives
 from conformance.atlas.files import AtlasFolder
+from conformance.atlas.history import require_releases
 from conformance.atlas.honesty import OUTCOMES, honesty, shares
 from conformance.atlas.rendering import ATLAS_PAGE
 from conformance.atlas.rendering import write_page as write_atlas_page
@@ -188,7 +189,9 @@ def atlas_page(out: Path, place: Path | None) -> None:
 def atlas_honesty(place: Path | None) -> None:
     """Foretell each model, family and release of the atlas from the rest, and count how often that is right."""
     table = Table("left out", "right", "wrong", "silent", "taken", "wrong, of what is taken", box=None)
-    for name, counts in honesty(AtlasFolder(place or SHIPPED).read()).items():
+    measured = AtlasFolder(place or SHIPPED).read()
+    require_releases(measured)
+    for name, counts in honesty(measured).items():
         table.add_row(name, *(f"{counts[each]:,}" for each in OUTCOMES), f"{shares(counts)['wrong']:.2%}")
     Console(highlight=False).print(table)
 

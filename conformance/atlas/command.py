@@ -34,8 +34,9 @@ def add_releases(
     registry = load_registry()
     wish = Wish(registry, registry.select(parameters), models)
     folder, console = AtlasFolder(into or SHIPPED), Console()
-    wanted = named_releases(versions) if versions else last_releases()
     known = () if again else folder.read()["releases"]
+    folder.prove_writable()
+    wanted = last_releases() if versions is None else named_releases(versions)
     left = [version for version in wanted if version not in known]
     _say(console, f"atlas: {folder.path}; {len(wanted)} releases, {len(wanted) - len(left)} of them are there already")
     done: list[Done] = []
@@ -54,8 +55,9 @@ def add_releases(
             _say(console, f"left out: {error}")
         else:
             _say(console, _told(done[-1]))
+            if folder.path == SHIPPED:  # at once: the next release may never be done
+                carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
     if done and folder.path == SHIPPED:
-        carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
         _say(
             console, f"rules: {shipped_table_path()}; renew what the recording says beside them: pytest --update-table"
         )

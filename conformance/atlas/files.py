@@ -19,7 +19,7 @@ from conformance.atlas.releases import in_order
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
-from conformance.files import write_atomically
+from conformance.files import prove_writable, write_atomically
 from conformance.matrix.document import Matrix
 from conformance.schemas import first_error
 from conformance.secrets.scrubbing import Scrubber
@@ -60,6 +60,16 @@ class AtlasFolder:
         if problem := first_error("atlas", atlas):
             raise AtlasError(f"the atlas {self.file} is none: {problem}; restore it")
         return atlas
+
+    def prove_writable(self) -> None:
+        """Prove that a release can be added, before minutes are spent on it. Raises `AtlasError`."""
+        try:
+            for folder in (self.path, self.path / "evidence"):
+                prove_writable(folder)
+        except OSError as error:
+            raise AtlasError(
+                f"cannot write to {self.path} ({error.strerror}); name another folder with --into"
+            ) from None
 
     def add(self, version: str, matrix: Matrix, recording: Folder, seconds: int) -> Added:
         """Put a measured release in.

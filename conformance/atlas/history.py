@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from conformance.errors import AtlasError
 from conformance.matrix.document import Matrix
 from conformance.types import STATEMENTS, Verdict
 
@@ -46,6 +47,12 @@ def supported(state: str) -> bool | None:
 def empty() -> Atlas:
     """An atlas that knows nothing."""
     return {"schema_version": SCHEMA_VERSION, "releases": {}, "models": {}, "cells": {}}
+
+
+def require_releases(atlas: Atlas) -> None:
+    """Raise `AtlasError` for an atlas in which nothing was measured yet."""
+    if not atlas["releases"]:
+        raise AtlasError("the atlas has no releases; measure some with: python -m conformance atlas")
 
 
 def spelled_out(history: Mapping[str, str], releases: Iterable[str]) -> dict[str, str]:

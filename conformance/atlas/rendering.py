@@ -12,7 +12,7 @@ from markupsafe import Markup
 from conformance import __version__
 from conformance.atlas import feed, packing
 from conformance.atlas.changes import comparisons
-from conformance.atlas.history import Atlas, histories
+from conformance.atlas.history import Atlas, histories, require_releases
 from conformance.errors import AtlasError
 from conformance.files import write_atomically
 from conformance.report import legend
@@ -38,8 +38,7 @@ def write_page(path: Path, atlas: Atlas, evidence: packing.Evidence) -> int:
 
 def render_page(atlas: Atlas, evidence: packing.Evidence | None = None, *, allowance: int = packing.ALLOWANCE) -> str:
     """The page as text; without `evidence` it holds none. Raises `AtlasError` for an empty atlas."""
-    if not atlas["releases"]:
-        raise AtlasError("the atlas has no releases; measure some with: python -m conformance atlas")
+    require_releases(atlas)
     axes = packing.axes_of(atlas)
     style, script = _style(), _script()
     return (

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from conformance.__main__ import commands, main
 from conformance.atlas import command, releases
+from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import AtlasFolder
 from conformance.atlas.measuring import Done, Wish
 from conformance.cassettes.folder import Folder
-from conformance.errors import EmbeddedGatewayError
+from conformance.errors import EmbeddedGatewayError, StoppedError
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
+from conformance.provider.table import load_table, shipped_table_path
+from conformance.support.deriving import carried_by
+from conformance.support.overrides import load_overrides
 from conformance.tests.helpers.running import CHECKOUT
 
 RECORDING = CHECKOUT / "cassettes" / "embedded"
@@ -100,10 +105,50 @@ def test_releases_are_numbers_and_not_texts() -> None:
     assert releases.named_releases("1.100.5, v1.82.6,1.80.17") == ["1.80.17", "1.82.6", "1.100.5"]
 
 
-def test_an_atlas_that_cannot_be_written_is_one_line(measured: list[str], tmp_path: Path) -> None:
-    """Given a file in the place of the atlas, when a release is to be added, then an error names it."""
+@pytest.mark.parametrize("name", ["file", "file/atlas"])
+def test_an_atlas_that_cannot_be_written_is_refused_before_anything_is_measured(
+    measured: list[str], tmp_path: Path, name: str
+) -> None:
+    """Given a file in the place of the atlas, when a release is to be added, then an error names it at once."""
     (tmp_path / "file").write_text("")
-    ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path / "file" / "atlas")])
+    ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path / name)])
     assert ran.exception is not None
     assert "cannot" in str(ran.exception)
-    shutil.rmtree(tmp_path)
+    assert measured == []
+
+
+def test_an_empty_list_of_releases_is_not_all_of_them(measured: list[str], tmp_path: Path) -> None:
+    """Given `--versions=` of a variable that is not set, when the command runs, then nothing is measured."""
+    ran = CliRunner().invoke(commands, ["atlas", "--versions=", "--into", str(tmp_path)])
+    assert "names no release" in str(ran.exception)
+    assert measured == []
+
+
+def test_an_empty_atlas_has_no_honesty(tmp_path: Path) -> None:
+    """Given no atlas, when its honesty is asked for, then an error says how to measure one."""
+    ran = CliRunner().invoke(commands, ["atlas-honesty", "--atlas", str(tmp_path)])
+    assert "has no releases" in str(ran.exception)
+
+
+def test_the_table_has_each_release_at_once(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the shipped atlas, when a run is stopped after its first release, then the table has that one already."""
+    table = tmp_path / "table.json"
+    table.write_text(shipped_table_path().read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(command, "SHIPPED", tmp_path)
+    monkeypatch.setattr(command, "shipped_table_path", lambda: table)
+    first: Callable[..., Done] = vars(command)["measure_release"]  # the one of `measured`
+
+    def stop_after_one(version: str, *others: Any) -> Done:
+        if measured:
+            raise KeyboardInterrupt
+        return first(version, *others)
+
+    monkeypatch.setattr(command, "measure_release", stop_after_one)
+    with pytest.raises(StoppedError):
+        command.add_releases("1.80.17,1.82.6", None, "core", None)
+    assert (
+        carried_by(load_table(table)).rules
+        == carried_table(AtlasFolder(tmp_path).read(), load_registry(), load_overrides()).rules
+    )
