@@ -153,7 +153,9 @@ def _agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tu
     """Stretches of versions whose members agree, with their bounds.
 
     The newest speaks also for what is newer: as far as its major version goes, or for ever where two major versions
-    agree. Nobody speaks for what is older: a refusal often begins with a version.
+    agree. Where the gateway refuses newer versions and not older ones, it knows them by name. Then nobody can tell what
+    it does with a major version that it has never heard of. Nobody speaks for what is older: a refusal often begins
+    with a version.
     """
     ordered = sorted(versions)
     stretch: list[Version] = []
@@ -168,17 +170,18 @@ def _agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tu
             continue
         members = [member for each in stretch for member in versions[each]]
         if _speak_for_others("family", members):
-            yield tuple(_bounds(stretch, newest=following is None)), members
+            by_name = stretch[0] != ordered[0] and all(each.by == "gateway" for each in versions[version])
+            yield tuple(_bounds(stretch, newest=following is None, by_name=by_name)), members
         stretch = []
 
 
-def _bounds(stretch: Sequence[Version], *, newest: bool) -> Iterator[str]:
+def _bounds(stretch: Sequence[Version], *, newest: bool, by_name: bool) -> Iterator[str]:
     majors = [version[0] if version else 0 for version in stretch]
     if stretch[0]:
         yield f">={_dotted(stretch[0])}"
     if not newest:
         yield f"<={_dotted(stretch[-1])}"
-    elif majors[0] == majors[-1]:
+    elif by_name or majors[0] == majors[-1]:
         yield f"<{majors[-1] + 1}"
 
 

@@ -45,6 +45,8 @@ VERSIONS = "1.81.16,1.90.7,1.100.5,1.109.3"
 _PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 _GATEWAY = "held-back"
 _AT_ONCE = 4
+#: How many characters of a refusal are shown.
+_SHOWN = 160
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Tally:
     taken: int = 0
     #: Each field that was left out and would have been taken, with its model.
     wrong: tuple[str, ...] = ()
+    #: Each model and endpoint whose request gets through with the oracle only, with what was answered.
+    missed: tuple[str, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
@@ -105,7 +109,16 @@ class Tally:
     @property
     def mistakes(self) -> str:
         """What was left out for nothing, the most frequent first."""
-        return first_of([f"{name} ({count})" for name, count in Counter(self.wrong).most_common()], 20)
+        return _counted(self.wrong)
+
+    @property
+    def misses(self) -> str:
+        """What gets through with the oracle only, the most frequent first."""
+        return _counted(self.missed)
+
+
+def _counted(names: Iterable[str]) -> str:
+    return first_of([f"{name} ({count})" for name, count in Counter(names).most_common()], 20)
 
 
 def main(versions: str = VERSIONS) -> None:
@@ -116,6 +129,8 @@ def main(versions: str = VERSIONS) -> None:
         console.print(f"LiteLLM {version}: {tally.line}", highlight=False, soft_wrap=True)
         if tally.wrong:
             console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
+        if tally.missed:
+            console.print(f"only with the oracle: {tally.misses}", highlight=False, soft_wrap=True)
 
 
 def travel(version: str, table: SupportTable, console: Console) -> Tally:
@@ -176,23 +191,25 @@ def _compared(
     wrong = tuple(
         f"{model} {name}" for name in ours.dropped if name not in best.dropped and oracle.takes(request, mode, name)
     )
-    answers: dict[str, bool] = {}
+    answers: dict[str, str | None] = {}
 
-    def passes(sent: Mapping[str, Any]) -> bool:
+    def failure(sent: Mapping[str, Any]) -> str | None:
         text = json.dumps(sent)
         if text not in answers:  # most bodies come through both filters alike
-            answers[text] = _passes(client, gateway, request, sent)
+            answers[text] = _failure(client, gateway, request, sent)
         return answers[text]
 
-    with_oracle = passes(best.body)
+    with_oracle = failure(best.body) is None
+    missing = failure(ours.body) if with_oracle else None
     return Tally(
         asked=1,
-        bare=passes(body),
+        bare=failure(body) is None,
         with_oracle=with_oracle,
-        with_both=with_oracle and passes(ours.body),
+        with_both=with_oracle and missing is None,
         left_out=len(ours.dropped),
         taken=len(wrong),
         wrong=wrong,
+        missed=(f"{model} {endpoint} {mode}: {missing}",) if missing else (),
     )
 
 
@@ -204,8 +221,11 @@ def _requests(models: Iterable[str]) -> Iterator[Asked]:
             yield Asked(each["endpoint"], dict(each.get("headers", {})), {**each["body"], "model": model})
 
 
-def _passes(client: httpx.Client, gateway: EmbeddedGateway, request: Asked, body: Mapping[str, Any]) -> bool:
+def _failure(client: httpx.Client, gateway: EmbeddedGateway, request: Asked, body: Mapping[str, Any]) -> str | None:
+    """None where a request gets through, else the start of what was answered."""
     url = f"{gateway.base_url}/v1/{_PATHS[request.endpoint]}"
     answer = client.post(url, json=body, headers=request.headers)
     text = answer.text.replace('"error":null', "").replace('"error": null', "")
-    return answer.status_code == httpx.codes.OK and '"error":' not in text and "response.failed" not in text
+    if answer.status_code == httpx.codes.OK and '"error":' not in text and "response.failed" not in text:
+        return None
+    return f"{answer.status_code} {text[:_SHOWN]}"

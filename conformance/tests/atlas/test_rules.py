@@ -55,9 +55,9 @@ def test_a_version_may_begin_a_refusal() -> None:
         one_release(
             x__claude_opus_4_5=TAKEN,
             x__claude_sonnet_4_6=TAKEN,
-            x__claude_opus_4_8=REFUSED,
-            x__claude_sonnet_5=REFUSED,
-            x__claude_opus_5_5=REFUSED,
+            x__claude_opus_4_8=BY_BACKEND,
+            x__claude_sonnet_5=BY_BACKEND,
+            x__claude_opus_5_5=BY_BACKEND,
         )
     )
 
@@ -65,6 +65,19 @@ def test_a_version_may_begin_a_refusal() -> None:
     assert refuses(table, "x/claude-opus-6")
     assert not refuses(table, "x/claude-opus-4-7")
     assert not refuses(table, "x/claude-opus-4-1")
+
+
+def test_a_gateway_knows_no_name_of_next_year() -> None:
+    """Given a gateway that refuses of the newer versions of a family only, so by a list of names, when a version of a
+    later year is asked for, then it is sent; of the versions that the gateway has heard of it is refused."""
+    models = {"x__gpt_4_1": TAKEN, "x__gpt_5_1": REFUSED, "x__gpt_5_5": REFUSED, "x__gpt_6_1": REFUSED}
+    by_name = table_of(one_release(**models))
+    whole_family = table_of(one_release(**{**models, "x__gpt_4_1": REFUSED}))
+
+    assert refuses(by_name, "x/gpt-5-3")
+    assert refuses(by_name, "x/gpt-6-2")
+    assert not refuses(by_name, "x/gpt-7")
+    assert refuses(whole_family, "x/gpt-7")
 
 
 def test_few_do_not_speak_for_others() -> None:
