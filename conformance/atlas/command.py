@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,13 +11,18 @@ from rich.console import Console
 from conformance.atlas import SHIPPED
 from conformance.atlas.carrying import carried_table, carry
 from conformance.atlas.files import AtlasFolder
+from conformance.atlas.history import Atlas, models_at
 from conformance.atlas.measuring import Done, Wish, measure_release
 from conformance.atlas.releases import last_releases, named_releases
+from conformance.embedded.config import WIDE_FLEET
+from conformance.embedded.config import fleet as described_fleet
 from conformance.embedded.environment import require_extra
 from conformance.errors import EmbeddedGatewayError, StoppedError
 from conformance.parameters import load_registry
+from conformance.plan.cells import select_models
 from conformance.provider.table import shipped_table_path
 from conformance.support.overrides import load_overrides
+from conformance.types import Model
 
 # A release takes about so long on two cores, installation included: what is said before the first one is done.
 _SECONDS = 300.0
@@ -27,23 +33,24 @@ def add_releases(
 ) -> None:
     """Measure these releases, or the last of each minor version, and add each to an atlas when it is done.
 
-    What the atlas has already is measured only `again`. A release that nobody named and that cannot be installed is
-    left out. Raises `ConformanceError`.
+    What the atlas has already is measured only `again`: of a release that lacks some models only these are. A release
+    that nobody named and that cannot be installed is left out. Raises `ConformanceError`.
     """
     require_extra()
     registry = load_registry()
     wish = Wish(registry, registry.select(parameters), models)
     folder, console = AtlasFolder(into or SHIPPED), Console()
-    known = () if again else folder.read()["releases"]
+    atlas = folder.read()
     folder.prove_writable()
     wanted = last_releases() if versions is None else named_releases(versions)
-    left = [version for version in wanted if version not in known]
+    asked = {version: wish if again else _lacking(atlas, version, wish) for version in wanted}
+    left = [version for version, each in asked.items() if each is not None]
     _say(console, f"atlas: {folder.path}; {len(wanted)} releases, {len(wanted) - len(left)} of them are there already")
     done: list[Done] = []
     for number, version in enumerate(left):
         _say(console, f"LiteLLM {version}: {number + 1} of {len(left)}, {_estimate(done, len(left) - number)}")
         try:
-            done.append(measure_release(version, wish, folder, console))
+            done.append(measure_release(version, asked[version] or wish, folder, console))
         except KeyboardInterrupt:
             raise StoppedError(
                 f"stopped while LiteLLM {version} was measured; what was measured is kept, and the same command goes on"
@@ -61,6 +68,16 @@ def add_releases(
         _say(
             console, f"rules: {shipped_table_path()}; renew what the recording says beside them: pytest --update-table"
         )
+
+
+def _lacking(atlas: Atlas, version: str, wish: Wish) -> Wish | None:
+    """What is still to be asked of a release: all, the models that it lacks, or nothing."""
+    if version not in atlas["releases"]:
+        return wish
+    known = models_at(atlas, version)
+    fleet = [Model(id=row["name"]) for row in described_fleet(WIDE_FLEET)["deployment"]]
+    lacking = [model.id for model in select_models(fleet, wish.selection) if model.id not in known]
+    return replace(wish, selection=",".join(lacking), adds=True) if lacking else None
 
 
 def _estimate(done: Sequence[Done], left: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,37 +72,46 @@ class AtlasFolder:
             ) from None
 
     def add(self, version: str, matrix: Matrix, recording: Folder, seconds: int) -> Added:
-        """Put a measured release in.
+        """Put a measured release in, or some of its models beside those that are there.
 
-        Raises `AtlasError` where the atlas has cells of that release that were not measured anew, for their evidence
+        Raises `AtlasError` where the atlas has cells of a model that were not measured anew with it, for their evidence
         would be lost, and where it cannot be written.
         """
         before = self.read()
+        measured = {row["id"] for row in matrix["models"]}
         if version in before["releases"]:
-            lost = history.snapshot(before, version).keys() - history.states(matrix).keys()
+            known = {place for place in history.snapshot(before, version) if place.model in measured}
+            lost = known - history.states(matrix).keys()
             if lost:
                 raise AtlasError(
                     f"the atlas has {len(lost)} cells of {version} that were not measured anew, the first is "
                     f"{' '.join(min(lost))}; measure all of them, or name another folder with --into"
                 )
         releases = in_order({*before["releases"], version})
+        beside = sorted(history.models_at(before, version) - measured)
+        earlier = before["releases"][version] if beside else {}
         row = {
             "measured_at": matrix["run"]["finished_at"],
-            "cells": len(matrix["cells"]),
-            "requests": matrix["run"]["requests"],
-            "seconds": seconds,
+            "cells": len(matrix["cells"]) + sum(place.model in beside for place in _known(before, version)),
+            "requests": matrix["run"]["requests"] + earlier.get("requests", 0),
+            "seconds": seconds + earlier.get("seconds", 0),
             "simulated": matrix["gateway"]["simulated"],
         }
         atlas, begun = history.with_release(before, version, matrix, row, releases)
-        size = self._write_evidence(version, matrix, recording, begun)
+        size = self._write_evidence(version, matrix, recording, begun, beside)
         try:
             write_atomically(self.file, dumped(atlas))
         except OSError as error:
             raise AtlasError(f"cannot write {self.file} ({error.strerror}); name another folder with --into") from None
         return Added(len(begun), size, _unproven(before, atlas, version))
 
-    def _write_evidence(self, version: str, matrix: Matrix, recording: Folder, begun: set[Place]) -> int:
-        cells: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    def _write_evidence(
+        self, version: str, matrix: Matrix, recording: Folder, begun: set[Place], beside: Sequence[str]
+    ) -> int:
+        """Write what shows the states that begin with a release; what shows those of the models beside stays."""
+        path = self.path / "evidence" / f"{version}.zip"
+        rows, stays = _kept(path, recording, beside)
+        cells: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict), rows)
         digests: dict[str, set[str]] = defaultdict(set)
         scrub = Scrubber().text
         for cell in matrix["cells"]:
@@ -116,7 +125,6 @@ class AtlasFolder:
                 "roles": list(cell.get("roles", ())),
             }
             digests[place.model].update(shown)
-        path = self.path / "evidence" / f"{version}.zip"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             building = path.with_suffix(".part")
@@ -126,10 +134,31 @@ class AtlasFolder:
                     cassette = recording.cassette_path(model)
                     lines = _lines(cassette.read_text(encoding="utf-8"), digests[model])
                     _put(archive, cassette.name, cassette_format.whole({"model": model}, lines))
+                for name, text in stays.items():
+                    _put(archive, name, text)
             building.replace(path)
         except OSError as error:
             raise AtlasError(f"cannot write {path} ({error.strerror}); name another folder with --into") from None
         return path.stat().st_size
+
+
+def _known(atlas: Atlas, version: str) -> Iterable[Place]:
+    """The places that are known at a release, if the atlas has it."""
+    return history.snapshot(atlas, version) if version in atlas["releases"] else ()
+
+
+def _kept(path: Path, recording: Folder, models: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Of an archive what is about these models: their rows of `cells.json`, and their cassettes by name."""
+    if not models:
+        return {}, {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            rows = json.loads(archive.read(CELLS))
+            names = {recording.cassette_path(model).name for model in models} & set(archive.namelist())
+            stays = {name: archive.read(name).decode("utf-8") for name in sorted(names)}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise AtlasError(f"cannot read {path} ({error}); restore it") from None
+    return {model: rows[model] for model in models if model in rows}, stays
 
 
 def _unproven(before: Atlas, after: Atlas, version: str) -> tuple[str, int] | None:

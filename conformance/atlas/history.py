@@ -89,29 +89,33 @@ def snapshot(atlas: Atlas, version: str) -> dict[Place, str]:
     return {place: state for place, state in known if state != ABSENT}
 
 
+def models_at(atlas: Atlas, version: str) -> frozenset[str]:
+    """The models that were measured at a release; none where the atlas has not that release."""
+    return frozenset(place.model for place in snapshot(atlas, version)) if version in atlas["releases"] else frozenset()
+
+
 def with_release(
     atlas: Atlas, version: str, matrix: Matrix, row: Mapping[str, Any], releases: Iterable[str]
 ) -> tuple[Atlas, set[Place]]:
-    """The atlas with one release more, or measured anew, and the places whose state begins there.
+    """The atlas with one release more, or with models of one measured anew, and the places whose state begins there.
 
-    `row` describes the run. `releases` are all that the atlas then has, oldest first, `version` among them.
+    `row` describes the run. `releases` are all that the atlas then has, oldest first, `version` among them. What the
+    release is known for of models that the matrix has not stays.
     """
     ordered = list(releases)
     order = {each: place for place, each in enumerate(ordered)}
-    new = states(matrix)
-    before = {
-        place: spelled_out(history, [each for each in ordered if each != version])
-        for place, history in histories(atlas)
-    }
+    new, measured = states(matrix), {row["id"] for row in matrix["models"]}
+    before = {place: spelled_out(history, [*atlas["releases"]]) for place, history in histories(atlas)}
     cells: dict[str, dict[str, dict[str, History]]] = {}
     begun = set()
     for place in sorted({*before, *new}):
         each = dict(before.get(place, {}))
-        each[version] = new.get(place, ABSENT)
+        if place.model in measured or version not in each:
+            each[version] = new.get(place, ABSENT)
         history = _folded(each, ordered)
         if history:
             cells.setdefault(place.model, {}).setdefault(place.channel, {})[place.parameter] = history
-        if version in history and history[version] != ABSENT:
+        if place in new and history.get(version, ABSENT) != ABSENT:
             begun.add(place)
     models = {**atlas["models"], **{m["id"]: {"route": m["route"]} for m in matrix["models"]}}
     return {

@@ -29,11 +29,15 @@ GATEWAY = "atlas"
 
 @dataclass(frozen=True)
 class Wish:
-    """What to ask each release: these parameters of the models that fit `selection`."""
+    """What to ask a release: these parameters of the models that fit `selection`.
+
+    `adds` says that the atlas has the release already, without these models.
+    """
 
     registry: Registry
     parameters: tuple[Parameter, ...]
     selection: str | None = None
+    adds: bool = False
     concurrency: int = 8
 
 
@@ -57,7 +61,8 @@ def measure_release(version: str, wish: Wish, folder: AtlasFolder, console: Cons
     started = time.monotonic()
     was_there = is_installed(version)
     ensure_environment(version, say)
-    recordings = installations("atlas") / version
+    # Another plan has another recording: what was begun goes on only with the same one.
+    recordings = installations("atlas") / (f"{version}-more" if wish.adds else version)
     recording = Folder(recordings / GATEWAY)
     begun = (recording.path / GATEWAY_FILE).exists()
     job = Job(

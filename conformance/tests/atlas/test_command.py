@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from conformance.__main__ import commands, main
 from conformance.atlas import command, releases
+from conformance.atlas.archives import Archives
 from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import AtlasFolder
 from conformance.atlas.measuring import Done, Wish
@@ -31,17 +32,24 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The releases that a command measured; those that end in 9 cannot be installed."""
     asked: list[str] = []
 
-    def measure(version: str, _wish: Wish, folder: AtlasFolder, _console: object) -> Done:
+    def measure(version: str, wish: Wish, folder: AtlasFolder, _console: object) -> Done:
         if version.endswith("9"):
             raise EmbeddedGatewayError(f"LiteLLM {version} could not be installed")
-        asked.append(version)
+        asked.append(f"{version} {wish.selection}" if wish.adds else version)
         recording = Folder(RECORDING)
-        matrix = Replay(recording, recording.read_gateway(), load_registry(), selection="house-model").matrix()
+        models = wish.selection or "house-model"
+        matrix = Replay(recording, recording.read_gateway(), load_registry(), selection=models).matrix()
         return Done(version, len(matrix["cells"]), 3, 7.0, folder.add(version, matrix, recording, 7))
 
     monkeypatch.setattr(command, "measure_release", measure)
     monkeypatch.setattr(command, "last_releases", lambda: ["1.80.17", "1.81.9", "1.82.6"])
+    monkeypatch.setattr(command, "described_fleet", lambda _name: fleet_of("house-model"))
     return asked
+
+
+def fleet_of(*models: str) -> Mapping[str, Any]:
+    """A fleet of these models."""
+    return {"deployment": [{"name": model} for model in models]}
 
 
 def test_each_release_is_measured_once(measured: list[str], tmp_path: Path) -> None:
@@ -55,6 +63,32 @@ def test_each_release_is_measured_once(measured: list[str], tmp_path: Path) -> N
     atlas = AtlasFolder(tmp_path).read()
     assert list(atlas["releases"]) == ["1.80.17", "1.82.6"]
     assert all(len(history) == 1 for each in atlas["cells"].values() for ps in each.values() for history in ps.values())
+
+
+def test_a_model_that_joins_the_fleet_is_measured_alone(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an atlas, when the fleet has a model more, then that is measured at each release, and all else stays."""
+    CliRunner().invoke(commands, ["atlas", "--versions=1.80.17,1.82.6", "--into", str(tmp_path)])
+    folder, archives = AtlasFolder(tmp_path), Archives(tmp_path)
+    before, place = folder.read(), ("house-model", "chat_completions/whole", "store:true")
+    shown = archives.row("1.80.17", *place)
+    monkeypatch.setattr(command, "described_fleet", lambda _name: fleet_of("house-model", "gpt-5.2"))
+    del measured[:]
+
+    for _ in range(2):
+        ran = CliRunner().invoke(commands, ["atlas", "--versions=1.80.17,1.82.6", "--into", str(tmp_path)])
+        assert ran.exit_code == 0, ran.output
+
+    assert measured == ["1.80.17 gpt-5.2", "1.82.6 gpt-5.2"]
+    after = folder.read()
+    assert set(after["models"]) == {"house-model", "gpt-5.2"}
+    assert after["cells"]["house-model"] == before["cells"]["house-model"]
+    assert after["releases"]["1.80.17"]["cells"] == 2 * before["releases"]["1.80.17"]["cells"]
+    assert shown
+    assert Archives(tmp_path).row("1.80.17", *place) == shown
+    assert set(shown["evidence"]) <= set(Archives(tmp_path).exchanges("1.80.17", "house-model"))
+    assert Archives(tmp_path).row("1.80.17", "gpt-5.2", *place[1:])
 
 
 def test_a_release_that_is_named_has_to_be_there(
