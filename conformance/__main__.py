@@ -24,6 +24,7 @@ from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.clients.profiles import shipped_profiles
 from conformance.embedded.serve import serve as run_gateway
 from conformance.errors import CassetteError, ClientError, ConformanceError, ReportError
+from conformance.files import write_atomically
 from conformance.matrix.comparison import compare_matrices
 from conformance.matrix.document import Matrix, parse_matrix
 from conformance.measure import merging
@@ -31,6 +32,7 @@ from conformance.measure.interruption import Interruption
 from conformance.measure.runs import made_in
 from conformance.parameters import load_registry
 from conformance.provider.repair.learned import Memory
+from conformance.provider.target import target_from_options
 from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page
@@ -117,6 +119,44 @@ def _recording_of(matrix: Matrix, place: str) -> Folder:
         return beside if made_in(beside.read_gateway(), matrix) else usual
     except CassetteError:
         return usual
+
+
+@commands.command()
+@click.argument("cell")
+@click.option("--matrix", metavar="FILE", default="reports/matrix.json", help="The matrix (reports/matrix.json).")
+@click.option("--cassettes", metavar="DIR", help="The folder of the recordings (cassettes, or beside the matrix).")
+@click.option("--ask", is_flag=True, help="Ask the gateway again, and make the request as small as it can be.")
+@click.option("--header", metavar="'NAME: VALUE'", multiple=True, help="With --ask: a header that the gateway wants.")
+@click.option("--ca-bundle", metavar="FILE", help="With --ask: the certificates to trust in place of the public ones.")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Where the report goes (standard output).")
+def reproduce(
+    cell: str,
+    matrix: str,
+    cassettes: str | None,
+    ask: bool,
+    header: tuple[str, ...],
+    ca_bundle: str | None,
+    out: Path | None,
+) -> None:
+    """Make a bug report of a rejected or ignored CELL: the smallest request that fails, and what came back.
+
+    CELL is MODEL/ENDPOINT/MODE/PARAMETER, such as claude-haiku-4-5/responses/whole/prompt_cache_key, or a test's
+    name. The report holds no key and no address. With --ask it sends at most 60 requests.
+    """
+    from conformance.reproduce.command import reproduce as report_on  # what sends takes a tenth of a second to load
+
+    found = _read_matrix(matrix)
+    folder = Folder(Path(cassettes) / found["gateway"]["name"]) if cassettes else _recording_of(found, matrix)
+    target = target_from_options(header, ca_bundle) if ask else None
+    text = report_on(cell, found, folder, ask=ask, target=target, say=lambda line: click.echo(line, err=True))
+    if out is None:
+        click.echo(text.encode("utf-8"), nl=False)
+        return
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise ReportError(f"cannot write {out} ({error.strerror}); name another file with --out") from None
+    click.echo(f"report: {out}")
 
 
 @commands.command()

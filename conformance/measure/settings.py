@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,8 @@ from conformance.cassettes.folder import OWN_RECORDINGS
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.errors import ConformanceError, quoted
 from conformance.plan.shards import Shard, shard_from
-from conformance.provider.headers import checked_headers, split_header
 from conformance.provider.table import shipped_table_path
-from conformance.provider.target import Target, target_from_env
-from conformance.provider.tls import verification
+from conformance.provider.target import Target, target_from_options
 
 #: The name of the embedded gateway's recordings.
 EMBEDDED = "embedded"
@@ -112,14 +110,8 @@ def settings_of(config: pytest.Config) -> Settings:
 def _target(config: pytest.Config) -> Target | None:
     """The gateway that the environment names, with the headers and the authority that options name."""
     option = config.option
-    target = target_from_env(headers=checked_headers(map(split_header, option.header), "--header"))
-    if target is None:
-        if option.header:
-            raise ConformanceError("--header is for a gateway of your own; name it in LITELLM_BASE_URL")
-        return None
     bundle = option.ca_bundle and str(config.invocation_params.dir / option.ca_bundle)
-    verification(bundle)
-    return replace(target, ca_bundle=bundle)
+    return target_from_options(option.header, bundle)
 
 
 def told_by_controller(config: pytest.Config) -> Mapping[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from conformance.provider.errors import TargetError
-from conformance.provider.headers import VARIABLE, checked_headers, parse_headers, secrets_in
+from conformance.provider.headers import VARIABLE, checked_headers, parse_headers, secrets_in, split_header
+from conformance.provider.tls import verification
 
 #: Pairs of environment variables, the first whose address is set wins.
 ENVIRONMENT = (("LITELLM_BASE_URL", "LITELLM_API_KEY"), ("OPENAI_BASE_URL", "OPENAI_API_KEY"))
@@ -82,6 +83,22 @@ def target_from_env(
             every = parse_headers(text) | dict(headers or {})
             return make_target(environ[url_name], environ.get(key_name, ""), url_name, key_name, headers=every)
     return None
+
+
+def target_from_options(headers: Iterable[str], ca_bundle: str | None) -> Target | None:
+    """The gateway that the environment names, with what `--header` and `--ca-bundle` say besides; None without one.
+
+    Raises `TargetError` as `target_from_env` does, for headers without a gateway, and for certificates that cannot
+    be read.
+    """
+    more = checked_headers(map(split_header, headers), "--header")
+    target = target_from_env(headers=more)
+    if target is None:
+        if more:
+            raise TargetError("--header is for a gateway of your own; name it in LITELLM_BASE_URL")
+        return None
+    verification(ca_bundle)
+    return replace(target, ca_bundle=ca_bundle)
 
 
 def make_target(

@@ -1,0 +1,165 @@
+"""A fault as a bug report in Markdown, ready to be pasted into an issue. Pure.
+
+It holds no key, no address of a gateway and nobody's prompt: the suite's own prompt, or none, is all that was sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import jinja2
+
+from conformance import __version__
+from conformance.answers.reading import read_answer
+from conformance.errors import quoted
+from conformance.matrix.document import Matrix
+from conformance.parameters import Registry
+from conformance.report.markdown import code
+from conformance.reproduce.finding import Fault
+from conformance.reproduce.scripts import curl, python
+from conformance.reproduce.shrinking import Shrunk
+from conformance.secrets.scrubbing import Scrubber
+from conformance.text.counting import counted
+from conformance.types import Exchange, Mode, RejectedBy
+
+#: So many characters of an answer are shown.
+_SHOWN = 4000
+
+#: So many of a reason.
+_REASON = 300
+
+#: What should have happened, by who refused; None for what was ignored.
+_EXPECTED: Mapping[RejectedBy | None, str] = {
+    RejectedBy.GATEWAY: "The gateway passes the field on, translates it, or leaves it out; the request succeeds.",
+    RejectedBy.BACKEND: "The backend takes the field, or the gateway translates it or leaves it out.",
+    RejectedBy.UNKNOWN: "The request succeeds.",
+    None: "The field has its effect, or the request is refused, so that the client knows.",
+}
+
+#: What a simulated upstream is worth.
+_SIMULATED: Mapping[RejectedBy | None, str] = {
+    RejectedBy.GATEWAY: "The upstream was a simulator. The gateway refuses the request before it reaches one.",
+    RejectedBy.BACKEND: (
+        "The upstream was a simulator that follows the vendor's published schema. See it on the vendor before you "
+        "report it to them."
+    ),
+    RejectedBy.UNKNOWN: "The upstream was a simulator that follows the vendor's published schema.",
+    None: "The upstream was a simulator that follows the vendor's published schema.",
+}
+
+_SPEAKERS: Mapping[RejectedBy, str] = {
+    RejectedBy.GATEWAY: "The gateway itself refuses it.",
+    RejectedBy.BACKEND: "The gateway passes it on, and the backend refuses it.",
+    RejectedBy.UNKNOWN: "The answer does not tell who refuses it.",
+}
+
+
+def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk | None, scrub: Scrubber) -> str:
+    """The report: with `shrunk` about what was asked again, else about what was recorded."""
+    request = shrunk.failing.request if shrunk else fault.request
+    shown = shrunk.failing if shrunk else fault.shown_by
+    by = RejectedBy(fault.cell["rejected_by"]) if fault.cell["rejected_by"] else None
+    row = next(each for each in matrix["models"] if each["id"] == fault.cell["model"])
+    served_by = row["served_by"][0] if len(row["served_by"]) == 1 else ""
+    path = f"/v1{registry.paths[request.endpoint]}{request.door}"
+    answer, language = _readable(shown, scrub)
+    release = " ".join(part for part in (matrix["gateway"]["software"], _version(shown, matrix)) if part)
+    text = _template().render(
+        parameter=fault.parameter.id,
+        what="is refused" if by else "is silently ignored",
+        model=code(served_by or fault.cell["model"], 200),
+        path=f"`{path}`",
+        release=f" ({release})" if release else "",
+        happens=_happens(fault, path, by),
+        simulated=_SIMULATED.get(by) if matrix["gateway"]["simulated"] else None,
+        expected=f"{_EXPECTED[by]} The field's documentation: {fault.parameter.standard}",
+        known=_known(fault, shrunk),
+        curl=curl(request, registry.paths[request.endpoint]),
+        python=python(request).rstrip(),
+        deployment=served_by,
+        alias=json.dumps(fault.cell["model"]),
+        served_by=json.dumps(served_by),
+        status=f"HTTP {shown.response.status}" if shown.response.status else "No answer",
+        answer=answer,
+        language=language,
+        fence="`" * (max([2, *map(len, re.findall("`+", answer))]) + 1),
+        without=_without(fault, shrunk),
+        facts=_facts(fault, matrix, shown, release),
+    )
+    return scrub.text(text)
+
+
+def _happens(fault: Fault, path: str, by: RejectedBy | None) -> str:
+    streamed = ", streamed," if fault.request.mode is Mode.STREAM else ""
+    reason = code(fault.cell["reason"], _REASON)
+    sent = f"`POST {path}`{streamed} with `{fault.parameter.id}`"
+    if by is None:
+        return f"{sent} succeeds, and the field does nothing. What was seen: {reason}"
+    return f"{sent} fails. {_SPEAKERS[by]} {reason}"
+
+
+def _known(fault: Fault, shrunk: Shrunk | None) -> str:
+    if shrunk:
+        return f"It was found by asking: {counted(shrunk.asked, 'request')} took out whatever could go."
+    if fault.parameter.after:
+        return "It sends back a part of an earlier answer, as recorded. Make such an answer first, and put it in."
+    if fault.alone:
+        return "It is the recorded request, as it was sent. It was not made smaller by asking again."
+    return (
+        "It is what remains of the recorded request without other fields that were asked about at once. It was not "
+        "asked in this form."
+    )
+
+
+def _without(fault: Fault, shrunk: Shrunk | None) -> str:
+    exchange = shrunk.without if shrunk else fault.baseline
+    if exchange is None:
+        return "The recording does not hold the answer."
+    if read_answer(exchange.request, exchange.response).ok:
+        return "The same request succeeds." if shrunk else "The request succeeds (the recorded baseline)."
+    return f"The request fails as well, with {exchange.response.status}: the field may not be the cause."
+
+
+def _version(shown: Exchange, matrix: Matrix) -> str | None:
+    return shown.response.headers.get("x-litellm-version") or matrix["gateway"]["version"]
+
+
+def _facts(fault: Fault, matrix: Matrix, shown: Exchange, release: str) -> Sequence[tuple[str, str]]:
+    cell = fault.cell
+    declared = {True: "supported", False: "not supported", None: "nothing"}[cell["declared"]]
+    split = ", ".join(f"{code(name)} {verdict}" for name, verdict in cell.get("split", {}).items())
+    rows = [
+        ("Gateway", code(release or "unknown")),
+        ("Upstream", "a simulator" if matrix["gateway"]["simulated"] else "the vendor's own"),
+        ("The gateway declares", declared),
+        ("Deployments", split),
+        ("Asked at", shown.recorded_at),
+        ("Measured with", f"litellm-conformance {__version__}"),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _readable(shown: Exchange, scrub: Scrubber) -> tuple[str, str]:
+    """An answer's body for people, and the language that it is in."""
+    response = shown.response
+    if response.error is not None and not response.body:
+        return quoted(response.error, 500), ""
+    text = scrub.body(response.body).decode("utf-8", "replace")
+    try:
+        text, language = json.dumps(json.loads(text), indent=2, ensure_ascii=False), "json"
+    except ValueError:
+        language = ""
+    cut = f"\n… {len(text) - _SHOWN:,} characters more" if len(text) > _SHOWN else ""
+    return text[:_SHOWN] + cut, language
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    text = (resources.files(__package__) / "templates" / "report.md.j2").read_text(encoding="utf-8")
+    # Markdown, not HTML: what others wrote stands in code spans and fences.
+    made = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    return made.from_string(text)
