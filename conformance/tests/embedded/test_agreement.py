@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from conformance.discover.listing import discover
-from conformance.embedded import EmbeddedGateway, Received
-from conformance.exchange.sender import Sender
-from conformance.judge.findings import Found
-from conformance.judge.reasons import UNMET, Outcome
-from conformance.judge.settling import settle
-from conformance.parameters import load_registry
-from conformance.plan.cells import Group, Plan, make_plan, select_models
-from conformance.provider.target import Target
-from conformance.types import Endpoint, Exchange, Parameter, RejectedBy, Verdict
+from conformance.embedded import EmbeddedGateway
+from conformance.tests.embedded.agreeing import Measured, measure
+from conformance.types import RejectedBy, Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -37,99 +26,15 @@ MODELS = (
 )
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A plan, what was found of each of its groups, and what each request made reach the upstreams."""
-
-    plan: Plan
-    found: Mapping[int, Found]
-    together: Mapping[int, Found]
-    reached: Mapping[tuple[str, str], list[Received]]
-    requests: int
-
-    def cells(self) -> list[tuple[Group, Parameter, Outcome]]:
-        """Every parameter of every group, with its outcome when it was asked for alone."""
-        return [(g, p, self.found[id(g)][p.id]) for g in self.plan.groups for p in g.parameters]
-
-    def upstream(self, group: Group, digest: str) -> list[Received]:
-        """What one request made reach an upstream."""
-        return self.reached[group.model.id, digest]
-
-
 @pytest.fixture(scope="module")
 def measured(gateway: EmbeddedGateway) -> Measured:
-    """Every cell of the `all` set, one request after another, so that what reached an upstream has one cause."""
-    registry, target = load_registry(), Target(gateway.base_url, gateway.api_key)
-    models = select_models(discover(target).models, os.environ.get("CONFORMANCE_AGREEMENT", ",".join(MODELS)))
-    plan = make_plan(models, registry, registry.select("all"), tuple(Endpoint))
-    exchanges: dict[tuple[str, str], Exchange] = {}
-    reached: dict[tuple[str, str], list[Received]] = {}
-
-    async def hold(group: Group, sender: Sender, *, exhaustive: bool) -> Found:
-        dialogue = settle(group, exhaustive=exhaustive, litellm=True)
-        try:
-            asked = next(dialogue)
-            while True:
-                answers = []
-                for request in asked:
-                    key = group.model.id, request.digest
-                    if key not in exchanges:
-                        gateway.clear_received()
-                        exchanges[key] = await sender.exchange(request)
-                        reached[key] = gateway.received()
-                    answers.append(exchanges[key])
-                asked = dialogue.send(tuple(answers))
-        except StopIteration as end:
-            found: Found = end.value
-            return found
-
-    async def hold_all(*, exhaustive: bool) -> dict[int, Found]:
-        async with Sender(target, registry.paths, concurrency=1).open() as sender:
-            return {id(group): await hold(group, sender, exhaustive=exhaustive) for group in plan.groups}
-
-    together = asyncio.run(hold_all(exhaustive=False))
-    requests = len(exchanges)
-    return Measured(plan, asyncio.run(hold_all(exhaustive=True)), together, reached, requests)
-
-
-#: What the gateway does itself, so that its effect shows though no upstream hears of it.
-BY_THE_GATEWAY = {
-    "stream_options.include_usage": "LiteLLM counts the tokens itself and adds the usage chunk",
-    "count_tokens": "LiteLLM estimates the count where the vendor has no door for it",
-}
-
-
-def contradictions(measured: Measured, group: Group, parameter: Parameter, outcome: Outcome) -> list[str]:
-    """How an outcome contradicts what its probe made reach an upstream."""
-    if outcome.verdict is Verdict.INCONCLUSIVE or outcome.cause in UNMET:
-        return []
-    probe, *others = outcome.evidence
-    received = measured.upstream(group, probe.digest)
-    refused = [request for request in received if request.status >= 400]
-    match outcome.verdict, outcome.rejected_by:
-        case Verdict.REJECTED, RejectedBy.GATEWAY:
-            return ["blamed on the gateway, but an upstream heard of it"] if received else []
-        case Verdict.REJECTED, RejectedBy.BACKEND:
-            return [] if refused else ["blamed on the backend, which never refused it"]
-        case Verdict.REJECTED, _:
-            return ["nobody is blamed, where the gateway is LiteLLM"]
-        case _ if refused or not (received or parameter.door):
-            return ["a success that no upstream answered with one"]
-        case Verdict.HONOURED, _ if parameter.id not in BY_THE_GATEWAY:
-            [baseline] = measured.upstream(group, others[0].digest)
-            heard: Any = received[0].body
-            return [] if heard != baseline.body else ["honoured, but the upstream heard the same as without it"]
-    return []
+    """Every cell of the `all` set, together and alone."""
+    return measure(gateway, os.environ.get("CONFORMANCE_AGREEMENT", ",".join(MODELS)), "all", alone=True)
 
 
 def test_every_verdict_agrees_with_what_the_upstream_saw(measured: Measured) -> None:
     """Given every cell of an `all` run, when it is judged from outside, then no verdict contradicts the upstream."""
-    cells = measured.cells()
-    wrong = [
-        f"{group.model.id} {group.endpoint} {group.mode} {parameter.id}: {outcome.verdict}: {contradiction}"
-        for group, parameter, outcome in cells
-        for contradiction in contradictions(measured, group, parameter, outcome)
-    ]
+    cells, wrong = measured.cells(), measured.wrong()
     print(f"{len(cells) - len(wrong)} of {len(cells)} verdicts agree with what the upstream saw")  # noqa: T201  the figure is the point
     assert wrong == []
 
