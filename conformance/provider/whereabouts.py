@@ -109,7 +109,7 @@ class Whereabouts:
                 entry.models[model], changed = after, True
                 self._served.pop((gateway, model), None)
             if changed:
-                self._write(known)
+                self._write(gateway, known)
 
     def _known(self) -> dict[str, _Gateway]:
         with self._lock:
@@ -132,13 +132,25 @@ class Whereabouts:
             logger.debug("what is known of gateways is ignored: %s: %s", type(error).__name__, error)
             return {}
 
-    def _write(self, known: Mapping[str, _Gateway]) -> None:
-        rows = {gateway: {"version": each.version, "models": each.models} for gateway, each in known.items()}
+    def _write(self, gateway: str, known: dict[str, _Gateway]) -> None:
+        """Write what was told of a gateway beside what other processes have written of all since."""
+        for name, there in self._read().items():
+            models = {**there.models, **known[name].models} if name in known else there.models
+            version = known[name].version if name == gateway else there.version
+            if len(models) <= MAX_MODELS and (name in known or len(known) < MAX_GATEWAYS):
+                known[name] = _Gateway(version or there.version, models)
         try:
-            text = json.dumps({"schema_version": SCHEMA_VERSION, "gateways": rows}, separators=(",", ":"))
+            text = _dumped(known)
+            if len(text) > MAX_FILE:  # which nobody would read
+                text = _dumped({gateway: known[gateway]})
             write_whole(self.file, text)
         except (OSError, RuntimeError, ValueError) as error:
             logger.debug("what is known of gateways was not kept: %s: %s", type(error).__name__, error)
+
+
+def _dumped(known: Mapping[str, _Gateway]) -> str:
+    rows = {gateway: {"version": each.version, "models": each.models} for gateway, each in known.items()}
+    return json.dumps({"schema_version": SCHEMA_VERSION, "gateways": rows}, separators=(",", ":"))
 
 
 def _newest(told: dict[str, int]) -> dict[str, int]:

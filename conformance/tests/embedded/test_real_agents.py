@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,14 @@ pytestmark = [
 ]
 
 RECIPES, PROFILES = load_recipes(), load_profiles()
-#: The way that each agent is run in.
-AGENTS = {"codex": "plain", "opencode": "default", "claude-code": "default", "pi": "chat"}
+#: The agents that are run, each in one way. The variable CONFORMANCE_AGENTS names others (`*` takes half an hour).
+USUAL = {"codex": "plain", "opencode": "default", "claude-code": "default", "pi": "chat"}
+ASKED = os.environ.get("CONFORMANCE_AGENTS", ",".join(USUAL)).split(",")
+AGENTS = {
+    name: USUAL.get(name, next(iter(recipe.ways)))
+    for name, recipe in RECIPES.clients.items()
+    if name in ASKED or "*" in ASKED
+}
 #: The models behind one route; behind two, chance decides.
 NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {})]
 MODELS = [name for name in NAMES if NAMES.count(name) == 1]

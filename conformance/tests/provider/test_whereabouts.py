@@ -155,3 +155,32 @@ def test_many_threads_may_tell(tmp_path: Path) -> None:
         thread.join()
 
     assert all(known.served_by(GATEWAY, f"m{number}") == (f"azure/{number}",) for number in range(20))
+
+
+def test_two_processes_forget_nothing_of_each_other(tmp_path: Path) -> None:
+    """Given two processes that have both read the file, when each is told something, then a third knows both."""
+    one, two = Whereabouts(tmp_path), Whereabouts(tmp_path)
+    assert one.served_by(GATEWAY, "a") == two.served_by(GATEWAY, "a") == ()
+
+    one.told(GATEWAY, "a", HEADERS)
+    two.told(GATEWAY, "b", {"x-litellm-model-name": "openai/gpt-5.2"})
+    two.told("http://other.example", "c", {"x-litellm-model-name": "openai/o3", "x-litellm-version": "1.90.7"})
+    one.told(GATEWAY, "d", {**HEADERS, "x-litellm-version": "1.109.3"})
+
+    third = Whereabouts(tmp_path)
+    assert third.served_by(GATEWAY, "a") == ("azure/gpt-5.2",)
+    assert third.served_by(GATEWAY, "b") == ("openai/gpt-5.2",)
+    assert third.served_by("http://other.example", "c") == ("openai/o3",)
+    assert (third.version(GATEWAY), third.version("http://other.example")) == ("1.109.3", "1.90.7")
+
+
+def test_a_file_is_never_too_large_to_be_read(tmp_path: Path) -> None:
+    """Given gateways with so many long names that a file of all would not be read, when another is told, then the file
+    can be read, and knows the last one."""
+    whereabouts = Whereabouts(tmp_path)
+    for number in range(8):
+        models = {f"model-{each}-{'x' * 100}": [f"azure/{'y' * 100}"] for each in range(1000)}
+        whereabouts.listed(f"http://proxy-{number}.example", models, "1.109.1")
+    whereabouts.told(GATEWAY, "a", HEADERS)
+
+    assert Whereabouts(tmp_path).served_by(GATEWAY, "a") == ("azure/gpt-5.2",)
