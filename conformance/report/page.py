@@ -26,6 +26,7 @@ from conformance.parameters import Registry, load_registry
 from conformance.report import clients, evidence, legend, overview
 from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
+from conformance.report.fault_words import fault_words
 from conformance.report.grid import Axes, axes_of, planes_of
 from conformance.report.mends import mend_of
 from conformance.report.signs import OF_VERDICT
@@ -112,6 +113,7 @@ def _data(matrix: Matrix, axes: Axes, registry: Registry, comparison: Comparison
         "mends": _mends(matrix, axes),
         "paths": {endpoint.value: path for endpoint, path in registry.paths.items()},
         "gateway": matrix["gateway"],
+        "faults": fault_words(),
         "no_route": overview.NO_ROUTE,
         "clients": clients.for_page(matrix, [model["id"] for model in axes.models]),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 
 import jinja2
@@ -18,13 +18,14 @@ from conformance.answers.reading import read_answer
 from conformance.errors import quoted
 from conformance.matrix.document import Matrix
 from conformance.parameters import Registry
+from conformance.report.fault_words import fault_words
 from conformance.report.markdown import code
 from conformance.reproduce.finding import Fault
 from conformance.reproduce.scripts import curl, python
 from conformance.reproduce.shrinking import Shrunk
 from conformance.secrets.scrubbing import Scrubber
 from conformance.text.counting import counted
-from conformance.types import Exchange, Mode, RejectedBy
+from conformance.types import Exchange, Mode
 
 #: So many characters of an answer are shown.
 _SHOWN = 4000
@@ -32,37 +33,12 @@ _SHOWN = 4000
 #: So many of a reason.
 _REASON = 300
 
-#: What should have happened, by who refused; None for what was ignored.
-_EXPECTED: Mapping[RejectedBy | None, str] = {
-    RejectedBy.GATEWAY: "The gateway passes the field on, translates it, or leaves it out; the request succeeds.",
-    RejectedBy.BACKEND: "The backend takes the field, or the gateway translates it or leaves it out.",
-    RejectedBy.UNKNOWN: "The request succeeds.",
-    None: "The field has its effect, or the request is refused, so that the client knows.",
-}
-
-#: What a simulated upstream is worth.
-_SIMULATED: Mapping[RejectedBy | None, str] = {
-    RejectedBy.GATEWAY: "The upstream was a simulator. The gateway refuses the request before it reaches one.",
-    RejectedBy.BACKEND: (
-        "The upstream was a simulator that follows the vendor's published schema. See it on the vendor before you "
-        "report it to them."
-    ),
-    RejectedBy.UNKNOWN: "The upstream was a simulator that follows the vendor's published schema.",
-    None: "The upstream was a simulator that follows the vendor's published schema.",
-}
-
-_SPEAKERS: Mapping[RejectedBy, str] = {
-    RejectedBy.GATEWAY: "The gateway itself refuses it.",
-    RejectedBy.BACKEND: "The gateway passes it on, and the backend refuses it.",
-    RejectedBy.UNKNOWN: "The answer does not tell who refuses it.",
-}
-
 
 def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk | None, scrub: Scrubber) -> str:
     """The report: with `shrunk` about what was asked again, else about what was recorded."""
     request = shrunk.failing.request if shrunk else fault.request
     shown = shrunk.failing if shrunk else fault.shown_by
-    by = RejectedBy(fault.cell["rejected_by"]) if fault.cell["rejected_by"] else None
+    words = {topic: each[fault.cell["rejected_by"] or "ignored"] for topic, each in fault_words().items()}
     row = next(each for each in matrix["models"] if each["id"] == fault.cell["model"])
     served_by = row["served_by"][0] if len(row["served_by"]) == 1 else ""
     path = f"/v1{registry.paths[request.endpoint]}{request.door}"
@@ -70,13 +46,13 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
     release = " ".join(part for part in (matrix["gateway"]["software"], _version(shown, matrix)) if part)
     text = _template().render(
         parameter=fault.parameter.id,
-        what="is refused" if by else "is silently ignored",
+        what=words["what"],
         model=code(served_by or fault.cell["model"], 200),
         path=f"`{path}`",
         release=f" ({release})" if release else "",
-        happens=_happens(fault, path, by),
-        simulated=_SIMULATED.get(by) if matrix["gateway"]["simulated"] else None,
-        expected=f"{_EXPECTED[by]} The field's documentation: {fault.parameter.standard}",
+        happens=_happens(fault, path, words["speaker"]),
+        simulated=words["simulated"] if matrix["gateway"]["simulated"] else None,
+        expected=f"{words['expected']} The field's documentation: {fault.parameter.standard}",
         known=_known(fault, shrunk),
         curl=curl(request, registry.paths[request.endpoint]),
         python=python(request).rstrip(),
@@ -93,13 +69,9 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
     return scrub.text(text)
 
 
-def _happens(fault: Fault, path: str, by: RejectedBy | None) -> str:
+def _happens(fault: Fault, path: str, speaker: str) -> str:
     streamed = ", streamed," if fault.request.mode is Mode.STREAM else ""
-    reason = code(fault.cell["reason"], _REASON)
-    sent = f"`POST {path}`{streamed} with `{fault.parameter.id}`"
-    if by is None:
-        return f"{sent} succeeds, and the field does nothing. What was seen: {reason}"
-    return f"{sent} fails. {_SPEAKERS[by]} {reason}"
+    return f"`POST {path}`{streamed} with `{fault.parameter.id}`. {speaker} {code(fault.cell['reason'], _REASON)}"
 
 
 def _known(fault: Fault, shrunk: Shrunk | None) -> str:

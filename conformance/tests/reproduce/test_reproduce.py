@@ -34,14 +34,15 @@ from conformance.tests.helpers.running import CHECKOUT
 from conformance.types import Endpoint, Exchange, Mode, Request
 
 RECORDING = CHECKOUT / "cassettes" / "embedded"
+MODELS = "claude-haiku-4-5,gpt-5.2,gemini-2-5-flash"
 CELL = "claude-haiku-4-5/responses/whole/prompt_cache_key"
 
 
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
-    """The matrix of the shipped recording."""
+    """The matrix of some models of the shipped recording."""
     recording = Folder(RECORDING)
-    return Replay(recording, recording.read_gateway(), load_registry()).matrix()
+    return Replay(recording, recording.read_gateway(), load_registry(), selection=MODELS).matrix()
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +82,9 @@ def test_a_test_names_its_cell(matrix: Matrix) -> None:
     assert name_of(find_cell(matrix, f"conformance/suite/test_cells.py::test_cell[{CELL}]")) == CELL
 
 
-def test_every_fault_of_the_shipped_recording_makes_a_report(matrix: Matrix) -> None:
-    """Given every rejected or ignored cell, when it is reported, then the request holds the parameter, the script is
-    Python, the command holds the same body, and nobody's key or address is told."""
+def test_every_fault_makes_a_report(matrix: Matrix) -> None:
+    """Given each rejected or ignored cell of a recording, when it is reported, then the request holds the parameter,
+    the script is Python, the command holds the same body, and nobody's key or address is told."""
     known, recording = load_registry(), Folder(RECORDING)
     exchanges: dict[str, Mapping[str, Exchange]] = {}
     count = 0
@@ -99,7 +100,7 @@ def test_every_fault_of_the_shipped_recording_makes_a_report(matrix: Matrix) -> 
         compile(python(fault.request), name_of(cell), "exec")
         assert not re.search(r"127\.0\.0\.1|localhost|Bearer (?!\$)|\bsk-\w{4}", text), name_of(cell)
         count += 1
-    assert count > 1000
+    assert count > 150
 
 
 def body_in(command: str) -> Any:

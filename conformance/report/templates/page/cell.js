@@ -1,5 +1,6 @@
 // A cell's evidence as the drawer shows it.
 
+import { bugReport, isFault, reproducing } from "./bug.js";
 import { curl, litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, BY_LETTER, DATA, differs, letterAt, SPOKEN_BY } from "./data.js";
 import { company, diffLines } from "./diff.js";
@@ -75,6 +76,7 @@ function evidenceBlocks(cell, doors, found) {
           " set.",
         ),
       ),
+    isFault(letter) && reportBlock(cell, letter, found, probe, baseline),
     otherExchanges(found, probe),
     about(column),
   ].filter(Boolean);
@@ -245,6 +247,25 @@ function mendBlock({ row, column, plane }, letter) {
     copyable(
       `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
     ),
+  );
+}
+
+/**
+ * @param {Cell} cell
+ * @param {string} letter
+ */
+function reportBlock(cell, letter, found, probe, baseline) {
+  return section(
+    "Report it",
+    probe?.told.sent &&
+      make(
+        "details",
+        {},
+        make("summary", {}, "A bug report, ready to paste"),
+        copyable(bugReport(cell, letter, found, probe, baseline)),
+      ),
+    make("p", {}, "Or make one with the smallest request, and with a script:"),
+    copyable(`${reproducing(cell)} --ask`),
   );
 }
 

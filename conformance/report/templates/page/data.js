@@ -28,6 +28,7 @@ import { ids } from "./elements.js";
  *   mends: Record<string, Record<string, Mend>>,
  *   paths: Record<string, string>,
  *   gateway: Gateway,
+ *   faults: Record<string, Record<string, string>>,
  *   no_route: string,
  *   evidence: string[],
  *   clients: { profiles: Profile[], rows: string[], readiness: Readiness[] },

@@ -65,6 +65,24 @@ def test_typing_and_legend(opened: Open, shipped: Path) -> None:
     assert page.is_hidden("#frame")
 
 
+def test_a_fault_can_be_reported(opened: Open, shipped: Path) -> None:
+    """Given a refused cell, when its report is opened, then it is Markdown with the request, the answer, and no key."""
+    page = opened(shipped, cell_fragment(REFUSED))
+    drawer = page.locator("#drawer[open]")
+    drawer.locator("summary", has_text="A bug report").click()
+    text = drawer.locator("details[open] .code pre").inner_text()
+    title, *_ = text.splitlines()
+    assert title.startswith("### `prompt_cache_key` is refused for `databricks/databricks-claude-haiku-4-5` on `/v1/")
+    assert "The gateway itself refuses it." in text
+    assert '"prompt_cache_key": "conformance-cache-key"' in text.replace('":"', '": "')
+    assert "**What came back.** HTTP 400" in text
+    assert "does not support parameters" in text
+    assert "The recorded baseline succeeds." in text
+    name = f"{REFUSED.model}/{REFUSED.endpoint}/{REFUSED.mode}/{REFUSED.parameter}"
+    commands = drawer.locator(".code pre").all_inner_texts()
+    assert f"python -m conformance reproduce '{name}' --ask" in commands
+
+
 def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
     """Given a link to a refused cell, when it is opened, then it tells verdict, speaker, diff, answer and mend."""
     page = opened(shipped, cell_fragment(REFUSED))
