@@ -49,6 +49,11 @@ AGENTS = {
     for name, recipe in RECIPES.clients.items()
     if name in ASKED or "*" in ASKED
 }
+#: What a client sends to a model of a family is captured once; these know the model by its name, and send other fields.
+BY_NAME = {
+    ("aider", "o3"): "it sends no `temperature` to a model of that name",
+    ("openai-agents", "databricks-gpt-5-1"): "it sends `verbosity` only to names that begin with gpt-5",
+}
 #: The models behind one route; behind two, chance decides.
 NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {})]
 MODELS = [name for name in NAMES if NAMES.count(name) == 1]
@@ -135,8 +140,10 @@ def test_the_forecast_is_what_happens(
         for model in MODELS:
             refused = ran(recipe, watched, gateway, model, way, tmp_path / model)
             assert watched.answered, f"{agent} sent nothing for {model}"
-            forecast = forecasts[agent, model, way]
-            if forecast["readiness"] == "unknown":
+            forecast = forecasts.get((agent, model, way))
+            if forecast is None:
+                pytest.skip(f"{agent} is captured request by request, so one run of it has no forecast")
+            if forecast["readiness"] == "unknown" or (agent, model) in BY_NAME:
                 continue
             decided += 1
             if (forecast["readiness"] == "breaks") is not bool(refused):
