@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from conformance.atlas.files import CELLS
+from conformance.atlas.history import ABSENT, Atlas, histories
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
@@ -35,6 +36,14 @@ class Archives:
             except ValueError as error:
                 raise AtlasError(f"{CELLS} of {release} is not JSON ({error}); restore the archive") from None
         return self._rows[release].get(model, {}).get(channel, {}).get(parameter)
+
+    def unproven(self, atlas: Atlas, release: str) -> frozenset[str]:
+        """The models of which a state begins with a release, and its archive does not show it."""
+        return frozenset(
+            place.model
+            for place, history in histories(atlas)
+            if history.get(release, ABSENT) != ABSENT and self.row(release, *place) is None
+        )
 
     def exchanges(self, release: str, model: str) -> Mapping[str, Exchange]:
         """What was exchanged about a model at a release, as far as it shows a state that began there, by digest."""

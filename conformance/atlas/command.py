@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance.atlas import SHIPPED
+from conformance.atlas.archives import Archives
 from conformance.atlas.carrying import carried_table, carry
 from conformance.atlas.files import AtlasFolder
-from conformance.atlas.history import Atlas, models_at
+from conformance.atlas.history import models_at
 from conformance.atlas.measuring import Done, Wish, measure_release
 from conformance.atlas.releases import last_releases, named_releases
 from conformance.embedded.config import WIDE_FLEET
@@ -33,24 +34,28 @@ def add_releases(
 ) -> None:
     """Measure these releases, or the last of each minor version, and add each to an atlas when it is done.
 
-    What the atlas has already is measured only `again`: of a release that lacks some models only these are. A release
-    that nobody named and that cannot be installed is left out. Raises `ConformanceError`.
+    What the atlas has already is measured only `again`: of a release that lacks some models, or the evidence of some,
+    only these are. A release that nobody named and that cannot be installed is left out. Raises `ConformanceError`.
     """
     require_extra()
     registry = load_registry()
     wish = Wish(registry, registry.select(parameters), models)
     folder, console = AtlasFolder(into or SHIPPED), Console()
-    atlas = folder.read()
+    folder.read()
     folder.prove_writable()
     wanted = last_releases() if versions is None else named_releases(versions)
-    asked = {version: wish if again else _lacking(atlas, version, wish) for version in wanted}
-    left = [version for version, each in asked.items() if each is not None]
+    left = [version for version in wanted if again or _lacking(folder, version, wish)]
     _say(console, f"atlas: {folder.path}; {len(wanted)} releases, {len(wanted) - len(left)} of them are there already")
     done: list[Done] = []
-    for number, version in enumerate(left):
-        _say(console, f"LiteLLM {version}: {number + 1} of {len(left)}, {_estimate(done, len(left) - number)}")
+    again_too = set(left) if again else set()
+    while left:
+        version = left.pop(0)
+        asked = wish if version in again_too else _lacking(folder, version, wish)
+        if asked is None:
+            continue
+        _say(console, f"LiteLLM {version}: {_estimate(done, len(left) + 1)}")
         try:
-            done.append(measure_release(version, asked[version] or wish, folder, console))
+            done.append(measure_release(version, asked, folder, console))
         except KeyboardInterrupt:
             raise StoppedError(
                 f"stopped while LiteLLM {version} was measured; what was measured is kept, and the same command goes on"
@@ -60,24 +65,29 @@ def add_releases(
                 raise
             # Some releases pin what no index has any more. The others are measured all the same.
             _say(console, f"left out: {error}")
-        else:
-            _say(console, _told(done[-1]))
-            if folder.path == SHIPPED:  # at once: the next release may never be done
-                carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
+            continue
+        _say(console, _told(done[-1]))
+        if folder.path == SHIPPED:  # at once: the next release may never be done
+            carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
+        following = done[-1].added.unproven
+        if following and following not in left:
+            _say(console, f"LiteLLM {following} differs from the release before it now; what shows that is asked again")
+            left.insert(0, following)
     if done and folder.path == SHIPPED:
         _say(
             console, f"rules: {shipped_table_path()}; renew what the recording says beside them: pytest --update-table"
         )
 
 
-def _lacking(atlas: Atlas, version: str, wish: Wish) -> Wish | None:
-    """What is still to be asked of a release: all, the models that it lacks, or nothing."""
+def _lacking(folder: AtlasFolder, version: str, wish: Wish) -> Wish | None:
+    """What is still to be asked of a release: all, the models that it lacks or whose evidence it lacks, or nothing."""
+    atlas = folder.read()
     if version not in atlas["releases"]:
         return wish
-    known = models_at(atlas, version)
+    known = models_at(atlas, version) - Archives(folder.path).unproven(atlas, version)
     fleet = [Model(id=row["name"]) for row in described_fleet(WIDE_FLEET)["deployment"]]
     lacking = [model.id for model in select_models(fleet, wish.selection) if model.id not in known]
-    return replace(wish, selection=",".join(lacking), adds=True) if lacking else None
+    return replace(wish, selection=",".join(lacking)) if lacking else None
 
 
 def _estimate(done: Sequence[Done], left: int) -> str:
@@ -86,16 +96,9 @@ def _estimate(done: Sequence[Done], left: int) -> str:
 
 
 def _told(done: Done) -> str:
-    unproven = ""
-    if done.added.unproven:
-        following, count = done.added.unproven
-        unproven = (
-            f"; {count} states begin with {following} now, and their evidence was not kept: "
-            f"measure it with --versions={following} --again"
-        )
     return (
         f"LiteLLM {done.version}: {done.cells} cells, {done.added.changed} other than before, "
-        f"{done.requests} requests, {done.seconds:.0f} s, {done.added.size / 1e6:.2f} MB of evidence{unproven}"
+        f"{done.requests} requests, {done.seconds:.0f} s, {done.added.size / 1e6:.2f} MB of evidence"
     )
 
 

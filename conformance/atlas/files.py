@@ -30,11 +30,11 @@ CELLS = "cells.json"
 
 class Added(NamedTuple):
     """What came with a release: how many states begin with it, the size of its evidence in bytes, and the release
-    after it, where that has states whose evidence lies elsewhere now, with their number."""
+    after it, where that has states now whose evidence was not kept, for they were those of the release before."""
 
     changed: int
     size: int
-    unproven: tuple[str, int] | None
+    unproven: str | None
 
 
 class AtlasFolder:
@@ -161,16 +161,15 @@ def _kept(path: Path, recording: Folder, models: Sequence[str]) -> tuple[dict[st
     return {model: rows[model] for model in models if model in rows}, stays
 
 
-def _unproven(before: Atlas, after: Atlas, version: str) -> tuple[str, int] | None:
-    """The release after this one, and how many states begin with it only now: their exchanges were not kept."""
+def _unproven(before: Atlas, after: Atlas, version: str) -> str | None:
+    """The release after this one, where a state begins with it only now: its exchanges were not kept."""
     releases = list(after["releases"])
     if version == releases[-1]:
         return None
     following = releases[releases.index(version) + 1]
     known = {place for place, each in history.histories(before) if following in each}
-    now = [place for place, each in history.histories(after) if each.get(following, history.ABSENT) != history.ABSENT]
-    missing = sum(place not in known for place in now)
-    return (following, missing) if missing else None
+    now = (place for place, each in history.histories(after) if each.get(following, history.ABSENT) != history.ABSENT)
+    return following if any(place not in known for place in now) else None
 
 
 def _lines(cassette: str, digests: set[str]) -> Iterable[str]:

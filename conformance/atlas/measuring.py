@@ -21,7 +21,7 @@ from conformance.measure.live import run_live
 from conformance.measure.replay import Replay
 from conformance.parameters import Registry
 from conformance.secrets.leaks import Watch
-from conformance.types import Endpoint, Parameter
+from conformance.types import Endpoint, Parameter, digest_of
 
 #: What recordings of the atlas are filed under while a release is measured.
 GATEWAY = "atlas"
@@ -29,15 +29,11 @@ GATEWAY = "atlas"
 
 @dataclass(frozen=True)
 class Wish:
-    """What to ask a release: these parameters of the models that fit `selection`.
-
-    `adds` says that the atlas has the release already, without these models.
-    """
+    """What to ask a release: these parameters of the models that fit `selection`."""
 
     registry: Registry
     parameters: tuple[Parameter, ...]
     selection: str | None = None
-    adds: bool = False
     concurrency: int = 8
 
 
@@ -62,7 +58,8 @@ def measure_release(version: str, wish: Wish, folder: AtlasFolder, console: Cons
     was_there = is_installed(version)
     ensure_environment(version, say)
     # Another plan has another recording: what was begun goes on only with the same one.
-    recordings = installations("atlas") / (f"{version}-more" if wish.adds else version)
+    some = f"-{digest_of('', wish.selection, 0)}" if wish.selection else ""
+    recordings = installations("atlas") / f"{version}{some}"
     recording = Folder(recordings / GATEWAY)
     begun = (recording.path / GATEWAY_FILE).exists()
     job = Job(

@@ -13,7 +13,7 @@ from conformance.__main__ import commands, main
 from conformance.atlas import command, releases
 from conformance.atlas.archives import Archives
 from conformance.atlas.carrying import carried_table
-from conformance.atlas.files import AtlasFolder
+from conformance.atlas.files import Added, AtlasFolder
 from conformance.atlas.measuring import Done, Wish
 from conformance.cassettes.folder import Folder
 from conformance.errors import EmbeddedGatewayError, StoppedError
@@ -35,7 +35,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def measure(version: str, wish: Wish, folder: AtlasFolder, _console: object) -> Done:
         if version.endswith("9"):
             raise EmbeddedGatewayError(f"LiteLLM {version} could not be installed")
-        asked.append(f"{version} {wish.selection}" if wish.adds else version)
+        asked.append(f"{version} {wish.selection}" if wish.selection else version)
         recording = Folder(RECORDING)
         models = wish.selection or "house-model"
         matrix = Replay(recording, recording.read_gateway(), load_registry(), selection=models).matrix()
@@ -89,6 +89,31 @@ def test_a_model_that_joins_the_fleet_is_measured_alone(
     assert Archives(tmp_path).row("1.80.17", *place) == shown
     assert set(shown["evidence"]) <= set(Archives(tmp_path).exchanges("1.80.17", "house-model"))
     assert Archives(tmp_path).row("1.80.17", "gpt-5.2", *place[1:])
+
+
+def test_what_a_release_in_between_leaves_without_evidence_is_asked_again(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two releases that agree, when one between them differs, then of the later one just the models are asked
+    again whose states have no evidence any more; then nothing is left to do."""
+    add = AtlasFolder.add
+
+    def add_other(folder: AtlasFolder, version: str, matrix: Any, recording: Folder, seconds: int) -> Added:
+        if version == "1.81.16":
+            matrix = {
+                **matrix,
+                "cells": [{**cell, "verdict": "ignored", "rejected_by": None} for cell in matrix["cells"]],
+            }
+        return add(folder, version, matrix, recording, seconds)
+
+    monkeypatch.setattr(AtlasFolder, "add", add_other)
+    for versions in ("1.80.17,1.82.6", "1.80.17,1.81.16,1.82.6", "1.80.17,1.81.16,1.82.6"):
+        ran = CliRunner().invoke(commands, ["atlas", f"--versions={versions}", "--into", str(tmp_path)])
+        assert ran.exit_code == 0, ran.output
+
+    assert measured == ["1.80.17", "1.82.6", "1.81.16", "1.82.6 house-model"]
+    place = "house-model", "chat_completions/whole", "store:true"
+    assert Archives(tmp_path).row("1.82.6", *place)
 
 
 def test_a_release_that_is_named_has_to_be_there(
