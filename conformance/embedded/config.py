@@ -18,7 +18,7 @@ class Fleet(TypedDict):
 
 
 # No telemetry, no downloads: with these LiteLLM opens no connection but to the simulators.
-_OFFLINE = {
+_ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
     "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
@@ -29,6 +29,8 @@ _OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "AWS_EC2_METADATA_DISABLED": "true",
     "NO_PROXY": "127.0.0.1,localhost",
+    # Older releases (1.81) read Perplexity's key for responses only from here.
+    "PERPLEXITYAI_API_KEY": "simulated",
     # Not "DEV", in which LiteLLM reads any .env file it finds.
     "LITELLM_MODE": "PRODUCTION",
 }
@@ -87,4 +89,4 @@ def litellm_config(simulators: str, name: str = DEFAULT_FLEET) -> dict[str, Any]
 def litellm_environment(master_key: str, home: Path) -> dict[str, str]:
     """Environment variables for LiteLLM, to be added to the few a child inherits."""
     # The key is passed here and not in the configuration file, so that it never reaches a disk.
-    return {**_OFFLINE, "LITELLM_MASTER_KEY": master_key, "HOME": str(home), "USERPROFILE": str(home)}
+    return {**_ENVIRONMENT, "LITELLM_MASTER_KEY": master_key, "HOME": str(home), "USERPROFILE": str(home)}

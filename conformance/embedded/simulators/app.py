@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from conformance.embedded.simulators import checking, identity, vendors, voices
+from conformance.embedded.simulators import checking, identity, ollama, vendors, voices
 from conformance.embedded.simulators.caching import PromptCache
 from conformance.embedded.simulators.completion import Json, answer, count_tokens, digest, text_of
 from conformance.embedded.simulators.journal import Journal
@@ -45,6 +45,7 @@ class Simulators:
         routes += [
             Route(vendors.EMBEDDINGS, self._embeddings, methods=["POST"]),
             *identity.ROUTES,
+            Route(vendors.OLLAMA_SHOW, _show, methods=["POST"]),
             Route("/_ready", _ready, methods=["GET"]),
             Route("/_received", self._received, methods=["GET", "DELETE"]),
         ]
@@ -77,14 +78,15 @@ class Simulators:
             self.said[name] = f"{ask.prompt}\n{done.first.text}"
         self._remember(operation.vendor, model, request, body, 200)
         if operation.streams(body):
-            return StreamingResponse(operation.wire.stream(done, body), media_type=operation.wire.media_type)
+            wire = operation.streaming(request.headers)
+            return StreamingResponse(wire.stream(done, body), media_type=wire.media_type)
         in_background = operation.name == "responses" and body.get("background") is True
         whole = queued if in_background and operation.vendor in vendors.STORED_RESPONSES else operation.wire.whole
         return _json(200, whole(done, body))
 
     def _unknown_previous(self, vendor: str, body: Json) -> Refusal | None:
         previous = body.get("previous_response_id")
-        if previous is None or vendor == "compatible" or (vendor, previous) in self.stored:
+        if previous is None or vendor in vendors.SWALLOWING or (vendor, previous) in self.stored:
             return None
         message = f"Previous response with id '{previous}' not found."
         return Refusal("not_found", ("previous_response_id",), message, "previous_response_not_found")
@@ -164,6 +166,12 @@ def _no_constant(name: str) -> None:
 def _json(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
     # ASCII only: half a surrogate pair in a request must not break the answer that repeats it.
     return Response(json.dumps(value, separators=(",", ":")), status, headers, _JSON)
+
+
+async def _show(request: Request) -> Response:
+    body = _decoded(await request.body())
+    asked = body if isinstance(body, dict) else {}
+    return _json(200, ollama.shown(str(asked.get("model") or asked.get("name") or "")))
 
 
 async def _ready(_request: Request) -> Response:

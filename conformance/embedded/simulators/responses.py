@@ -46,6 +46,7 @@ _ECHOED: dict[str, Any] = {
 _UNMENTIONED = {
     "databricks": ("background", "store", "prompt_cache_retention"),
     "compatible": ("store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"),
+    "perplexity": ("store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"),
 }
 
 

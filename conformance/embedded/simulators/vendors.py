@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance.embedded.simulators import anthropic, bedrock, bedrock_claude, chat, gemini, responses
+from conformance.embedded.simulators import anthropic, bedrock, bedrock_claude, chat, cohere, gemini, ollama, responses
 from conformance.embedded.simulators.completion import Json
 from conformance.embedded.simulators.wire import Wire
 
@@ -20,15 +20,23 @@ class Operation:
     wire: Wire
     always_streams: bool | None = None  # None: the body's `stream` decides
     own_voice: str = ""  # who words its refusals, where it is not the vendor's usual voice
+    streams_unasked: bool = False  # a body without `stream` is answered as a stream
+    lines: Wire | None = None  # how it streams to a client that does not accept server-sent events
 
     @property
     def voice(self) -> str:
         """Whose words its refusals are in."""
         return self.own_voice or self.vendor
 
+    def streaming(self, headers: Mapping[str, str]) -> Wire:
+        """The wire that a stream is sent on."""
+        return self.wire if self.lines is None or "text/event-stream" in headers.get("accept", "") else self.lines
+
     def streams(self, body: Json) -> bool:
         """Whether this request is answered as a stream."""
-        return body.get("stream") is True if self.always_streams is None else self.always_streams
+        if self.always_streams is not None:
+            return self.always_streams
+        return body.get("stream") is True or (self.streams_unasked and body.get("stream") is None)
 
 
 # The headers that may carry each vendor's credential, and how the value starts; the status when there is none.
@@ -38,6 +46,10 @@ _CREDENTIALS: Mapping[str, tuple[Sequence[tuple[str, str]], int]] = {
     # Azure's header is for models of others too, and DeepSeek's Anthropic path takes Anthropic's.
     "compatible": ([_BEARER, ("api-key", ""), ("x-api-key", "")], 401),
     "groq": ([_BEARER], 401),
+    "perplexity": ([_BEARER], 401),
+    "cohere": ([_BEARER], 401),
+    # "No authentication is required": https://docs.ollama.com/api/authentication
+    "ollama": ([], 401),
     "databricks": ([_BEARER], 401),
     "azure": ([("api-key", "")], 401),
     # Azure serves Claude with either: https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude
@@ -55,9 +67,13 @@ STORED_RESPONSES = {
 }
 NO_STORED_RESPONSES = {
     "compatible": "/compatible/v1/responses/{id}",
+    "perplexity": "/perplexity/v1/responses/{id}",
     "databricks": "/databricks/serving-endpoints/responses/{id}",
 }
+# Vendors that publish no schema: they swallow what they do not know, a response that nobody stored too.
+SWALLOWING = ("compatible", "perplexity")
 EMBEDDINGS = "/openai/v1/embeddings"
+OLLAMA_SHOW = "/ollama/api/show"
 # LiteLLM makes Vertex' paths itself and puts none of ours before them.
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
 _VERTEX_GEMINI = "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}"
@@ -70,6 +86,11 @@ OPERATIONS = (
     Operation("compatible", "responses", "/compatible/v1/responses", responses.WIRE),
     Operation("compatible", "messages", "/compatible/anthropic/v1/messages", anthropic.WIRE),
     Operation("groq", "chat_completions", "/groq/openai/v1/chat/completions", chat.WIRE, own_voice="compatible"),
+    # LiteLLM puts `/v1` before Perplexity's responses, not before its chat.
+    Operation("perplexity", "chat_completions", "/perplexity/chat/completions", chat.WIRE, own_voice="compatible"),
+    Operation("perplexity", "responses", "/perplexity/v1/responses", responses.WIRE, own_voice="compatible"),
+    Operation("cohere", "chat", "/cohere/v2/chat", cohere.WIRE, lines=cohere.LINES),
+    Operation("ollama", "chat", "/ollama/api/chat", ollama.WIRE, streams_unasked=True),
     Operation("azure", "chat_completions", "/azure/openai/deployments/{model}/chat/completions", chat.WIRE),
     Operation("azure", "responses", "/azure/openai/responses", responses.WIRE),
     Operation("databricks", "chat_completions", "/databricks/serving-endpoints/chat/completions", chat.WIRE),
@@ -110,6 +131,8 @@ OPERATIONS = (
 def missing_credential(vendor: str, headers: Mapping[str, str]) -> int | None:
     """The status to answer when the vendor's credential is not there; None when it is."""
     places, status = _CREDENTIALS[vendor]
+    if not places:
+        return None
     given = ((headers.get(name, ""), start) for name, start in places)
     return None if any(value.startswith(start) and len(value) > len(start) for value, start in given) else status
 

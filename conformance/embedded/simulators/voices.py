@@ -33,6 +33,7 @@ _NAMED = {
 }
 _PYDANTIC = {"object": "dictionary", "array": "list"}
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+_GO = {"number": "float32"}
 _SHOWN = 200
 
 
@@ -49,19 +50,25 @@ def of_problem(problem: Problem) -> Refusal:
 
 def spoken(refusal: Refusal, voice: str, model: str) -> tuple[int, Json | list[Json], dict[str, str]]:
     """The refusal in a vendor's voice for `model`: status, body and headers."""
-    status, envelope = refusal.status, _ENVELOPES[voice]
+    templates, envelope = _templates(refusal, voice, model), _ENVELOPES[voice]
+    status = templates.get("status", {}).get(refusal.kind, refusal.status)
     headers = {"x-amzn-errortype": _AWS_TYPES.get(status, "ValidationException")} if envelope is _bedrock else {}
     return status, envelope(refusal, words(refusal, voice, model), family(voice, model)), headers
 
 
 def words(refusal: Refusal, voice: str, model: str) -> str:
     """The refusal in a vendor's words, without what stands around them."""
+    return refusal.message or _fill(_templates(refusal, voice, model), refusal, voice)
+
+
+def _templates(refusal: Refusal, voice: str, model: str) -> dict[str, Any]:
+    """A voice's templates for one refusal: the group's, and those of the top-level field that it lies `inside`."""
     group = family(voice, model)
-    templates = _voices()[voice]
-    return refusal.message or _fill(templates[group] if group else templates, refusal, voice)
+    templates = _voices()[voice][group] if group else _voices()[voice]
+    return {**templates, **templates.get("inside", {}).get(str(refusal.path[0]) if refusal.path else "", {})}
 
 
-def _fill(templates: Mapping[str, str], refusal: Refusal, voice: str) -> str:
+def _fill(templates: Mapping[str, Any], refusal: Refusal, voice: str) -> str:
     problem = refusal.problem or Problem("unknown", refusal.path)
     path = written(problem.path, voice, problem.tags)
     got = _JSON_NAMES.get(type(problem.value), "null")
@@ -77,6 +84,7 @@ def _fill(templates: Mapping[str, str], refusal: Refusal, voice: str) -> str:
         "a_valid": " or ".join(_PYDANTIC.get(word, word) for word in expected),
         "Expected": " or ".join(expected).title(),
         "EXPECTED": "".join(expected[:1]).upper(),
+        "go": _GO.get("".join(expected[:1]), "".join(expected[:1])),
         "got": got,
         "Got": got.title(),
         "value": _quoted(problem.value)[:_SHOWN],
@@ -126,6 +134,8 @@ def written(path: Path, voice: str, tags: tuple[tuple[int, str], ...] = ()) -> s
 _DOTTED = {
     "compatible": False,
     "databricks": False,
+    "cohere": False,
+    "ollama": False,
     "anthropic": True,
     "bedrock_messages": True,
     "databricks_messages": True,
@@ -186,6 +196,14 @@ def _gemini(refusal: Refusal, message: str, _group: str) -> Json:
     return {"error": error}
 
 
+def _cohere(_refusal: Refusal, message: str, _group: str) -> Json:
+    return {"id": digest(message), "message": message}
+
+
+def _ollama(_refusal: Refusal, message: str, _group: str) -> Json:
+    return {"error": message}
+
+
 def _bedrock(_refusal: Refusal, message: str, _group: str) -> Json:
     return {"message": message}
 
@@ -212,6 +230,8 @@ _ENVELOPES: dict[str, Callable[[Refusal, str, str], Json]] = {
     "compatible": _compatible,
     "anthropic": _anthropic,
     "gemini": _gemini,
+    "cohere": _cohere,
+    "ollama": _ollama,
     "bedrock": _bedrock,
     "bedrock_messages": _bedrock,
     "databricks": _databricks,

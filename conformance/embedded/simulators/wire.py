@@ -19,6 +19,11 @@ class Wire:
     media_type: str = "text/event-stream"
 
 
+def line(value: Json) -> bytes:
+    """One line of newline-delimited JSON."""
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
 def sse(data: Json | str, event: str | None = None) -> bytes:
     """One server-sent event."""
     text = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))

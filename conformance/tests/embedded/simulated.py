@@ -21,6 +21,9 @@ CREDENTIALS = {
     "vertex": {"authorization": "Bearer simulated"},
     "vertex_gemini": {"authorization": "Bearer simulated"},
     "groq": {"authorization": "Bearer simulated"},
+    "perplexity": {"authorization": "Bearer simulated"},
+    "cohere": {"authorization": "Bearer simulated"},
+    "ollama": {},
 }
 
 

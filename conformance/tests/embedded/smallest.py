@@ -26,6 +26,8 @@ GEMINI = "/gemini/models/gemini-2.5-flash:generateContent"
 GEMINI_STREAM = "/gemini/models/gemini-2.5-flash:streamGenerateContent"
 NOVA = "/bedrock/model/us.amazon.nova-pro-v1%3A0/converse"
 COMPATIBLE = "/compatible/v1/chat/completions"
+COHERE = "/cohere/v2/chat"
+OLLAMA = "/ollama/api/chat"
 
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 BASES: dict[str, dict[str, Any]] = {
@@ -51,6 +53,10 @@ BASES: dict[str, dict[str, Any]] = {
     f"{NOVA}-stream": {"messages": [{"role": "user", "content": [{"text": HELLO}]}]},
     COMPATIBLE: {"model": "house-model", "messages": MESSAGES},
     "/compatible/v1/responses": {"model": "house-model", "input": HELLO},
+    "/perplexity/chat/completions": {"model": "sonar-pro", "messages": MESSAGES},
+    "/perplexity/v1/responses": {"model": "sonar-pro", "input": HELLO},
+    COHERE: {"model": "command-a-03-2025", "messages": MESSAGES},
+    OLLAMA: {"model": "llama3.3", "messages": MESSAGES},
 }
 
 

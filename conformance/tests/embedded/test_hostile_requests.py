@@ -36,15 +36,15 @@ PATHS = sorted({each.path.replace("{model}", "gpt-4.1") for each in OPERATIONS})
 @given(path=st.sampled_from(sorted(BASES)), extra=st.dictionaries(KEYS, JSON, max_size=3))
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_no_field_value_breaks_a_simulator(path: str, extra: dict[str, Any]) -> None:
-    """Whatever a request carries beside the documented minimum, the answer is 200 or a 400."""
-    assert HOSTILE.post(path, {**BASES[path], **extra}).status_code in (200, 400)
+    """Whatever a request carries beside the documented minimum, the answer is 200 or a refusal."""
+    assert HOSTILE.post(path, {**BASES[path], **extra}).status_code in (200, 400, 422)
 
 
 @given(path=st.sampled_from(PATHS), body=JSON)
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_no_json_body_breaks_a_simulator(path: str, body: Any) -> None:
-    """Any JSON at all gets 200 or 400, never 500."""
-    assert HOSTILE.post(path, body).status_code in (200, 400)
+    """Any JSON at all gets 200 or a refusal, never 500."""
+    assert HOSTILE.post(path, body).status_code in (200, 400, 422)
 
 
 @pytest.mark.parametrize(

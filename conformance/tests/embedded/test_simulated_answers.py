@@ -11,10 +11,12 @@ from botocore.eventstream import EventStreamBuffer  # type: ignore[import-untype
 from conformance.tests.embedded.simulated import Simulators
 from conformance.tests.embedded.smallest import (
     ANTHROPIC,
+    COHERE,
     GEMINI,
     GEMINI_STREAM,
     HELLO,
     NOVA,
+    OLLAMA,
     OPENAI_CHAT,
     OPENAI_RESPONSES,
     TOOL,
@@ -248,6 +250,115 @@ def test_bedrock_streams_events_that_botocore_reads(simulators: Simulators) -> N
         "metadata",
     ]
     assert json.loads(events[1]["body"]) == {"contentBlockIndex": 0, "delta": {"text": "OK"}}
+
+
+COHERES, EVENTS = "command-a-plus-05-2026", {"accept": "text/event-stream"}
+
+
+def test_cohere_streams_blocks_to_the_usage(simulators: Simulators) -> None:
+    """Text deltas join to the whole answer, thinking comes first, and the last event has reason and usage."""
+    asked = base(COHERE, model=COHERES, messages=COUNT)
+    events = chunks(simulators.post(asked[0], {**asked[1], "stream": True}, headers=EVENTS).text)
+    whole = simulators.post(*asked).json()
+    said = [each["delta"]["message"]["content"] for each in events if each["type"] == "content-delta"]
+    assert [events[0]["type"], events[-1]["type"]] == ["message-start", "message-end"]
+    assert [each["type"] for each in whole["message"]["content"]] == ["thinking", "text"]
+    assert "".join(each.get("thinking", "") for each in said) == whole["message"]["content"][0]["thinking"]
+    assert "".join(each.get("text", "") for each in said) == whole["message"]["content"][1]["text"]
+    assert events[-1]["delta"] == {"finish_reason": "COMPLETE", "usage": whole["usage"]}
+
+
+def test_cohere_streams_lines_to_who_accepts_no_events(simulators: Simulators) -> None:
+    """Given a client that accepts JSON only, as LiteLLM does, when it is streamed to, then each event is a line."""
+    asked = base(COHERE, model=COHERES, messages=COUNT, stream=True)
+    framed = simulators.post(*asked, headers=EVENTS)
+    bare = simulators.post(*asked, headers={"accept": "application/json"})
+    assert framed.text.endswith("data: [DONE]\n\n")
+    assert lines(bare.text) == chunks(framed.text)
+
+
+def test_cohere_obeys_caps_stops_and_formats(simulators: Simulators) -> None:
+    """A cap, a stop sequence and a JSON schema show in the answer, each with the reason that Cohere has for it."""
+    capped = simulators.post(*base(COHERE, messages=COUNT, max_tokens=5)).json()
+    stopped = simulators.post(*base(COHERE, messages=COUNT, stop_sequences=["7"])).json()
+    written = simulators.post(*base(COHERE, response_format={"type": "json_object", "json_schema": TOOL})).json()
+    assert [capped["finish_reason"], stopped["finish_reason"]] == ["MAX_TOKENS", "STOP_SEQUENCE"]
+    assert stopped["message"]["content"][0]["text"].endswith("6, ")
+    assert json.loads(written["message"]["content"][0]["text"]) == {"city": "text"}
+
+
+def test_cohere_streams_the_calls_it_makes(simulators: Simulators) -> None:
+    """Given REQUIRED, when it is streamed, then the pieces of the arguments join to those of the whole answer."""
+    tools = [{"type": "function", "function": FUNCTION}]
+    asked = base(COHERE, tools=tools, tool_choice="REQUIRED")
+    whole = simulators.post(*asked).json()
+    events = lines(simulators.post(asked[0], {**asked[1], "stream": True}).text)
+    deltas = [each["delta"]["message"]["tool_calls"] for each in events if each["type"] == "tool-call-delta"]
+    [call] = whole["message"]["tool_calls"]
+    assert whole["finish_reason"] == events[-1]["delta"]["finish_reason"] == "TOOL_CALL"
+    assert "".join(each["function"]["arguments"] for each in deltas) == call["function"]["arguments"]
+    assert json.loads(call["function"]["arguments"]) == {"city": "text"}
+
+
+def lines(text: str) -> list[Any]:
+    """The lines of newline-delimited JSON."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_ollama_streams_lines_unless_told_not_to(simulators: Simulators) -> None:
+    """Given a model that thinks, when nothing is said of a stream, then lines join to the answer that `false` gives."""
+    asked = base(OLLAMA, model="qwen3:32b", messages=COUNT)
+    streamed = simulators.post(*asked)
+    said = lines(streamed.text)
+    whole = simulators.post(asked[0], {**asked[1], "stream": False}).json()
+    assert streamed.headers["content-type"].startswith("application/x-ndjson")
+    assert [each["done"] for each in said] == [False] * (len(said) - 1) + [True]
+    for part in ("thinking", "content"):
+        assert "".join(each["message"].get(part, "") for each in said) == whole["message"][part] != ""
+    assert said[-1]["eval_count"] == whole["eval_count"] > 0
+
+
+def test_ollama_obeys_options_format_and_think(simulators: Simulators) -> None:
+    """A cap, a stop sequence, a schema and `think` show in the answer."""
+    plain = {"stream": False, "messages": COUNT}
+    capped = simulators.post(*base(OLLAMA, **plain, options={"num_predict": 5})).json()
+    endless = simulators.post(*base(OLLAMA, **plain, options={"num_predict": -1})).json()
+    stopped = simulators.post(*base(OLLAMA, **plain, options={"stop": ["7"]})).json()
+    written = simulators.post(*base(OLLAMA, stream=False, format=TOOL)).json()
+    silent, ignoring = (
+        simulators.post(*base(OLLAMA, stream=False, model=model, think=False)).json()["message"]
+        for model in ("qwen3:32b", "gpt-oss:20b")
+    )
+    assert (capped["done_reason"], capped["eval_count"]) == ("length", 5)
+    assert endless["message"]["content"].endswith("40")
+    assert stopped["message"]["content"].endswith("6, ")
+    assert json.loads(written["message"]["content"]) == {"city": "text"}
+    assert "thinking" not in silent
+    assert ignoring["thinking"]
+
+
+def test_ollama_calls_a_tool_with_an_object(simulators: Simulators) -> None:
+    """A tool that is asked for by name is called, and its arguments are no text."""
+    asked = base(
+        OLLAMA, messages=[{"role": "user", "content": ASKED}], tools=[{"type": "function", "function": FUNCTION}]
+    )
+    streamed = [each["message"].get("tool_calls", []) for each in lines(simulators.post(*asked).text)]
+    calls = simulators.post(asked[0], {**asked[1], "stream": False}).json()["message"]["tool_calls"]
+    assert [each["function"]["arguments"] for each in calls] == [{"city": "text"}] * 2
+    assert [call for each in streamed for call in each] != []
+
+
+def test_ollama_shows_what_a_model_can(simulators: Simulators) -> None:
+    """What `/api/show` lists is what chat does not refuse."""
+    shown = {
+        model: simulators.post("/ollama/api/show", {"model": model}).json()["capabilities"]
+        for model in ("qwen3:32b", "llama3.3", "gemma3:27b")
+    }
+    assert shown == {
+        "qwen3:32b": ["completion", "tools", "thinking"],
+        "llama3.3": ["completion", "tools"],
+        "gemma3:27b": ["completion"],
+    }
 
 
 def test_embeddings_are_answered(simulators: Simulators) -> None:

@@ -15,12 +15,14 @@ from conformance.tests.embedded.smallest import (
     AZURE_CHAT,
     AZURE_RESPONSES,
     BASES,
+    COHERE,
     COMPATIBLE,
     DATABRICKS,
     DATABRICKS_RESPONSES,
     GEMINI,
     MESSAGES,
     NOVA,
+    OLLAMA,
     OPENAI_CHAT,
     OPENAI_RESPONSES,
     TOOL,
@@ -39,13 +41,18 @@ def test_answers_a_plain_request(simulators: Simulators, path: str) -> None:
     assert received["status"] == 200
 
 
-@pytest.mark.parametrize("path", BASES)
+@pytest.mark.parametrize("path", [path for path in BASES if path != OLLAMA])
 def test_wants_its_own_credential(simulators: Simulators, path: str) -> None:
     """Without the vendor's credential header there is no answer, and the header never reaches the journal."""
     refused = simulators.post(path, BASES[path], credential=False)
     simulators.post(path, BASES[path])
     assert refused.status_code in (401, 403)
     assert "simulated" not in json.dumps([each["headers"] for each in simulators.get("/_received").json()])
+
+
+def test_ollama_wants_no_credential(simulators: Simulators) -> None:
+    """Ollama documents that a local server asks for none."""
+    assert simulators.post(OLLAMA, BASES[OLLAMA], credential=False).status_code == 200
 
 
 def databricks(model: str, **more: Any) -> tuple[str, dict[str, Any]]:
@@ -167,6 +174,41 @@ REFUSED = {
         "Member must have value less than or equal to 1",
     ),
     "compatible type": (base(COMPATIBLE, temperature="hot"), "error.code", 400),
+    "cohere type": (
+        base(COHERE, messages=7),
+        "message",
+        "invalid type: parameter messages is of type integer but should be of type array. "
+        "For proper usage, please refer to https://docs.cohere.com/reference/chat",
+    ),
+    "cohere bound": (base(COHERE, p=1), "message", "invalid request: p must be less than or equal to 0.99"),
+    "cohere value": (
+        base(COHERE, safety_mode="off"),
+        "message",
+        "invalid request: safety_mode must be one of 'CONTEXTUAL', 'STRICT' or 'OFF'",
+    ),
+    "ollama thinking": (base(OLLAMA, think=True), "error", '"llama3.3" does not support thinking'),
+    "ollama tools": (
+        base(OLLAMA, model="gemma3:27b", tools=[{"type": "function", "function": {"name": "f"}}]),
+        "error",
+        "registry.ollama.ai/library/gemma3:27b does not support tools",
+    ),
+    "ollama effort": (
+        base(OLLAMA, model="gpt-oss:20b", think="minimal"),
+        "error",
+        'invalid think value: "minimal" (must be "high", "medium", "low", "max", true, or false)',
+    ),
+    "ollama effort's type": (
+        base(OLLAMA, think=7),
+        "error",
+        'think must be a boolean or string ("high", "medium", "low", "max", true, or false)',
+    ),
+    "ollama type": (
+        base(OLLAMA, messages="x"),
+        "error",
+        "json: cannot unmarshal string into Go struct field ChatRequest.messages of type array",
+    ),
+    "ollama bound": (base(OLLAMA, top_logprobs=21), "error", "top_logprobs must be between 0 and 20"),
+    "ollama without a model": ((OLLAMA, {"messages": MESSAGES}), "error", "model is required"),
 }
 
 
@@ -177,6 +219,31 @@ def test_says_no_in_the_vendors_own_words(simulators: Simulators, case: str) -> 
     response = simulators.post(path, body)
     assert response.status_code == 400, response.text
     assert _at(response.json(), where) == expected
+
+
+#: Refusals that have another status than 400.
+OTHERWISE = {
+    "cohere unknown": (base(COHERE, num_generations=2), 422, "message", "num_generations"),
+    "cohere nested": (
+        base(COHERE, tools=[{"type": "function", "function": {"name": "f", "parameters": TOOL, "strict": True}}]),
+        422,
+        "message",
+        "strict",
+    ),
+    "ollama option": (base(OLLAMA, options={"stop": "7"}), 500, "error", 'option "stop" must be of type array'),
+    "ollama number": (base(OLLAMA, options={"top_p": "1"}), 500, "error", 'option "top_p" must be of type float32'),
+    "ollama integer": (base(OLLAMA, options={"seed": "1"}), 500, "error", 'option "seed" must be of type integer'),
+}
+
+
+@pytest.mark.parametrize("case", OTHERWISE)
+def test_says_no_with_the_vendors_own_status(simulators: Simulators, case: str) -> None:
+    """Cohere does not process a field that it does not know, and Ollama fails on an option of the wrong type."""
+    (path, body), status, where, expected = OTHERWISE[case]
+    response = simulators.post(path, body)
+    said = _at(response.json(), where)
+    assert response.status_code == status, response.text
+    assert said == expected or said.startswith(f"unknown field: parameter '{expected}' is not a valid field.")
 
 
 def _at(value: Any, where: str) -> Any:
@@ -195,6 +262,12 @@ ACCEPTED = {
     "gemini snake case": base(GEMINI, generation_config={"max_output_tokens": "5"}),
     "bedrock documented": base(NOVA, additionalModelRequestFields={"any": "thing"}),
     "compatible anything": base(COMPATIBLE, bogus=1, stream_options={"x": 1}),
+    "perplexity anything": base("/perplexity/v1/responses", bogus=1, previous_response_id="resp_1"),
+    "cohere documented": base(COHERE, p=0.5, k=5, safety_mode="OFF", thinking={"type": "disabled"}),
+    "cohere null": base(COHERE, messages=[*MESSAGES, {"role": "assistant", "content": None}]),
+    "ollama anything": base(OLLAMA, bogus=1, options={"bogus": 1, "top_k": 5.5}, format=None),
+    "ollama without thinking": base(OLLAMA, think=False),
+    "ollama thinking": base(OLLAMA, model="qwen3:32b", think="max"),
     "a message with its id": base(AZURE_RESPONSES, input=[{"role": "user", "content": "Hi", "id": "msg_1"}]),
     "a tool without strict": base(OPENAI_RESPONSES, tools=[{"type": "function", "name": "f"}]),
 }
@@ -234,6 +307,7 @@ def test_every_row_of_data_names_its_source() -> None:
         *data["either"],
         *data["taken"],
         *data["effort"],
+        data["ollama"],
         *data["claude"],
         *(lack for row in data["claude"] for lack in row.get("lacks", ())),
         *data["cached_from"],

@@ -168,6 +168,10 @@ CLAUDE, GPT = "databricks-claude-haiku-4-5", "databricks-gpt-5-1"
         ("openai", "responses", "", {"input": [{**REASONING, "encrypted_content": "x"}]}, None),
         ("azure", "responses", "", {"input": [{**REASONING, "id": "rs_1"}]}, None),
         ("openai", "responses", "", {"input": [REASONING]}, ("input", 0, "id")),
+        ("cohere", "chat", "", {"messages": [{"role": "user", "content": "hi"}]}, None),
+        ("cohere", "chat", "", {"messages": [{"role": "user", "content": "hi", "x": 1}]}, ("messages", 0, "x")),
+        ("ollama", "chat", "", {"messages": [{"role": "user", "content": "hi", "x": 1}]}, None),
+        ("ollama", "chat", "", {"messages": [{"role": "user", "content": []}]}, ("messages", 0, "content")),
         ("databricks", "chat_completions", CLAUDE, {"messages": [{"role": "user", "content": [CACHED]}]}, None),
         ("databricks", "chat_completions", GPT, {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, None),
         (
