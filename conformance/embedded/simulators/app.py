@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from conformance.embedded.simulators import checking, identity, ollama, vendors, voices
+from conformance.embedded.simulators import checking, identity, vendors, voices
 from conformance.embedded.simulators.caching import PromptCache
 from conformance.embedded.simulators.completion import Json, answer, count_tokens, digest, text_of
 from conformance.embedded.simulators.journal import Journal
@@ -45,7 +45,6 @@ class Simulators:
         routes += [
             Route(vendors.EMBEDDINGS, self._embeddings, methods=["POST"]),
             *identity.ROUTES,
-            Route(vendors.OLLAMA_SHOW, _show, methods=["POST"]),
             Route("/_ready", _ready, methods=["GET"]),
             Route("/_received", self._received, methods=["GET", "DELETE"]),
         ]
@@ -166,12 +165,6 @@ def _no_constant(name: str) -> None:
 def _json(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
     # ASCII only: half a surrogate pair in a request must not break the answer that repeats it.
     return Response(json.dumps(value, separators=(",", ":")), status, headers, _JSON)
-
-
-async def _show(request: Request) -> Response:
-    body = _decoded(await request.body())
-    asked = body if isinstance(body, dict) else {}
-    return _json(200, ollama.shown(str(asked.get("model") or asked.get("name") or "")))
 
 
 async def _ready(_request: Request) -> Response:

@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 
 from conformance.embedded.simulators import chat
 from conformance.embedded.simulators.completion import CREATED, Ask, Completion, Json, digest, object_of, whole_number
-from conformance.embedded.simulators.refusals import refusal
 from conformance.embedded.simulators.wire import Wire, line
 
 _CREATED_AT = datetime.fromtimestamp(CREATED, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 _DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-_CONTEXT = 131_072
 
 
 def read(vendor: str, model: str, body: Json) -> Ask:
@@ -81,16 +79,3 @@ def stream(done: Completion, _body: Json) -> Iterator[bytes]:
 
 
 WIRE = Wire(read, whole, stream, media_type="application/x-ndjson")
-
-
-def shown(model: str) -> Json:
-    """What `/api/show` says of a model: it can what nothing in `refusals.toml` denies."""
-    tools = refusal("ollama", model, "chat", {"tools": [{}]}) is None
-    thinks = refusal("ollama", model, "chat", {"think": True}) is None
-    capabilities = ["completion", *(["tools"] if tools else []), *(["thinking"] if thinks else [])]
-    return {
-        "template": "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}" if tools else "{{ .Prompt }}",
-        "details": {"format": "gguf", "family": "simulated"},
-        "model_info": {"general.architecture": "simulated", "simulated.context_length": _CONTEXT},
-        "capabilities": capabilities,
-    }

@@ -73,7 +73,6 @@ NO_STORED_RESPONSES = {
 # Vendors that publish no schema: they swallow what they do not know, a response that nobody stored too.
 SWALLOWING = ("compatible", "perplexity")
 EMBEDDINGS = "/openai/v1/embeddings"
-OLLAMA_SHOW = "/ollama/api/show"
 # LiteLLM makes Vertex' paths itself and puts none of ours before them.
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
 _VERTEX_GEMINI = "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}"

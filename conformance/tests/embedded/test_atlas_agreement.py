@@ -31,6 +31,8 @@ MODELS = (
     "bedrock/us.amazon.nova-pro-v1:0",
     "bedrock/invoke/us.anthropic.claude-opus-4-8",
     "groq/openai/gpt-oss-120b",
+    "cohere/command-a-plus-05-2026",
+    "ollama_chat/qwen3:32b",
     "mistral/mistral-large-latest",
 )
 

@@ -40,3 +40,9 @@ def test_one_name_stands_for_two_routes() -> None:
     """The alias that shows why evidence needs the deployment's id."""
     routes = [row["vendor"] for row in fleet()["deployment"] if row["name"] == "team-default"]
     assert routes == ["databricks", "openai"]
+
+
+def test_every_provider_key_is_made_up() -> None:
+    """Given releases that read a key from the environment only, when LiteLLM starts, then it gets none of a user's."""
+    keys = {name: value for name, value in litellm_environment("", Path("home")).items() if name.endswith("_API_KEY")}
+    assert keys == {"PERPLEXITYAI_API_KEY": "simulated"}

@@ -348,19 +348,6 @@ def test_ollama_calls_a_tool_with_an_object(simulators: Simulators) -> None:
     assert [call for each in streamed for call in each] != []
 
 
-def test_ollama_shows_what_a_model_can(simulators: Simulators) -> None:
-    """What `/api/show` lists is what chat does not refuse."""
-    shown = {
-        model: simulators.post("/ollama/api/show", {"model": model}).json()["capabilities"]
-        for model in ("qwen3:32b", "llama3.3", "gemma3:27b")
-    }
-    assert shown == {
-        "qwen3:32b": ["completion", "tools", "thinking"],
-        "llama3.3": ["completion", "tools"],
-        "gemma3:27b": ["completion"],
-    }
-
-
 def test_embeddings_are_answered(simulators: Simulators) -> None:
     """One vector for each input."""
     body = {"model": "text-embedding-3-small", "input": ["a", "b"]}
