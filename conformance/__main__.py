@@ -35,6 +35,7 @@ from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
+from conformance.shim.command import shim
 from conformance.text.counting import counted
 
 
@@ -45,6 +46,9 @@ def commands() -> None:
 
     `pytest --live` measures, and `pytest` replays. These commands do the rest.
     """
+
+
+commands.add_command(shim)
 
 
 @commands.command()
