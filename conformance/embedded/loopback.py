@@ -29,7 +29,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
         """The options are those of uvicorn's `Config`."""
-        super().__init__(uvicorn.Config(app, **{"log_level": "critical", "lifespan": "off", **options}))
+        quiet = {"log_config": None, "log_level": "critical", "lifespan": "off"}
+        super().__init__(uvicorn.Config(app, **{**quiet, **options}))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
 

@@ -7,7 +7,6 @@ import contextlib
 import importlib.util
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +45,8 @@ def shim(port: int, base_url: str | None, table: Path | None, repair: Any, use_m
     with listening(port) as listener:
         own = listener.getsockname()[1]
         refuse_itself(upstream.target, own)
-        sys.stdout.write(f"export OPENAI_BASE_URL=http://{_HOST}:{own}/v1\n")
-        sys.stdout.write(f"export ANTHROPIC_BASE_URL=http://{_HOST}:{own}\n")
-        sys.stdout.flush()
+        click.echo(f"export OPENAI_BASE_URL=http://{_HOST}:{own}/v1")
+        click.echo(f"export ANTHROPIC_BASE_URL=http://{_HOST}:{own}")
         _say(f"passing on to {upstream.target.base_url}; Ctrl-C stops it")
         with contextlib.suppress(KeyboardInterrupt):  # which comes before the server listens to signals
             asyncio.run(run(made, server_of(made), listener))
@@ -66,13 +64,22 @@ def require_extra() -> None:
 
 def listening(port: int) -> socket.socket:
     """A socket that listens on loopback. Raises `ShimError` where the port cannot be had."""
+    # With its protocol named, as `socket.create_server` does not: else asyncio leaves Nagle's algorithm on, and an
+    # answer in several pieces waits 40 ms for the client's acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((_HOST, port))
+        if os.name == "posix":  # elsewhere it would let two programs have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, port))
+        listener.listen()
+        return listener
     except OSError as error:
+        listener.close()
         why = os.strerror(error.errno) if error.errno else str(error)  # for Python adds the address to the words
         raise ShimError(f"port {port} cannot be used ({why}); give another one with --port") from None
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    """Tell the terminal; one that is gone breaks no request."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(line, err=True)

@@ -19,12 +19,12 @@ _TYPED = "none"
 
 def refused(target: str, headers: Mapping[str, str]) -> Fault | None:
     """Why a request for this target, with these headers, is not passed on; None where it is."""
+    if not target.startswith("/"):
+        return Fault(400, "no_forward_proxy", "the shim is no HTTP proxy; give the client its address as base URL")
     if not _LOOPBACK.fullmatch(headers.get("host", "")):
         return Fault(403, "host_refused", "the Host of this request is not loopback; ask for 127.0.0.1 or localhost")
     if "origin" in headers or headers.get("sec-fetch-site", _TYPED) != _TYPED:
         return Fault(403, "origin_refused", "this request comes from a web page, and a page may not use the shim")
-    if not target.startswith("/"):
-        return Fault(400, "no_forward_proxy", "the shim is no HTTP proxy; give the client its address as base URL")
     if any(each.lower().replace("%2e", ".") in (".", "..") for each in target.partition("?")[0].split("/")):
         return Fault(400, "path_refused", "the path of this request has dots for steps; name the place itself")
     if headers.get("upgrade", "").strip().lower() == "websocket":

@@ -125,6 +125,7 @@ def test_it_listens_on_loopback_alone() -> None:
     """Given any port, when the shim listens, then on 127.0.0.1, and no option names another host."""
     with command.listening(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+        assert listener.proto == socket.IPPROTO_TCP, "asyncio sends small pieces at once over such a socket alone"
     with pytest.raises(click.NoSuchOption):
         command.shim.make_context("shim", ["--host", "10.0.0.1"])
 

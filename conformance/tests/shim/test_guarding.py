@@ -76,9 +76,10 @@ def test_a_program_is_none(program: dict[str, str]) -> None:
 @pytest.mark.parametrize("target", ["http://other.example/v1", "other.example:443", "*"])
 def test_it_is_no_forward_proxy(target: str) -> None:
     """Given a client that takes the shim for an HTTP proxy, when it asks, then it is told what the shim is."""
-    fault = refused(target, HERE)
-    assert fault is not None
-    assert fault.code == "no_forward_proxy"
+    for headers in (HERE, {"host": "other.example"}):
+        fault = refused(target, headers)
+        assert fault is not None
+        assert fault.code == "no_forward_proxy"
 
 
 @pytest.mark.parametrize("target", ["/../other", "/v1/..", "/v1/%2E%2e/x", "/v1/./models?a=1"])
