@@ -37,6 +37,7 @@ from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
+from conformance.shim.command import shim
 from conformance.text.counting import counted
 
 
@@ -47,6 +48,9 @@ def commands() -> None:
 
     `pytest --live` measures, and `pytest` replays. These commands do the rest.
     """
+
+
+commands.add_command(shim)
 
 
 @commands.command()

@@ -13,6 +13,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `LeakError`              a file held the API key in spite of scrubbing, and was removed
 `ReportError`            a report cannot be written, or its matrix is missing
 `PiExtensionError`       the Pi extension cannot be installed or removed
+`ShimError`              the shim cannot be started
 `ClientError`            a client cannot be installed, run or captured
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
@@ -41,6 +42,7 @@ __all__ = [
     "PiExtensionError",
     "RegistryError",
     "ReportError",
+    "ShimError",
     "StoppedError",
     "TableError",
     "TargetError",
@@ -112,6 +114,10 @@ class BudgetError(StoppedError):
 
 class PiExtensionError(ConformanceError):
     """The Pi extension cannot be installed or removed."""
+
+
+class ShimError(ConformanceError):
+    """The shim cannot be started: a package is missing, no gateway is named, or its port is taken."""
 
 
 class AtlasError(ConformanceError):

@@ -106,6 +106,13 @@ class RequestFilter:
         """The request itself, or one in its place without the fields that its model refuses."""
         return self.ready(request).request
 
+    def reads(self, method: str, url: str, headers: Mapping[str, str]) -> str | None:
+        """The endpoint of a request whose body has to be read; None for one that is sent as it is."""
+        endpoint = self._endpoint(url) if method == "POST" else None
+        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
+            return None
+        return endpoint if "json" in headers.get("content-type", "") else None
+
     def filtered(self, content: bytes, endpoint: str, url: str) -> bytes | None:
         """A body without what its model refuses, or None where all of it can be sent."""
         return self._sent(None, content, endpoint, url, {})[1]
@@ -152,12 +159,9 @@ class RequestFilter:
             self._unfinished[sent.kind] = sent.repair.unfinished
 
     def _ready(self, request: Any) -> Sent:
-        url = str(request.url)
-        endpoint = self._endpoint(url) if request.method == "POST" else None
-        headers = request.headers
-        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
-            return Sent(request)
-        if "json" not in headers.get("content-type", ""):
+        url, headers = str(request.url), request.headers
+        endpoint = self.reads(request.method, url, headers)
+        if endpoint is None:
             return Sent(request)
         try:
             content: bytes = request.content
