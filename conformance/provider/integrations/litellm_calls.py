@@ -42,14 +42,20 @@ _LITELLMS_OWN = frozenset(
 class Call:
     """A request on its way to a deployment: `body` is what the client sent of it, the header of features included.
 
-    `allowed` are the fields that the deployment, or the client, has LiteLLM let through; `key` is never told.
+    `deployment` is its name as the operator has it. `allowed` are the fields that the deployment, or the client, has
+    LiteLLM let through; `key` is never told.
     """
 
     kind: RequestKind
     question: Question
     body: dict[str, Any]
+    deployment: str
     allowed: tuple[str, ...]
     key: str
+
+    def is_named(self, model: str) -> bool:
+        """Whether it goes to this model, by any of its names: an id alone tells little, for clients may choose it."""
+        return model == self.question.model or self.deployment.endswith(model)
 
 
 class _Door(NamedTuple):
@@ -82,6 +88,7 @@ def read_call(kwargs: Mapping[str, Any], call_type: str, version: str | None) ->
         kind,
         question,
         with_features(_body(sent, kwargs), {HEADER: ",".join(_features(kwargs))}),
+        model,
         tuple(sorted({each for each in allowed if isinstance(each, str)})) if isinstance(allowed, list) else (),
         key if isinstance(key, str) else "",
     )

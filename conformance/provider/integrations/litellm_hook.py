@@ -114,10 +114,9 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         """Have the router send a request again that was mended."""
         if self._account is not None and self._account.repair != "off" and call_type in CALLS:
             try:
-                request = data.get("litellm_call_id")
                 others = data.get(RETRIES)
                 others = others if isinstance(others, Mapping) else _set_by_operator()
-                data[RETRIES] = _Retries(others, functools.partial(self._was_mended, request))
+                data[RETRIES] = _Retries(others, functools.partial(self._was_mended, data.get("litellm_call_id")))
             except Exception as error:
                 _untouched("repairs of a request are off", error)
         return data
@@ -136,13 +135,15 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         self, request_data: Mapping[str, Any], exception: Exception, call_type: Any, **more: Any
     ) -> None:
         """Learn from a refusal, in releases that tell it for each deployment."""
-        self._failed(request_data.get("litellm_logging_obj"), request_data.get("litellm_call_id"), exception)
+        self._failed(self._found(request_data.get("litellm_logging_obj"), None), exception)
 
     async def async_log_failure_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Learn from a refusal, in all releases, also from one in the middle of a stream."""
-        self._failed(None, kwargs.get("litellm_call_id"), kwargs.get("exception"))
+        attempt, model = self._found(None, kwargs.get("litellm_call_id")), kwargs.get("model")
+        if attempt is not None and isinstance(model, str) and attempt.call.is_named(model):
+            self._failed(attempt, kwargs.get("exception"))
 
     async def async_log_success_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -202,10 +203,9 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
                 done = f"sent {instead[name]} instead" if name in instead else "left out"
                 logger.info("%s does not take %s on %s: %s", call.kind.model, name, call.kind.endpoint, done)
 
-    def _failed(self, owner: Any, request: Any, exception: Any) -> None:
+    def _failed(self, attempt: _Attempt | None, exception: Any) -> None:
         """Work out what to send instead after a refusal, for the router's retry or else for the next request."""
         try:
-            attempt = self._found(owner, request)
             status = getattr(exception, "status_code", None)
             if attempt is None or attempt.settled or attempt.repair is None or self._account is None:
                 return

@@ -42,11 +42,23 @@ def ready(hook: ConformanceHook, routed: Routed, model: str, **more: Any) -> dic
     return kwargs if made is None else made
 
 
-def refuse(hook: ConformanceHook, routed: Routed, words: str = REFUSED, status: int = 400) -> None:
-    """A refusal, told in both ways that releases have."""
+def refuse(
+    hook: ConformanceHook,
+    routed: Routed,
+    words: str = REFUSED,
+    status: int = 400,
+    model: str = CLAUDE,
+    old: bool = False,
+) -> None:
+    """A refusal, told in both ways that releases have; old ones have one."""
     error = Refused(words, status)
-    asyncio.run(hook.async_post_call_failure_deployment_hook(routed.data, error, routed.call, fallback_depth=None))
-    told = {"litellm_call_id": routed.data["litellm_call_id"], "exception": error}
+    if not old:
+        asyncio.run(hook.async_post_call_failure_deployment_hook(routed.data, error, routed.call, fallback_depth=None))
+    told = {
+        "litellm_call_id": routed.data["litellm_call_id"],
+        "model": model.partition("/")[2],
+        "exception": error,
+    }
     asyncio.run(hook.async_log_failure_event(kwargs=told, response_obj=None, start_time=0, end_time=0))
 
 
@@ -101,17 +113,18 @@ def test_what_the_operator_lets_through_is_sent(hook: ConformanceHook) -> None:
     assert "store" not in sent
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize("stream", [{}, {"stream": True}], ids=["whole", "stream"])
 @pytest.mark.parametrize("call", ["acompletion", "aresponses", "anthropic_messages"])
 def test_a_refusal_is_mended_by_the_retry(
-    unknowing: ConformanceHook, tmp_path: Path, call: str, stream: dict[str, Any]
+    unknowing: ConformanceHook, tmp_path: Path, call: str, stream: dict[str, Any], old: bool
 ) -> None:
     """Given a field that is refused, when the router tries again, then without it, and other processes know it."""
     routed = Routed(call, store=True, seed=1, **stream)
     retries = policy(unknowing, routed)
     assert "house" not in retries
     assert ready(unknowing, routed, CLAUDE)["store"] is True
-    refuse(unknowing, routed)
+    refuse(unknowing, routed, old=old)
 
     assert "house" in retries
     assert retries["house"] == retries.get("house")
@@ -173,6 +186,17 @@ def test_another_deployment_begins_anew(unknowing: ConformanceHook) -> None:
 
     assert ready(unknowing, routed, GPT)["store"] is True
     assert answer(unknowing, routed) is None
+
+
+def test_two_requests_of_one_id(unknowing: ConformanceHook) -> None:
+    """Given a client that gives one id to two requests, when one is refused, then the other's deployment is not
+    blamed for it."""
+    first, second = Routed(store=True), Routed(group="other", store=True)
+    ready(unknowing, first, CLAUDE)
+    ready(unknowing, second, GPT)
+    refuse(unknowing, first, old=True)
+
+    assert ready(unknowing, Routed(store=True, request_id="3"), GPT)["store"] is True
 
 
 @pytest.mark.parametrize(
