@@ -38,6 +38,10 @@ _LITELLMS_OWN = frozenset(
 )
 
 
+#: LiteLLM's names for the errors with which a request is refused.
+_REFUSALS = frozenset({"BadRequestError", "InternalServerError", "UnprocessableEntityError", "UnsupportedParamsError"})
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request on its way to a deployment: `body` is what the client sent of it, the header of features included.
@@ -56,6 +60,13 @@ class Call:
     def is_named(self, model: str) -> bool:
         """Whether it goes to this model, by any of its names: an id alone tells little, for clients may choose it."""
         return model == self.question.model or self.deployment.endswith(model)
+
+
+class BadRequest(NamedTuple):
+    """A refusal of which no more than the words are known."""
+
+    message: str
+    status_code: int = 400
 
 
 class _Door(NamedTuple):
@@ -106,6 +117,22 @@ def changed(kwargs: Mapping[str, Any], call: Call, made: Mapping[str, Any]) -> d
     if HEADER in call.body and kept != call.body[HEADER]:
         new[_VENDORS_HEADERS] = _with_features(kwargs[_VENDORS_HEADERS], kept)
     return new
+
+
+def failed_before(kwargs: Mapping[str, Any]) -> str | None:
+    """The words of the refusal after which the router tries again, where it tells them.
+
+    It keeps the last errors of all requests in one list, each with what it was about to send.
+    """
+    owner = kwargs.get("litellm_logging_obj", kwargs)
+    for place in ("litellm_metadata", "metadata"):
+        told = kwargs.get(place)
+        rows = told.get("previous_models") if isinstance(told, Mapping) else None
+        for row in reversed(rows) if isinstance(rows, list) else ():
+            if isinstance(row, Mapping) and row.get("litellm_logging_obj") is owner:
+                words = row.get("exception_string")
+                return words if row.get("exception_type") in _REFUSALS and isinstance(words, str) else None
+    return None
 
 
 def served_by(model: str, provider: Any, info: Any) -> str:

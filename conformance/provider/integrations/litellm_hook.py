@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.integrations.litellm_calls import CALLS, RETRIES, Call, changed, read_call
+from conformance.provider.integrations.litellm_calls import (
+    CALLS,
+    RETRIES,
+    BadRequest,
+    Call,
+    changed,
+    failed_before,
+    read_call,
+)
 from conformance.provider.repair import Repair
 from conformance.provider.repair.account import Account
 from conformance.provider.repair.learned import Memory
@@ -175,7 +183,9 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         if call is None:
             return kwargs
         owner = kwargs.get("litellm_logging_obj")
-        before = self._found(owner, kwargs.get("litellm_call_id"))
+        before = self._found(owner, None)
+        if before is not None and not before.settled and (words := failed_before(kwargs)):
+            self._failed(before, BadRequest(words))  # older releases tell of the first failure only
         if (
             before is not None
             and before.again is not None

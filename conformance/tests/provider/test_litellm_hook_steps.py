@@ -154,6 +154,27 @@ def test_two_refusals_of_one_request(unknowing: ConformanceHook) -> None:
     assert answer(unknowing, routed) == "store, seed"
 
 
+@pytest.mark.parametrize(("kind", "mended"), [("BadRequestError", True), ("RateLimitError", False)])
+def test_a_second_refusal_that_only_the_router_tells(unknowing: ConformanceHook, kind: str, mended: bool) -> None:
+    """Given an old release, which tells of one failure, when the router tries again, then its own list is read: the
+    last entry of this request, and none of another."""
+    routed = Routed(store=True, seed=1)
+    ready(unknowing, routed, CLAUDE)
+    refuse(unknowing, routed, old=True)
+    ready(unknowing, routed, CLAUDE)
+    words = "seed: Extra inputs are not permitted"
+    routed.data["litellm_metadata"] = {
+        "model_group": "house",
+        "previous_models": [
+            {"exception_type": kind, "exception_string": words, "litellm_logging_obj": routed.log},
+            {"exception_type": "BadRequestError", "exception_string": "n: bad", "litellm_logging_obj": object()},
+            "nonsense",
+        ],
+    }
+
+    assert ("seed" not in ready(unknowing, routed, CLAUDE)) is mended
+
+
 def test_without_a_retry_the_next_request_is_right(unknowing: ConformanceHook) -> None:
     """Given a router that does not try again, when the next request comes, then it is right, and that is remembered."""
     first, second = Routed(store=True, request_id="1"), Routed(store=True, request_id="2")
