@@ -229,7 +229,8 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
             elif attempt.repair.explanation:
                 logger.info("not mended: %s", attempt.repair.explanation)
             if attempt.repair.said:
-                left = attempt.repair.said if attempt.again is not None else attempt.repair.unfinished
+                # What is only searched for is nothing that the next request could build on.
+                left = dict(attempt.repair.refused) if attempt.again is not None else attempt.repair.unfinished
                 self._account.unfinished(attempt.call.kind, left)
         except Exception as error:
             _untouched("nothing is learnt from a refusal", error)

@@ -187,6 +187,19 @@ def test_without_a_retry_the_next_request_is_right(unknowing: ConformanceHook) -
     assert "store" not in ready(unknowing, third, CLAUDE)
 
 
+def test_a_search_goes_on_within_its_request(tmp_path: Path) -> None:
+    """Given a refusal that names nothing, when it is searched, then the retry has less, and the next request all."""
+    ours = ConformanceHook(Account(NOTHING, "search", Memory(tmp_path)), "1.109.3")
+    routed = Routed(store=True, request_id="1")
+    ready(ours, routed, CLAUDE)
+    refuse(ours, routed, "Bad Request")
+
+    assert ready(ours, Routed(store=True, request_id="2"), CLAUDE)["store"] is True
+    assert "store" not in ready(ours, routed, CLAUDE)
+    answer(ours, routed)
+    assert "store" not in ready(ours, Routed(store=True, request_id="3"), CLAUDE)
+
+
 def test_nothing_unproven_is_remembered(unknowing: ConformanceHook, tmp_path: Path) -> None:
     """Given a refusal that leaving the field out does not help, when it is refused again, then nothing is learnt."""
     routed = Routed(store=True, request_id="1")
