@@ -37,7 +37,6 @@ _LITELLMS_OWN = frozenset(
     | {"model_info", "proxy_server_request", "secret_fields", RETRIES, _VENDORS_HEADERS}
 )
 
-
 #: LiteLLM's names for the errors with which a request is refused.
 _REFUSALS = frozenset({"BadRequestError", "InternalServerError", "UnprocessableEntityError", "UnsupportedParamsError"})
 
@@ -56,6 +55,10 @@ class Call:
     deployment: str
     allowed: tuple[str, ...]
     key: str
+
+    def is_repeated_by(self, other: Call) -> bool:
+        """Whether the other one is the same request to the same deployment."""
+        return (self.kind, self.body) == (other.kind, other.body)
 
     def is_named(self, model: str) -> bool:
         """Whether it goes to this model, by any of its names: an id alone tells little, for clients may choose it."""

@@ -31,7 +31,7 @@ from conformance.provider.integrations.litellm_calls import (
 from conformance.provider.repair import Repair
 from conformance.provider.repair.account import Account
 from conformance.provider.repair.learned import Memory
-from conformance.provider.table.layers import layered_table
+from conformance.provider.table.layers import by_deployment, layered_table
 from conformance.provider.transport.request_filter import repair_mode
 
 _Base: Any = object
@@ -111,7 +111,7 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
     def from_env(cls, cache_folder: Path | None = None) -> ConformanceHook:
         """The hook as the environment has it. Where a setting cannot be used, one line tells, and it does nothing."""
         try:
-            return cls(Account(layered_table(), repair_mode(None), Memory(cache_folder)))
+            return cls(Account(by_deployment(layered_table()), repair_mode(None), Memory(cache_folder)))
         except ConformanceError as error:
             logger.error("the hook is off, requests go on as they come: %s", error)
             return cls(None)
@@ -186,15 +186,7 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         before = self._found(owner, None)
         if before is not None and not before.settled and (words := failed_before(kwargs)):
             self._failed(before, BadRequest(words))  # older releases tell of the first failure only
-        if (
-            before is not None
-            and before.again is not None
-            and (before.call.kind, before.call.body)
-            == (
-                call.kind,
-                call.body,
-            )
-        ):
+        if before is not None and before.again is not None and before.call.is_repeated_by(call):
             attempt, made = _mended(before, call), before.again
         else:
             begun = self._account.begin(call.kind, call.body, call.question, call.key, call.allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from copy import deepcopy
@@ -89,6 +90,33 @@ def test_each_deployment_gets_what_it_takes(hook: ConformanceHook) -> None:
     assert told == "prompt_cache_key, store"
     assert {"store", "prompt_cache_key"} <= ready(hook, routed, GPT).keys()
     assert answer(hook, routed) is None
+
+
+def test_a_name_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Given a name that the shipped table guesses about, when another model serves it, then that gets what it takes."""
+    monkeypatch.setattr(litellm_hook, "_installed", lambda: "1.109.3")
+    ours = ConformanceHook.from_env(tmp_path)
+    routed = Routed("aresponses", group="claude-quick", prompt_cache_key="k")
+
+    assert ready(ours, routed, GPT)["prompt_cache_key"] == "k"
+    assert "prompt_cache_key" not in ready(ours, routed, CLAUDE)
+
+
+def test_the_users_rules_by_name_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Given a table of the user's with a rule for a name, when it is asked for, then the rule holds."""
+    own = tmp_path / "own.json"
+    rules = [
+        {"models": ["claude-quick"], "statements": {"seed": {"supported": False, "source": "s"}}},
+        {"models": ["*"], "statements": {}},
+    ]
+    own.write_text(
+        json.dumps({"schema_version": 1, "sources": {"s": {"kind": "override", "reason": "r"}}, "rules": rules})
+    )
+    monkeypatch.setenv("LITELLM_SUPPORT_TABLE", str(own))
+
+    sent = ready(ConformanceHook.from_env(tmp_path), Routed(group="claude-quick", seed=1), GPT)
+
+    assert "seed" not in sent
 
 
 def test_a_rule_of_the_gateways_own(tmp_path: Path) -> None:
