@@ -46,7 +46,7 @@ logger = logging.getLogger("conformance.provider")
 #: The header of an answer that says what was left out of its request.
 DROPPED_HEADER = "x-litellm-conformance-dropped"
 
-#: How often LiteLLM may send a request again that was mended; it waits half a second before the first time.
+#: How often LiteLLM may send a request again that was mended. It waits each time, and longer the second time.
 RETRIES_OF_ONE = 2
 
 #: Characters of the header's value, and what a name in it may be: it holds values that clients sent.
