@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -23,9 +24,11 @@ from conformance.atlas.rendering import write_page as write_atlas_page
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.clients.profiles import shipped_profiles
 from conformance.embedded.serve import serve as run_gateway
-from conformance.errors import CassetteError, ClientError, ConformanceError, ReportError
+from conformance.errors import CassetteError, ClientError, ConformanceError, ExportError
+from conformance.export.command import Request, export_all, export_one
+from conformance.export.making import Wishes
 from conformance.matrix.comparison import compare_matrices
-from conformance.matrix.document import Matrix, parse_matrix
+from conformance.matrix.document import Matrix
 from conformance.measure import merging
 from conformance.measure.interruption import Interruption
 from conformance.measure.runs import made_in
@@ -33,9 +36,11 @@ from conformance.parameters import load_registry
 from conformance.provider.repair.learned import Memory
 from conformance.report import PAGE, difference
 from conformance.report import learnt as learning
+from conformance.report.matrix_file import matrix_path, read_matrix
 from conformance.report.page import write_page
 from conformance.report.shapes import write_all
 from conformance.text.counting import counted
+from conformance.types import Endpoint
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,9 +91,9 @@ def report(
     matrix: str, cassettes: str | None, baseline: str | None, out: str | None, allure: bool, allure_command: str
 ) -> None:
     """Make the compatibility page from a matrix and its recordings, and all other reports."""
-    found = _read_matrix(matrix)
-    older = _read_matrix(baseline) if baseline else None
-    target = Path(out) if out else _matrix_path(matrix).parent / PAGE
+    found = read_matrix(matrix)
+    older = read_matrix(baseline) if baseline else None
+    target = Path(out) if out else matrix_path(matrix).parent / PAGE
     folder = Folder(Path(cassettes) / found["gateway"]["name"]) if cassettes else _recording_of(found, matrix)
     if not folder.path.is_dir():
         click.echo(
@@ -111,7 +116,7 @@ def _recording_of(matrix: Matrix, place: str) -> Folder:
     """The recording that a matrix was made from: one that lies beside it, if it is that, else the usual one."""
     beside, usual = (
         Folder(folder / matrix["gateway"]["name"])
-        for folder in (_matrix_path(place).parent / OWN_RECORDINGS, Path("cassettes"))
+        for folder in (matrix_path(place).parent / OWN_RECORDINGS, Path("cassettes"))
     )
     try:
         return beside if made_in(beside.read_gateway(), matrix) else usual
@@ -130,7 +135,7 @@ def diff(old: str, new: str, form: str | None) -> None:
     Exit code 0: nothing got worse. 1: something that was safe to send is now rejected. 4: a matrix
     cannot be read.
     """
-    comparison = compare_matrices(_read_matrix(old), _read_matrix(new))
+    comparison = compare_matrices(read_matrix(old), read_matrix(new))
     if form == "json":
         click.echo(json.dumps(comparison.as_json(), indent=1))
     elif form == "markdown":
@@ -203,22 +208,6 @@ def parameters() -> None:
     for parameter in load_registry().parameters:
         table.add_row(parameter.id, parameter.group, ", ".join(parameter.sets))
     Console(highlight=False).print(table)
-
-
-def _matrix_path(name: str) -> Path:
-    """The file that a matrix lies in, given it or its folder."""
-    path = Path(name)
-    return path / "matrix.json" if path.is_dir() else path
-
-
-def _read_matrix(name: str) -> Matrix:
-    path = _matrix_path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ReportError(f"cannot read the matrix {path} ({what}); pytest writes one to reports/matrix.json") from None
-    return parse_matrix(text, str(path))
 
 
 @commands.group()
@@ -334,6 +323,58 @@ def export(gateway: str, models: str, form: str | None) -> None:
         click.echo(learning.as_report(found).encode("utf-8"), nl=False)
     else:
         click.echo(learning.as_json(learning.as_rules(found)))
+
+
+@commands.command("export")
+@click.option("--for", "client", metavar="CLIENT", help="Whose configuration: litellm, pi, opencode, codex and others.")
+@click.option("--all", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Every client's, into a folder.")
+@click.option("--matrix", metavar="FILE", help="The matrix (reports/matrix.json, if it is there).")
+@click.option("--table", metavar="FILE", help="A support table instead; its rules come before the shipped ones.")
+@click.option("--base-url", metavar="URL", help="The gateway (LITELLM_BASE_URL). Its key: LITELLM_API_KEY.")
+@click.option("--models", metavar="GLOB", multiple=True, help="Only models whose id fits. Repeat it for several.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    type=click.Choice([each.value for each in Endpoint]),
+    help="Only this endpoint. Repeat it for several (all that the client speaks).",
+)
+@click.option("--provider", default="litellm", metavar="NAME", help="What clients call the gateway (litellm).")
+@click.option("--let-through", is_flag=True, help="LiteLLM: let through what LiteLLM itself refuses.")
+@click.option("--into", metavar="FILE", type=click.Path(path_type=Path), help="The file to merge into (the usual one).")
+@click.option(
+    "--write", "to_write", is_flag=True, help="Write the file, after a copy of it; else only show the result."
+)
+def export_settings(
+    client: str | None,
+    folder: Path | None,
+    provider: str,
+    endpoints: tuple[str, ...],
+    into: Path | None,
+    *,
+    let_through: bool,
+    to_write: bool,
+    **known: Any,
+) -> None:
+    """Write what was measured as the configuration of LiteLLM, or of a client: each model with what it takes.
+
+    A file that is there is merged into: its comments stay, and nothing of it is removed. Without --write, the result
+    is shown, and what changes in the file. docs/export.md says what each client can be set to.
+    """
+    if (client is None) is (folder is None):
+        raise ExportError("name one client with --for, or a folder for all with --all")
+    # Imported here: it loads an HTTP library.
+    from conformance.exporting import facts_for
+
+    request = Request(facts_for(**known), Wishes(provider, endpoints, let_through), into, to_write)
+    if folder is not None:
+        export_all(folder, request, _aside)
+    else:
+        export_one(str(client), request, click.echo, _aside)
+
+
+def _aside(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def main() -> None:

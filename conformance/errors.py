@@ -14,6 +14,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `ReportError`            a report cannot be written, or its matrix is missing
 `PiExtensionError`       the Pi extension cannot be installed or removed
 `ClientError`            a client cannot be installed, run or captured
+`ExportError`            a configuration cannot be made, read or written
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -36,6 +37,7 @@ __all__ = [
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
+    "ExportError",
     "LeakError",
     "NewerTableError",
     "PiExtensionError",
@@ -116,6 +118,10 @@ class PiExtensionError(ConformanceError):
 
 class AtlasError(ConformanceError):
     """The atlas, or what it needs, cannot be read or written."""
+
+
+class ExportError(ConformanceError):
+    """A configuration cannot be made of what is known, read, or written."""
 
 
 class ClientError(ConformanceError):

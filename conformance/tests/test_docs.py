@@ -47,6 +47,7 @@ def test_options_that_pages_name_exist(page: str) -> None:
     text = "".join(source.read_text(encoding="utf-8") for source in sources)
     theirs = {"--full-trace", "--pyargs", "--tx", "--alluredir", "--junitxml", "--help", "--debug", "--log-level"}
     theirs |= {"--global", "--yes", "--list-models", "--model", "--provider", "--group"}  # npm's, npx's, Pi's, pip's
+    theirs |= {"--settings", "--profile"}  # Claude Code's, Codex's
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (CHECKOUT / page).read_text(encoding="utf-8")))
     ours = set(re.findall(r"(?:\badd|option)\(\s*\"(--[a-z-]+)\"", text))
     assert named - theirs - ours == set()
