@@ -73,13 +73,13 @@ def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, th
         kept = {name: value for name, value in row.pop("compat", {}).items() if name not in shared}
         row |= {"compat": kept} if kept else {}
     settings = {"models": [row for row in rows if len(row) > 1], **({"compat": shared} if shared else {})}
-    defaults_of = {"baseUrl": base, "api": usual, "apiKey": f"${KEY}", "models": defaults}
+    reached = {} if own else {"baseUrl": base, "api": usual, "apiKey": f"${KEY}"}  # a user's own way in stays
     return [
         Output(
             name=client.file,
             form=client.format,
             head=head_of(client, facts, found),
-            defaults={"providers": {provider: defaults_of}},
+            defaults={"providers": {provider: {**reached, "models": defaults}}},
             settings={"providers": {provider: settings}},
             rules=Rules(keys={"models": "id"}),
         )
@@ -109,8 +109,10 @@ def _opencode(
         sizes = {"limit": {"context": limit.context, "output": limit.output}} if limit else {}
         told = {"name": choice.model.id, "tool_call": True, "reasoning": _reasons(choice)}
         defaults[choice.model.id] = {**told, **sizes}
-    made = {"npm": "@ai-sdk/openai-compatible", "name": facts.gateway}
-    made_options = {"baseURL": f"{root}/v1", "apiKey": f"{{env:{KEY}}}"}
+    reached: dict[str, Any] = {"npm": "@ai-sdk/openai-compatible", "name": facts.gateway}
+    reached["options"] = {"baseURL": f"{root}/v1", "apiKey": f"{{env:{KEY}}}"}
+    if provider in (there.get("provider") or {}):  # a user's own way in stays
+        reached = {}
     settings_of = {**({"options": options} if options else {}), **({"models": models} if models else {})}
     return [
         Output(
@@ -119,7 +121,7 @@ def _opencode(
             head=head_of(client, facts, found),
             defaults={
                 "$schema": "https://opencode.ai/config.json",
-                "provider": {provider: {**made, "options": made_options, "models": defaults}},
+                "provider": {provider: {**reached, "models": defaults}},
             },
             settings={"provider": {provider: settings_of}} if settings_of else {},
         )
@@ -132,13 +134,18 @@ def _codex(
     root = address_of(facts)
     provider = _provider_there(there, "model_providers", provider, lambda row: row.get("base_url"), root)
     made = {"name": facts.gateway, "base_url": f"{root}/v1", "env_key": KEY, "wire_api": "responses"}
+    if provider in (there.get("model_providers") or {}):  # a user's own way in stays
+        made = {}
+    # What a user has chosen, or left to Codex, stays chosen.
+    first = {} if there else {"model_provider": provider}
+    note = [f"Choose the gateway with: codex -c model_provider={provider} -m MODEL"] if there else []
     shared = _shared([choice.settings for choice in found])
     outputs = [
         Output(
             name=client.file,
             form=client.format,
-            head=head_of(client, facts, found),
-            defaults={"model_provider": provider, "model_providers": {provider: made}},
+            head=[*head_of(client, facts, found), *note],
+            defaults={**first, "model_providers": {provider: made}} if made else first,
             settings=shared,
         )
     ]

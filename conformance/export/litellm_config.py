@@ -25,11 +25,9 @@ def config(
     """The configuration; `there` is the document that it is merged into, if there is one."""
     made = {name: dropping(model, endpoints, let_through=let_through) for name, model in facts.models.items()}
     listed = [row.get("model_name") for row in (there or {}).get("model_list") or () if isinstance(row, Mapping)]
-    rows = [
-        {"model_name": name, **_settings(client, facts, name, each, endpoints)}
-        for name, each in made.items()
-        if not listed or name in listed
-    ]
+    absent = tuple(name for name in made if listed and name not in listed)
+    made = {name: each for name, each in made.items() if name not in absent}
+    rows = [{"model_name": name, **_settings(client, facts, name, each, endpoints)} for name, each in made.items()]
     defaults = (
         []
         if listed
@@ -46,7 +44,7 @@ def config(
         defaults={"model_list": defaults} if defaults else {},
         settings={"model_list": [row for row in rows if len(row) > 1]},
         rules=INTO_RULES if listed else RULES,
-        absent=tuple(name for name in made if listed and name not in listed),
+        absent=absent,
     )
 
 
@@ -77,10 +75,10 @@ def _told(
     if left:
         lines.append(f"No setting of LiteLLM mends what follows. {client.instead}")
     for why, fields in left.items():
-        lines.append(f"{why} With --endpoint, only that one counts:" if why == TAKEN else f"{why}")
+        lines.append(f"{why} With --endpoint, only that one counts:" if why == TAKEN else why[:1].upper() + why[1:])
         lines += [
             f"  {parameter} ({endpoint}): {models_of(models)}" for (parameter, endpoint), models in fields.items()
         ]
-    said = ((name, model.said.values()) for name, model in facts.models.items())
+    said = ((name, facts.models[name].said.values()) for name in made)
     ignored = {key: models for key, models in ignored_by(said).items() if key[1] in endpoints}
     return [*lines, *told_ignored(ignored)]

@@ -77,12 +77,19 @@ def _without_head(text: str, sign: str) -> str:
     return re.sub(rf"^{begin}\n(?:{re.escape(sign)}.*\n)*?{end}\n", "", text, count=1, flags=re.MULTILINE)
 
 
+#: What names a secret in a line of settings, and its value, but for the name of a variable that holds it.
+_SECRET = re.compile(
+    r"""(?i)((?<!env)(?<!env_)(?:key|token|secret|password|authorization)["']?\s*[:=]\s*)(?!["']?(?:os\.environ/|\$|\{))"""
+    r"""("[^"\n]+"|'[^'\n]+'|[^\s,}"']+)"""
+)
+
+
 def difference(existing: Existing | None, text: str, name: str) -> str:
-    """What changes, as a unified diff; empty where nothing does."""
+    """What changes, as a unified diff for a terminal, without the keys that stand in it; empty where nothing does."""
     before = existing.text if existing else ""
     old = name if existing else "/dev/null"
     lines = difflib.unified_diff(before.splitlines(), text.splitlines(), old, name, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(_SECRET.sub(r"\1…", line) + "\n" for line in lines)
 
 
 def write(path: Path, existing: Existing | None, text: str) -> Path | None:

@@ -18,11 +18,10 @@ from conformance.embedded import EmbeddedGateway
 from conformance.errors import ClientError
 from conformance.export.choosing import Choice, choices
 from conformance.export.clients import load_clients
-from conformance.export.writing import Existing, rendered
 from conformance.files import installations
 from conformance.readiness.families import family_of
 from conformance.tests.embedded.watched import MODELS, Watched, watching
-from conformance.tests.helpers.exports import outputs_for, shipped_facts, texts_for
+from conformance.tests.helpers.exports import merged_into, outputs_for, shipped_facts, texts_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,10 +46,7 @@ def _codex(recipe: Recipe, url: str, _model: str) -> Recipe:
     """The export goes into a file that a user has: one that names the gateway, and some settings of its own."""
     [(name, own)] = recipe.files.items()
     own = own.replace("${base_url}", url).replace("${more}", "").replace("GATEWAY_KEY", "LITELLM_API_KEY")
-    output = outputs_for("codex", url=url, provider="gateway")[0]
-    return replace(
-        recipe, files={name: _literal(rendered(output, Existing(Path("config.toml"), own, "\n", bom=False)))}
-    )
+    return replace(recipe, files={name: _literal(merged_into("codex", own, url))})
 
 
 def _claude_code(recipe: Recipe, url: str, model: str) -> Recipe:
@@ -80,8 +76,7 @@ def _continue(recipe: Recipe, url: str, model: str) -> Recipe:
 def _qwen_code(recipe: Recipe, url: str, _model: str) -> Recipe:
     """The export goes into a file that a user has."""
     [(name, own)] = recipe.files.items()
-    output = outputs_for("qwen-code", url=url)[0]
-    text = rendered(output, Existing(Path("settings.json"), own.replace("${auth}", "openai"), "\n", bom=False))
+    text = merged_into("qwen-code", own.replace("${auth}", "openai"), url)
     environment = {key: value for key, value in recipe.environment.items() if not key.startswith("OPENAI_")}
     return replace(recipe, files={name: _literal(text)}, environment=environment)
 

@@ -169,3 +169,20 @@ def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "the shipped support table" in ended.output
     assert '"supportsStore": false' in ended.output
     assert KEY not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("codex", 'model = "m"\n[model_providers.mine]\nname = "Mine"\nbase_url = "http://127.0.0.1/v1"\n'),
+        ("pi", '{"providers": {"mine": {"baseUrl": "http://127.0.0.1/v1", "api": "openai-completions"}}}'),
+        ("opencode", '{"provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1/"}}}}'),
+    ],
+)
+def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> None:
+    """Given a file that reaches the gateway in a way of its own, when merged into, then no other way is added."""
+    (place / "f").write_text(own, encoding="utf-8")
+    new = export("--for", client, "--into", "f").stdout
+    assert "LITELLM_API_KEY" not in new
+    assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
+    assert "model_provider =" not in new

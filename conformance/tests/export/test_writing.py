@@ -10,7 +10,7 @@ import pytest
 from conformance.errors import ExportError
 from conformance.export.merging import Rules
 from conformance.export.outputs import Output
-from conformance.export.writing import difference, read, rendered, write
+from conformance.export.writing import Existing, difference, read, rendered, write
 
 
 def output(form: str = "yaml", **parts: object) -> Output:
@@ -156,3 +156,27 @@ def test_a_program_of_someone_else_is_refused(tmp_path: Path) -> None:
     put(path, output("python", program="y = 1\n"))
     put(path, output("python", program="y = 2\n"))
     assert path.read_text("utf-8").endswith("<<< litellm-conformance export\ny = 2\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["api_key: sk-mine", 'api_key: "sk-mine"', '"apiKey": "sk-mine"', "  api_key = 'sk-mine'", 'TOKEN = "sk-mine" # x'],
+)
+def test_keys_stay_out_of_what_is_shown(line: str) -> None:
+    """Given a file with a key in it, when what changes is shown, then the key is not."""
+    existing = Existing(Path("f"), f"{line}\n", "\n", bom=False)
+    shown = difference(existing, f"{line}\na: 1\n", "f")
+    assert "sk-mine" not in shown
+    assert "…" in shown
+
+
+def test_names_of_variables_are_shown() -> None:
+    """Given a file that names a variable for its key, when what changes is shown, then so is that name."""
+    for line in (
+        "api_key: os.environ/MINE",
+        '"apiKey": "$MINE"',
+        '"apiKey": "{env:MINE}"',
+        'env_key = "MINE"',
+        '"envKey": "MINE"',
+    ):
+        assert "MINE" in difference(None, f"{line}\n", "f")

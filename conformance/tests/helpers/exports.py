@@ -43,11 +43,11 @@ def outputs_for(client: str, *models: str, url: str = "http://127.0.0.1:4000", *
     return made(load_clients()[client], shipped_facts(client, *models, url=url), Wishes(**wishes))
 
 
-def merged_into(client: str, text: str, **wishes: Any) -> str:
+def merged_into(client: str, text: str, url: str = "http://127.0.0.1:4000", **wishes: Any) -> str:
     """A user's text with the export for a client in it."""
     known = load_clients()[client]
     there = document_in(known.format, text, "the text")
-    output = made(known, shipped_facts(client), Wishes(**wishes), there)[0]
+    output = made(known, shipped_facts(client, url=url), Wishes(**wishes), there)[0]
     return rendered(output, Existing(Path(known.file), text, "\n", bom=False))
 
 
