@@ -69,12 +69,13 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
         discovered = discover(target)
         gateway, listed = discovered.gateway, list(discovered.models)
     source = f"the support table {table} over the shipped one" if table else "the shipped support table"
-    return foretold(gateway, listed, rules, load_registry()), f"{source}, and the gateway's list of models"
+    asked = "" if target is None else ", and the gateway's list of models"
+    return foretold(gateway, listed, rules, load_registry()), source + asked
 
 
 def _limits(base_url: str | None) -> dict[str, Limit]:
     """What the gateway declares of its models, if the user names it and there is a key; the rest does without."""
-    if not base_url or not any(os.environ.get(key) for _, key in ENVIRONMENT):
+    if not base_url or not os.environ.get(ENVIRONMENT[0][1]):
         return {}
     target = _target(base_url)
     try:
@@ -85,11 +86,13 @@ def _limits(base_url: str | None) -> dict[str, Limit]:
 
 
 def _target(base_url: str | None) -> Target | None:
-    """The gateway to ask, with the key of the environment; None where none is named."""
+    """The gateway to ask; None where none is named.
+
+    One that an option names gets LiteLLM's key alone: that of OpenAI, or a header, is for nobody else.
+    """
     if base_url is None:
         return target_from_env()
-    (_, key), (_, other) = ENVIRONMENT
+    (_, key), _ = ENVIRONMENT
     known = target_from_env()
     headers = known.headers if known and known.base_url == base_url.rstrip("/").removesuffix("/v1") else {}
-    key_given = os.environ.get(key) or os.environ.get(other, "")
-    return make_target(base_url, key_given, "--base-url", key, headers=headers)
+    return make_target(base_url, os.environ.get(key, ""), "--base-url", key, headers=headers)

@@ -149,14 +149,15 @@ def _codex(
             settings=shared,
         )
     ]
+    stems = _file_stems([choice.model.id for choice in found])
     for choice in found:
         own = {name: value for name, value in choice.settings.items() if shared.get(name) != value}
         if own:
             outputs.append(
                 Output(
-                    name=f"{_file_stem(choice.model.id)}.config.toml",
+                    name=f"{stems[choice.model.id]}.config.toml",
                     form=client.format,
-                    head=[*origin(client, facts), f"Used by: codex --profile {_file_stem(choice.model.id)}"],
+                    head=[*origin(client, facts), f"Used by: codex --profile {stems[choice.model.id]}"],
                     defaults={"model": choice.model.id, "model_provider": provider},
                     settings=own,
                 )
@@ -164,9 +165,16 @@ def _codex(
     return outputs
 
 
-def _file_stem(model: str) -> str:
-    """A model's name for a profile of Codex, which takes letters, digits, `-` and `_`."""
-    return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in model)
+def _file_stems(models: Sequence[str]) -> dict[str, str]:
+    """A name for each model's file, no two alike: letters, digits, `-` and `_`, as Codex wants its profiles."""
+    stems: dict[str, str] = {}
+    for model in models:
+        stem = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in model)[:60]
+        used, number = set(stems.values()), 2
+        stems[model] = stem
+        while stems[model] in used:
+            stems[model], number = f"{stem}-{number}", number + 1
+    return stems
 
 
 def _claude_code(
@@ -191,8 +199,9 @@ def _claude_code(
         )
     ]
     values = {name: value for row in rows for name, value in row.items()}
+    stems = _file_stems([choice.model.id for choice in found])
     for own, models in groups.items():
-        name = f"settings.{_file_stem(models[0])}.json"
+        name = f"settings.{stems[models[0]]}.json"
         use = f"For {models_of(models)}: start it with --settings and this file, {name}, in its folder."
         made.append(Output(name, client.format, [use], settings={"env": {each: values[each] for each in own}}))
     return made

@@ -114,11 +114,14 @@ def facts_of(
     models: Sequence[str] = ("*",),
     modes: Collection[str] = ("whole", "stream"),
 ) -> Facts:
-    """The facts of a matrix in these modes, about the models whose ids one of the patterns fits."""
+    """The facts of a matrix in these modes, about the models whose ids one of the patterns fits.
+
+    An id that cannot be shown is in no file of settings; the provider does not offer it either.
+    """
     found = {
         row["id"]: ModelFacts(row["id"], _served(row))
         for row in matrix["models"]
-        if any(fits(row["id"], pattern) for pattern in models)
+        if row["id"].isprintable() and any(fits(row["id"], pattern) for pattern in models)
     }
     groups = {parameter.id: parameter.group for parameter in registry.parameters}
     cells: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)

@@ -33,8 +33,13 @@ def _program(text: Callable[[Client, Facts, Sequence[Choice]], str]) -> Builder:
 def _python(rows: Mapping[str, Any], depth: int = 0) -> str:
     """Data as Python writes it, a model on each line."""
     pad = "    " * (depth + 1)
-    lines = "".join(f"{pad}{json.dumps(name)}: {_literal(value)},\n" for name, value in rows.items())
+    lines = "".join(f"{pad}{_quoted(name)}: {_literal(value)},\n" for name, value in rows.items())
     return "{\n" + lines + "    " * depth + "}"
+
+
+def _quoted(text: str) -> str:
+    """A text as Python, TypeScript and JSON write it; other escapes they read differently."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _literal(value: Any) -> str:
@@ -42,7 +47,7 @@ def _literal(value: Any) -> str:
         return "{" + ", ".join(f"{_literal(name)}: {_literal(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_literal, value)) + "]"
-    return json.dumps(value) if isinstance(value, str) else repr(value)
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _settings(found: Sequence[Choice]) -> dict[str, Any]:
@@ -176,7 +181,7 @@ def _refused_fields(model: ModelFacts, endpoint: str) -> dict[str, list[str] | N
 
 def _vercel(_client: Client, facts: Facts, found: Sequence[Choice]) -> str:
     rows = {c.model.id: _refused_fields(c.model, c.way.endpoint) for c in found}
-    lines = "".join(f"  {json.dumps(name)}: {json.dumps(row)},\n" for name, row in rows.items() if row)
+    lines = "".join(f"  {_quoted(name)}: {json.dumps(row)},\n" for name, row in rows.items() if row)
     return f"""// Use: gateway("MODEL") with generateText, streamText and the rest.
 import {{ createOpenAICompatible }} from "@ai-sdk/openai-compatible";
 

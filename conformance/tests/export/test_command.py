@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from conformance.matrix.document import dump_matrix
 from conformance.tests.helpers.exports import shipped_matrix
 from conformance.tests.helpers.gateways import KEY
 from conformance.tests.helpers.listings import listing
+from conformance.tests.helpers.pages import cell, matrix_with
 
 
 @pytest.fixture
@@ -186,3 +188,34 @@ def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> N
     assert "LITELLM_API_KEY" not in new
     assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
     assert "model_provider =" not in new
+
+
+def test_from_a_table_alone(place: Path) -> None:
+    """Given a table and no gateway, when an export is wanted, then it is of the models that the table names."""
+    refuses = {"supported": False, "source": "s", "rejected_by": ["gateway"]}
+    sources = {"s": {"kind": "measured"}, "default": {"kind": "default", "reason": "sent"}}
+    default = {"models": ["*"], "statements": {"store": {"supported": True, "source": "default"}}}
+    rule = {"models": ["ours"], "endpoints": ["chat_completions"], "statements": {"seed": refuses, "store": refuses}}
+    table = {"schema_version": 1, "sources": sources, "rules": [rule, default]}
+    (place / "table.json").write_text(json.dumps(table), encoding="utf-8")
+    ended = export("--for", "litellm", "--table", "table.json")
+    assert "from the support table table.json over the shipped one.\n" in ended.stdout
+    assert "additional_drop_params:\n        - store\n        - seed\n" in ended.stdout
+
+
+def test_ids_that_nobody_can_show(place: Path) -> None:
+    """Given ids with line ends, quotes and signs, when exported for each client, then none breaks out of its place."""
+    names = ["a\nb", "\ud800", 'quo"te', "sign-\U0001f600", "a b", "x/y", "x-y"]
+    refused = {"parameter": "seed", "verdict": "rejected", "mode": "stream"}
+    cells = [cell(model=name, endpoint=each, **refused) for name in names for each in ENDS]
+    (place / "m.json").write_text("".join(dump_matrix(matrix_with(cells))), encoding="utf-8")
+    for client in load_clients():
+        shown = export("--for", client, "--matrix", "m.json")
+        assert shown.exit_code == 0, shown.exception
+        assert "a\nb" not in shown.output
+        if load_clients()[client].format == "python":
+            ast.parse(shown.stdout)
+    assert "sign-\U0001f600" in export("--for", "pydantic-ai", "--matrix", "m.json").stdout
+
+
+ENDS = ("chat_completions", "responses", "messages")
