@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from conformance.errors import ExportError
 from conformance.export.choosing import Choice
 from conformance.export.clients import Client
 from conformance.export.facts import Facts
@@ -39,21 +40,36 @@ def _reasons(choice: Choice) -> bool:
     return choice.model.takes(choice.way.endpoint, _EFFORT[choice.way.endpoint])
 
 
-def _provider_there(there: Mapping[str, Any], section: str, name: str, address: Callable[[Any], Any], url: str) -> str:
-    """The name that a user's file has for this gateway already, or else the one that was chosen."""
+def _inside(document: object, *names: str) -> Any:
+    """What lies in a user's document under these names, one in the other; None where there is no such thing."""
+    for name in names:
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
+
+
+def _provider_there(there: Mapping[str, Any], section: str, name: str, address: Sequence[str], url: str) -> str:
+    """The name that a user's file has for this gateway already, or else the one that was chosen.
+
+    Raises `ExportError` if that is the name of another gateway there.
+    """
     rows = there.get(section)
-    for each, row in rows.items() if isinstance(rows, Mapping) else ():
-        told = address(row) if isinstance(row, Mapping) else None
+    known = {str(each): _inside(row, *address) for each, row in rows.items()} if isinstance(rows, Mapping) else {}
+    for each, told in known.items():
         if isinstance(told, str) and told.rstrip("/").removesuffix("/v1") == url:
-            return str(each)
+            return each
+    if isinstance(known.get(name), str):
+        raise ExportError(
+            f"the file has another gateway under the name {name!r} ({known[name]}, not {url}); "
+            "name this one with --provider, or say its address with --base-url"
+        )
     return name
 
 
 def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "providers", provider, lambda row: row.get("baseUrl"), root)
-    own = there.get("providers", {}).get(provider, {})
-    usual = own.get("api") or Counter(choice.settings["api"] for choice in found).most_common(1)[0][0]
+    provider = _provider_there(there, "providers", provider, ["baseUrl"], root)
+    own = _inside(there, "providers", provider)
+    usual = _inside(own, "api") or Counter(choice.settings["api"] for choice in found).most_common(1)[0][0]
     base = f"{root}/v1" if usual != "anthropic-messages" else root
     rows, defaults = [], []
     for choice in found:
@@ -67,7 +83,7 @@ def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, th
         sizes = {"contextWindow": limit.context, "maxTokens": limit.output} if limit else {}
         defaults.append({"id": choice.model.id, **({"reasoning": True} if _reasons(choice) else {}), **sizes})
     ours = {row["id"] for row in rows}
-    others = [each for each in own.get("models", ()) if each.get("id") not in ours]
+    others = [each for each in _inside(own, "models") or () if _inside(each, "id") not in ours]
     shared = {} if others or len(rows) == 1 else _shared([row.get("compat", {}) for row in rows])
     for row in rows:
         kept = {name: value for name, value in row.pop("compat", {}).items() if name not in shared}
@@ -96,7 +112,7 @@ def _opencode(
     client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "provider", provider, lambda row: row.get("options", {}).get("baseURL"), root)
+    provider = _provider_there(there, "provider", provider, ["options", "baseURL"], root)
     models: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     options: dict[str, Any] = {}
@@ -111,7 +127,7 @@ def _opencode(
         defaults[choice.model.id] = {**told, **sizes}
     reached: dict[str, Any] = {"npm": "@ai-sdk/openai-compatible", "name": facts.gateway}
     reached["options"] = {"baseURL": f"{root}/v1", "apiKey": f"{{env:{KEY}}}"}
-    if provider in (there.get("provider") or {}):  # a user's own way in stays
+    if _inside(there, "provider", provider):  # a user's own way in stays
         reached = {}
     settings_of = {**({"options": options} if options else {}), **({"models": models} if models else {})}
     return [
@@ -132,9 +148,9 @@ def _codex(
     client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "model_providers", provider, lambda row: row.get("base_url"), root)
+    provider = _provider_there(there, "model_providers", provider, ["base_url"], root)
     made = {"name": facts.gateway, "base_url": f"{root}/v1", "env_key": KEY, "wire_api": "responses"}
-    if provider in (there.get("model_providers") or {}):  # a user's own way in stays
+    if _inside(there, "model_providers", provider):  # a user's own way in stays
         made = {}
     # What a user has chosen, or left to Codex, stays chosen.
     first = {} if there else {"model_provider": provider}

@@ -219,3 +219,37 @@ def test_ids_that_nobody_can_show(place: Path) -> None:
 
 
 ENDS = ("chat_completions", "responses", "messages")
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("pi", '{"providers": {"litellm": {"baseUrl": "http://elsewhere/v1"}}}'),
+        ("opencode", '{"provider": {"litellm": {"options": {"baseURL": "http://elsewhere/v1"}}}}'),
+        ("codex", '[model_providers.litellm]\nbase_url = "http://elsewhere/v1"\n'),
+    ],
+)
+def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> None:
+    """Given a file with another gateway of the name, when merged into, then one line says so; another name helps."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert "another gateway under the name 'litellm'" in told(export("--for", client, "--into", "f"))
+    assert export("--for", client, "--into", "f", "--provider", "mine").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("pi", '{"providers": []}'),
+        ("pi", '{"providers": {"litellm": {"models": [1, null]}}}'),
+        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}'),
+        ("codex", "model_providers = 1"),
+        ("claude-code", '{"env": []}'),
+        ("litellm", "model_list: [1, {}]"),
+        ("aider", "- 1\n- name: 2\n"),
+        ("continue", "models: {}"),
+    ],
+)
+def test_odd_files(client: str, own: str, place: Path) -> None:
+    """Given a file whose values are of other kinds than the client wants, when merged into, then nothing breaks."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert export("--for", client, "--into", "f").exit_code == 0

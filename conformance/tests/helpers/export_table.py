@@ -25,15 +25,16 @@ def _cells(client: Client) -> tuple[str, ...]:
     name = f"`{client.id}`: {client.title} {client.version}, {file} ({links})"
     told = dict.fromkeys(parameter for lever in client.levers for parameter in lever.parameters)
     wires = [f"`{way.endpoint}`" for way in client.ways]
-    can = ["which endpoint to use: " + ", ".join(wires)] if len(wires) > 1 and client.levers else []
-    can += [", ".join(f"`{each}`" for each in told)] if told else [_WHOLE.get(client.id, "its address")]
+    can = ["which endpoint to use: " + ", ".join(wires)] if len(wires) > 1 and client.captured else []
+    can += [_WHOLE[client.id]] if client.id in _WHOLE else []
+    can += [", ".join(f"`{each}`" for each in told) or "its address"] if told or client.id not in _WHOLE else []
     cannot = [f"{_named(each.parameters)}: {each.why}" for each in client.cannot]
     return name, "; ".join(can), " ".join(cannot), client.proof
 
 
 #: Clients whose export is made of all that is refused.
 _WHOLE = {
-    "litellm": "every field that is refused wherever it was asked",
+    "litellm": "every field that is refused wherever it was asked; in `model_info`, abilities",
     "litellm-sdk": "every field that is refused, by endpoint",
     "vercel-ai": "every field at the top of a request that is refused, and levels of `reasoning_effort`",
 }
