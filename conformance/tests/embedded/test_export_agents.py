@@ -73,6 +73,15 @@ def _continue(recipe: Recipe, url: str, model: str) -> Recipe:
     return replace(recipe, files={"${home}/config.yaml": _literal(text)})
 
 
+def _cline(recipe: Recipe, url: str, _model: str) -> Recipe:
+    """The export goes into a file that a user has, with the key in it and without the address."""
+    [(name, own)] = recipe.files.items()
+    own = own.replace("${provider}", "openai-compatible").replace(', "baseUrl": "${base_url}/v1"', "")
+    merged = merged_into("cline", own, url)
+    assert f'"baseUrl": "{url}/v1"' in merged
+    return replace(recipe, files={name: merged})
+
+
 def _qwen_code(recipe: Recipe, url: str, _model: str) -> Recipe:
     """The export goes into a file that a user has."""
     [(name, own)] = recipe.files.items()
@@ -92,6 +101,7 @@ AGENTS: Mapping[str, Callable[[Recipe, str, str], Recipe]] = {
     "claude-code": _claude_code,
     "aider": _aider,
     "continue": _continue,
+    "cline": _cline,
     "qwen-code": _qwen_code,
 }
 
@@ -113,7 +123,8 @@ def ran(agent: str, recipe: Recipe, watched: Watched, gateway: EmbeddedGateway, 
     ended = run(filled, install(recipe, installations("clients"), print), home, work)
     refused = watched.refused()
     assert watched.answered, f"{agent} sent nothing for {model}: {ended.said}"
-    assert refused or ended.code == 0, f"{agent} ended with {ended.code} for {model}: {ended.said}"
+    looped = "Loop detection" in ended.said  # the simulators call a tool whenever one is offered
+    assert refused or looped or ended.code == 0, f"{agent} ended with {ended.code} for {model}: {ended.said}"
     return refused
 
 

