@@ -16,7 +16,10 @@ _TOGETHER = Rules(unions=frozenset({"openai_unsupported_model_settings", "refuse
 
 @dataclass
 class Choice:
-    """One model in one client. `left` is what the client sends, the model refuses, and no setting changes."""
+    """One model in one client. `left` is what the client sends, the model refuses, and no setting changes.
+
+    `unknown` is what it sends, and nobody knows whether the model takes it.
+    """
 
     model: ModelFacts
     way: Way
@@ -24,6 +27,7 @@ class Choice:
     mended: list[Said] = field(default_factory=list)
     left: list[Said] = field(default_factory=list)
     ignored: list[Said] = field(default_factory=list)
+    unknown: list[Said] = field(default_factory=list)
 
     @property
     def works(self) -> bool:
@@ -38,7 +42,8 @@ def choices(client: Client, facts: Facts, endpoints: Collection[str]) -> list[Ch
         measured = {each.endpoint for each in model.said.values()}
         ways = [way for way in client.ways if way.endpoint in endpoints and way.endpoint in measured]
         if ways:
-            found.append(min((_choice(client, facts, model, way) for way in ways), key=lambda each: len(each.left)))
+            made = (_choice(client, facts, model, way) for way in ways)
+            found.append(min(made, key=lambda each: (len(each.left), bool(each.unknown))))
     return found
 
 
@@ -54,11 +59,12 @@ def _choice(client: Client, facts: Facts, model: ModelFacts, way: Way) -> Choice
     choice.left = [said for said in sent if said.refused and _lever(client, model, said) is None]
     known = sent if client.captured else model.on(way.endpoint)
     choice.ignored = [said for said in known if said.ignored]
+    choice.unknown = [said for said in sent if said.unknown]
     return choice
 
 
 def _sent(client: Client, facts: Facts, model: ModelFacts, way: Way) -> Iterator[Said]:
-    """What the client was seen to send in this way, and the model refuses or ignores; each once."""
+    """What the client was seen to send in this way that does not simply work; each once."""
     ways: Mapping[str, Any] = facts.readiness.get((client.captured or "", model.id), {})
     seen = set()
     for name, refused in ways.items():

@@ -14,6 +14,8 @@ from conformance.text.globs import fits
 from conformance.types import Verdict
 
 _TAKEN = (Verdict.HONOURED, Verdict.ACCEPTED)
+#: What the fields of a client's request are that tell something of it.
+_TELLING = (Verdict.REJECTED, Verdict.IGNORED, Verdict.INCONCLUSIVE, "not_measured")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Said:
     def ignored(self) -> bool:
         """True where no mode refuses it, and it does nothing."""
         return not self.refused and not self.taken and Verdict.IGNORED in self.verdicts.values()
+
+    @property
+    def unknown(self) -> bool:
+        """True where nothing is known of it."""
+        return not (self.refused or self.taken or self.ignored)
 
     @property
     def path(self) -> str:
@@ -93,7 +100,7 @@ class Facts:
     """All models of a gateway. `source` says for people what they come from.
 
     `limits` are what the gateway declares, where it was asked. `readiness` holds, by client and model, what each way
-    of the client sends that is refused or does nothing.
+    of the client sends that is refused, does nothing, or is not known.
     """
 
     gateway: str
@@ -161,7 +168,7 @@ def _said(rows: Sequence[Cell], group: str) -> Said:
 
 
 def _readiness(matrix: Matrix, models: Mapping[str, ModelFacts]) -> dict[tuple[str, str], dict[str, list[Said]]]:
-    """For each client and model, and each way of the client, the fields that it sends in vain."""
+    """For each client and model, and each way of the client, the fields that do not simply work."""
     found: dict[tuple[str, str], dict[str, list[Said]]] = {}
     section = matrix.get("clients")
     for row in section["readiness"] if section else ():
@@ -179,6 +186,6 @@ def _readiness(matrix: Matrix, models: Mapping[str, ModelFacts]) -> dict[tuple[s
                     by=each["rejected_by"],
                 )
                 for each in way["fields"]
-                if each["verdict"] in (Verdict.REJECTED, Verdict.IGNORED) and not each["unsent"]
+                if each["verdict"] in _TELLING and not each["unsent"]
             ]
     return found

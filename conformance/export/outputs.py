@@ -71,6 +71,9 @@ def told_of(client: Client, found: Sequence[Choice]) -> Iterator[str]:
         yield f"{client.title} still sends what these models refuse, and no setting changes that. {client.instead}"
         for (parameter, endpoint), models in left.items():
             yield f"  {parameter} ({endpoint}): {models_of(models)}"
+    unknown = [choice.model.id for choice in found if choice.unknown]
+    if unknown:
+        yield f"Nobody measured all that {client.title} sends to these models: {models_of(unknown)}"
     yield from told_ignored(ignored)
 
 

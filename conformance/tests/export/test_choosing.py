@@ -79,3 +79,12 @@ def test_levels_by_their_own_names() -> None:
     every = choice(way("chat", "chat_completions"), more=(level("none", "rejected"), level("low", "rejected")))
     assert settings(some) == {"thinkingLevelMap": {"off": None}}
     assert settings(every) == {"reasoning": False}
+
+
+def test_what_nobody_measured_is_said() -> None:
+    """Given a way with a field that nobody measured, when chosen, then one that is known goes first, or it is said."""
+    asked = way("chat", "chat_completions")
+    asked["fields"] = [{**field("strange", "unknown", mode="stream"), "verdict": "not_measured", "parameter": None}]
+    known = way("responses", "responses")
+    assert [said.parameter for said in choice(asked).unknown] == ["strange"]
+    assert choice(asked, known).way.name == "responses"
