@@ -15,6 +15,7 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `PiExtensionError`       the Pi extension cannot be installed or removed
 `ShimError`              the shim cannot be started
 `ClientError`            a client cannot be installed, run or captured
+`ExportError`            a configuration cannot be made, read or written
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -37,6 +38,7 @@ __all__ = [
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
+    "ExportError",
     "LeakError",
     "NewerTableError",
     "PiExtensionError",
@@ -122,6 +124,10 @@ class ShimError(ConformanceError):
 
 class AtlasError(ConformanceError):
     """The atlas, or what it needs, cannot be read or written."""
+
+
+class ExportError(ConformanceError):
+    """A configuration cannot be made of what is known, read, or written."""
 
 
 class ClientError(ConformanceError):

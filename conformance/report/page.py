@@ -19,6 +19,7 @@ from markupsafe import Markup
 from conformance import __version__
 from conformance.cassettes.folder import Folder
 from conformance.errors import ReportError
+from conformance.export.mends import mend_of
 from conformance.files import write_atomically
 from conformance.matrix.comparison import TITLES, Change, Comparison, Kind, compare_matrices
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
@@ -28,7 +29,6 @@ from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.fault_words import fault_words
 from conformance.report.grid import Axes, axes_of, planes_of
-from conformance.report.mends import mend_of
 from conformance.report.signs import OF_VERDICT
 from conformance.report.templating import environment, policy_source, quoted
 from conformance.types import CellKey, Exchange

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from conformance.clients.profiles import load_profiles
 from conformance.clients.recipes import Recipe, load_recipes
 from conformance.clients.running import Ran, install, run
+from conformance.embedded.config import fleet
 from conformance.embedded.loopback import serving
 from conformance.errors import ClientError
 from conformance.files import installations
@@ -35,6 +36,10 @@ marks = [
 RECIPES, PROFILES = load_recipes(), load_profiles()
 #: The way that each agent is run in.
 AGENTS = {"codex": "plain", "opencode": "default", "claude-code": "default", "pi": "chat"}
+
+_NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {})]
+#: The models behind one route; behind two, chance decides.
+MODELS = [name for name in _NAMES if _NAMES.count(name) == 1]
 
 
 @dataclass

@@ -10,12 +10,11 @@ import pytest
 
 from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway
-from conformance.embedded.config import fleet
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.readiness.section import with_clients
 from conformance.schemas.documents import ReadinessWay
-from conformance.tests.embedded.agents_run import AGENTS, PROFILES, RECIPES, installed, marks, ran, watching
+from conformance.tests.embedded.agents_run import AGENTS, MODELS, PROFILES, RECIPES, installed, marks, ran, watching
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.types import Endpoint
 
@@ -33,9 +32,6 @@ BY_NAME = {
     ("aider", "o3"): "it sends no `temperature` to a model of that name",
     ("openai-agents", "databricks-gpt-5-1"): "it sends `verbosity` only to names that begin with gpt-5",
 }
-#: The models behind one route; behind two, chance decides.
-NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {})]
-MODELS = [name for name in NAMES if NAMES.count(name) == 1]
 
 
 @pytest.fixture(scope="module")
