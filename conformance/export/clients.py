@@ -83,7 +83,8 @@ class Cannot:
 class Client:
     """One client. `file` is its usual file, in the folder that the environment's `variable` names if that is set.
 
-    `docs` are where its settings are described, and `proof` says how the export is tested.
+    `docs` are where its settings are described, and `proof` says how the export is tested. `drops` says that it can be
+    told to leave out any field.
     """
 
     id: str
@@ -100,6 +101,11 @@ class Client:
     ways: tuple[Way, ...]
     levers: tuple[Lever, ...]
     cannot: tuple[Cannot, ...]
+    drops: bool = False
+
+    def mends(self, parameter: str, endpoint: str) -> bool:
+        """Whether it can be told something about a parameter that is refused on an endpoint."""
+        return endpoint in self.endpoints and (self.drops or bool(self.levers_for(parameter, endpoint)))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -147,6 +153,7 @@ def _client(name: str, row: Mapping[str, Any], instead: Mapping[str, str]) -> Cl
         ways=ways,
         levers=tuple(_lever(each, endpoints) for each in row.get("lever", ())),
         cannot=tuple(Cannot(tuple(each["for"]), each["why"]) for each in row.get("cannot", ())),
+        drops=row.get("drops", False),
     )
 
 

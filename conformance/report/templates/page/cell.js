@@ -1,7 +1,7 @@
 // A cell's evidence as the drawer shows it.
 
 import { bugReport, isFault, reproducing } from "./bug.js";
-import { curl, litellmSetting, piSetting, quoted } from "./commands.js";
+import { curl, exporting, litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, BY_LETTER, DATA, differs, letterAt, SPOKEN_BY } from "./data.js";
 import { company, diffLines } from "./diff.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
@@ -242,12 +242,33 @@ function mendBlock({ row, column, plane }, letter) {
       make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
       copyable(piSetting(model, mend.pi)),
     ],
+    elsewhere(model, mend, litellm),
     make("h4", {}, "The bundled provider"),
     make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
     copyable(
       `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
     ),
   );
+}
+
+/** Where else the mend can be made: in the configuration of a client that can be told, inside the proxy, between the two. */
+function elsewhere(model, mend, litellm) {
+  return [
+    mend.exports.length > 0 &&
+      make(
+        "details",
+        {},
+        make("summary", {}, `In the configuration of ${mend.exports.length} clients`),
+        make("p", { class: "hint" }, "Each command shows what to set for this model; --write merges it into the file."),
+        mend.exports.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
+      ),
+    litellm && [
+      make("h4", {}, "Inside LiteLLM, for every client: the hook"),
+      copyable('litellm_settings:\n  callbacks: ["conformance.provider.plugs.litellm_hook.hook"]\n'),
+    ],
+    make("h4", {}, "Between a client and the gateway: the shim"),
+    copyable("python -m conformance shim\n"),
+  ];
 }
 
 /**
