@@ -118,7 +118,7 @@ def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
     assert "UnsupportedParamsError" in drawer.locator(".message").first.inner_text()
     assert "A lost cache" in text
     assert '{\n  "providers": {' in text
-    assert "supportsLongCacheRetention" in text
+    assert "promptCacheKeyMode" in text
     assert "--update-table" in text
     setting = yaml.safe_load(drawer.locator("pre", has_text="additional_drop_params").inner_text())
     assert setting["model_list"][0] == {
