@@ -63,23 +63,24 @@ def agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tup
         if following is not None and {member.supported for member in versions[following]} == answers:
             continue
         members = [member for each in stretch for member in versions[each]]
-        if speak_for_others("family", members):
-            newest = following is None
-            names = _by_name(members, versions[version]) if stretch[0] != ordered[0] else None
-            if names != "unheard":
-                yield tuple(_bounds(stretch, newest=newest, named=names == "named")), members
-            elif newest:  # what is newer still it has not heard of either; another of these versions it may have
+        names = _by_name(members, versions[version]) if stretch[0] != ordered[0] else None
+        if names == "unheard":
+            # Of what is newer still it has not heard either; of another of these versions it may have.
+            if following is None:
                 yield (f">{_dotted(version)}",), members
+        elif speak_for_others("family", members):
+            yield tuple(_bounds(stretch, newest=following is None, named=names == "named")), members
         stretch = []
 
 
 def _by_name(members: Sequence[Member], newest: Sequence[Member]) -> str | None:
-    """How a gateway that refuses newer versions only comes to it: by a list of names that it refuses, or that it takes.
+    """How a gateway that tells newer versions from older ones comes to it: by a list of names.
 
-    `named`: an older release, which had not heard of the newest yet, took the parameter. `unheard`: a later release,
-    which has heard of all of them, takes it. None where a backend refuses, or nothing shows it.
+    `named`: an older release, which had not heard of the newest yet, took the parameter; so what refuses it has to do
+    with the name. `unheard`: the gateway refuses all of them, and a later release, which has heard of them, does not.
+    None where nothing shows that names decide.
     """
-    if any(member.by != "gateway" for member in newest):
+    if members[0].supported:
         return None
     if any(member.before for member in newest):
         return "named"
