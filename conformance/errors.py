@@ -13,7 +13,9 @@ What can go wrong, in the order of a run (each ends it with exit code 4, `Stoppe
 `LeakError`              a file held the API key in spite of scrubbing, and was removed
 `ReportError`            a report cannot be written, or its matrix is missing
 `PiExtensionError`       the Pi extension cannot be installed or removed
+`ShimError`              the shim cannot be started
 `ClientError`            a client cannot be installed, run or captured
+`ExportError`            a configuration cannot be made, read or written
 `TableError`             a support table, a matrix or the overrides do not fit their schema
 =======================  ================================================================
 
@@ -36,11 +38,13 @@ __all__ = [
     "ConformanceError",
     "DiscoveryError",
     "EmbeddedGatewayError",
+    "ExportError",
     "LeakError",
     "NewerTableError",
     "PiExtensionError",
     "RegistryError",
     "ReportError",
+    "ShimError",
     "StoppedError",
     "TableError",
     "TargetError",
@@ -114,8 +118,16 @@ class PiExtensionError(ConformanceError):
     """The Pi extension cannot be installed or removed."""
 
 
+class ShimError(ConformanceError):
+    """The shim cannot be started: a package is missing, no gateway is named, or its port is taken."""
+
+
 class AtlasError(ConformanceError):
     """The atlas, or what it needs, cannot be read or written."""
+
+
+class ExportError(ConformanceError):
+    """A configuration cannot be made of what is known, read, or written."""
 
 
 class ClientError(ConformanceError):

@@ -15,7 +15,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from conformance.atlas.history import Atlas
-from conformance.atlas.rules import Member, Said, Where, columns_of, foretold, said_of
+from conformance.atlas.rules import Said, Where, columns_of, foretold, said_of
+from conformance.atlas.stretches import Member
 
 #: What can come of a prediction.
 OUTCOMES = ("right", "wrong", "silent", "taken")

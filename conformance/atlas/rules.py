@@ -7,7 +7,7 @@ For one endpoint, mode, parameter and release there are three kinds of statement
   is newer; between two versions that differ nobody speaks;
 - *route*: of all models of a route, where all measured ones agree, of three families at least.
 
-Few do not speak for others: `FEWEST` says how many have to agree.
+Few do not speak for others: `stretches.FEWEST` says how many have to agree.
 
 Where the route is not known, a family speaks only if its members agree on every route that was measured.
 
@@ -21,10 +21,11 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import NamedTuple
 
 from conformance.atlas.history import ABSENT, Atlas, History, histories, spelled_out, supported
+from conformance.atlas.stretches import Member, Version, agreeing, speak_for_others
 from conformance.provider.table import Rule, Statement, split_parameter, version_fits
 from conformance.provider.table.families import UNKNOWN, family_of, served_from
 
@@ -33,8 +34,6 @@ ValuesOf = Callable[[str, str], Sequence[str]]
 
 #: Whether the human rules may refuse a parameter of an endpoint, so that "it is taken" has to be said.
 Doubted = Callable[[str, str], bool]
-
-Version: TypeAlias = tuple[int, ...]
 
 
 class Where(NamedTuple):
@@ -54,29 +53,6 @@ class Said(NamedTuple):
     models: int
     releases: int = 1
 
-
-@dataclass(frozen=True)
-class Member:
-    """A measured model, and what became of one parameter at one release; `family` is empty where none is known."""
-
-    route: str
-    upstream: str
-    family: str
-    version: Version
-    supported: bool
-    by: str
-
-
-#: How many measured models have to agree before they speak for others, by kind and by who refuses: the gateway
-#: alone, or also a backend. What LiteLLM refuses holds for a route sooner than what a vendor refuses of some models.
-#: None: never. With these figures `honesty` finds that less than one in a hundred parameters that are taken would be
-#: left out; with smaller ones it was one in thirty.
-FEWEST: Mapping[tuple[str, bool], int | None] = {
-    ("family", True): 2,
-    ("family", False): 3,
-    ("route", True): 4,
-    ("route", False): None,
-}
 
 #: Of how many families the models of a route have to be before they speak for a family that was not measured.
 FEWEST_FAMILIES = 3
@@ -117,16 +93,10 @@ def said_of(members: Sequence[Member], *, doubted: bool = False) -> dict[Where, 
     return found
 
 
-def _speak_for_others(how: str, members: Sequence[Member]) -> bool:
-    """Whether models that agree are enough to tell of one that was not measured."""
-    fewest = FEWEST[how, all(member.supported or member.by == "gateway" for member in members)]
-    return fewest is not None and len(members) >= fewest
-
-
 def _said_of_route(route: str, members: Sequence[Member], *, doubted: bool) -> Iterator[tuple[Where, Said]]:
     answers = {member.supported for member in members}
     kinds = {member.family or member.upstream for member in members}
-    if len(answers) == 1 and len(kinds) >= FEWEST_FAMILIES and _speak_for_others("route", members):
+    if len(answers) == 1 and len(kinds) >= FEWEST_FAMILIES and speak_for_others("route", members):
         if doubted or False in answers:
             yield Where("route", route), _said(members)
         return
@@ -144,45 +114,9 @@ def _said_of_families(route: str, members: Iterable[Member], *, doubted: bool) -
         if member.family:
             families[member.family][member.version].append(member)
     for family, versions in families.items():
-        for bounds, those in _agreeing(versions):
+        for bounds, those in agreeing(versions):
             if doubted or not those[0].supported:
                 yield Where("family", route, "", family, bounds), _said(those)
-
-
-def _agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tuple[str, ...], list[Member]]]:
-    """Stretches of versions whose members agree, with their bounds.
-
-    The newest speaks also for what is newer: as far as its major version goes, or for ever where two major versions
-    agree. Where the gateway refuses newer versions and not older ones, it knows them by name. Then nobody can tell what
-    it does with a major version that it has never heard of. Nobody speaks for what is older: a refusal often begins
-    with a version.
-    """
-    ordered = sorted(versions)
-    stretch: list[Version] = []
-    for place, version in enumerate(ordered):
-        answers = {member.supported for member in versions[version]}
-        if len(answers) > 1:
-            stretch = []
-            continue
-        stretch.append(version)
-        following = ordered[place + 1] if place + 1 < len(ordered) else None
-        if following is not None and {member.supported for member in versions[following]} == answers:
-            continue
-        members = [member for each in stretch for member in versions[each]]
-        if _speak_for_others("family", members):
-            by_name = stretch[0] != ordered[0] and all(each.by == "gateway" for each in versions[version])
-            yield tuple(_bounds(stretch, newest=following is None, by_name=by_name)), members
-        stretch = []
-
-
-def _bounds(stretch: Sequence[Version], *, newest: bool, by_name: bool) -> Iterator[str]:
-    majors = [version[0] if version else 0 for version in stretch]
-    if stretch[0]:
-        yield f">={_dotted(stretch[0])}"
-    if not newest:
-        yield f"<={_dotted(stretch[-1])}"
-    elif by_name or majors[0] == majors[-1]:
-        yield f"<{majors[-1] + 1}"
 
 
 def _agreeing_everywhere(members: Iterable[Member]) -> list[Member]:
@@ -221,10 +155,6 @@ def _is_in(member: Member, where: Where) -> bool:
     return member.family == where.family and version_fits(member.version, where.bounds)
 
 
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version)) or "0"
-
-
 def columns_of(atlas: Atlas, releases: Sequence[str]) -> dict[tuple[str, str], dict[str, list[Member]]]:
     """By channel and parameter, and by release: each measured model and what became of the parameter."""
     columns: dict[tuple[str, str], dict[str, list[Member]]] = defaultdict(lambda: defaultdict(list))
@@ -233,7 +163,9 @@ def columns_of(atlas: Atlas, releases: Sequence[str]) -> dict[tuple[str, str], d
         if served is None:
             continue
         family = family_of(served.upstream)
-        for release, state in _filled(history, releases):
+        filled = _filled(history, releases)
+        taken = [number for number, (_, state) in enumerate(filled) if supported(state)]
+        for number, (release, state) in enumerate(filled):
             said = supported(state)
             if said is not None:
                 columns[place.channel, place.parameter][release].append(
@@ -244,6 +176,8 @@ def columns_of(atlas: Atlas, releases: Sequence[str]) -> dict[tuple[str, str], d
                         family.version if family else (),
                         said,
                         "" if said else state.partition(":")[2],
+                        before=bool(taken) and taken[0] < number,
+                        later=bool(taken) and taken[-1] > number,
                     )
                 )
     return columns

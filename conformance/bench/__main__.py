@@ -4,6 +4,8 @@ python -m conformance.bench live       recording against a slow server, over the
 python -m conformance.bench replay     replaying cells, over as many empty tests
 python -m conformance.bench embedded   recording the embedded gateway, over a bare httpx loop
 python -m conformance.bench provider   filtering, streaming and importing, over the bare OpenAI SDK
+python -m conformance.bench hook       what the hook adds to a request inside LiteLLM
+python -m conformance.bench shim       a request and streams through the shim, over the same without it
 python -m conformance.bench scaling    a cell among 100,000, over one among 10,000
 python -m conformance.bench memory     live runs over 1,000 and 10,000 models; takes a while, so only when it is named
 python -m conformance.bench travel     agents' requests to models that the atlas has not, over an oracle; as long
@@ -25,8 +27,10 @@ from pathlib import Path
 import httpx
 
 from conformance.bench.fleet import memory, scaling
+from conformance.bench.hook import hook
 from conformance.bench.provider import provider
 from conformance.bench.server import answer, slow_server
+from conformance.bench.shim import shim
 from conformance.bench.timing import run_command, unbroken
 from conformance.bench.travel import main as travel
 from conformance.cassettes.folder import Folder
@@ -226,6 +230,8 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "replay": replay,
     "embedded": embedded,
     "provider": provider,
+    "hook": hook,
+    "shim": shim,
     "scaling": scaling,
     "memory": memory,
     "travel": travel,

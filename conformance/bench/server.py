@@ -13,8 +13,10 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -108,7 +110,16 @@ def _refused(status: str, message: str, headers: str = "") -> bytes:
     return _response(status, "application/json", json.dumps(error).encode(), headers)
 
 
-async def _serve(delay: float, pieces: int, models: int, mixed: bool) -> None:
+async def _paced(writer: asyncio.StreamWriter, answered: bytes, pace: float) -> None:
+    """Write a streamed answer event by event."""
+    head, _, events = answered.partition(b"\r\n\r\n")
+    writer.write(head + b"\r\n\r\n")
+    for event in events.split(b"\n\n")[:-1]:
+        writer.write(event + b"\n\n")
+        await asyncio.sleep(pace)
+
+
+async def _serve(delay: float, pieces: int, models: int, mixed: bool, pace: float) -> None:
     numbers = itertools.count()
     listed = json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in fleet(models)]})
 
@@ -130,6 +141,8 @@ async def _serve(delay: float, pieces: int, models: int, mixed: bool) -> None:
                     if answered is None:
                         break
                     writer.write(answered)
+                elif pace:
+                    await _paced(writer, answer(path, body, pieces), pace)
                 else:
                     writer.write(fleet_answer(path, body) if models else answer(path, body, pieces))
                 await writer.drain()
@@ -141,9 +154,14 @@ async def _serve(delay: float, pieces: int, models: int, mixed: bool) -> None:
 
 
 @contextlib.contextmanager
-def slow_server(delay: float, pieces: int = 1, models: int = 0, mixed: bool = False) -> Iterator[str]:
-    """Run the server for as long as the block runs, with a fleet of so many models; gives its base address."""
-    given = (str(delay), str(pieces), str(models), str(int(mixed)))
+def slow_server(
+    delay: float, pieces: int = 1, models: int = 0, mixed: bool = False, pace: float = 0.0
+) -> Iterator[str]:
+    """Run the server for as long as the block runs, with a fleet of so many models; gives its base address.
+
+    `pace` is the seconds between two events of a stream, which otherwise come at once.
+    """
+    given = (str(delay), str(pieces), str(models), str(int(mixed)), str(pace))
     command = [sys.executable, "-m", "conformance.bench.server", *given]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own module
         assert process.stdout is not None
@@ -153,6 +171,27 @@ def slow_server(delay: float, pieces: int = 1, models: int = 0, mixed: bool = Fa
             process.kill()
 
 
+@contextlib.contextmanager
+def shim_before(url: str) -> Iterator[str]:
+    """Run the shim in a process of its own before this address, for as long as the block runs; gives its address.
+
+    It knows nothing beforehand, and what it learns is forgotten.
+    """
+    command = [sys.executable, "-m", "conformance", "shim", "--port=0", f"--base-url={url}"]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache}
+        with subprocess.Popen(  # noqa: S603  our own module
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield process.stdout.readline().strip().partition("=")[2].removesuffix("/v1")
+            finally:
+                process.kill()
+
+
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"))
+        asyncio.run(
+            _serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1", float(sys.argv[5]))
+        )

@@ -10,21 +10,27 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from conformance.errors import EmbeddedGatewayError
 
 _START_SECONDS = 30.0
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which ends at once: its own looks ten times a second whether it should."""
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends at once: its own looks ten times a second whether it should.
 
-    def __init__(self, app: Starlette, certificate: Path | None) -> None:
-        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ssl_certfile=certificate)
-        super().__init__(config)
+    It says nothing. Ctrl-C and SIGTERM end it, where it runs in the main thread.
+    """
+
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        """The options are those of uvicorn's `Config`."""
+        quiet = {"log_config": None, "log_level": "critical", "lifespan": "off"}
+        super().__init__(uvicorn.Config(app, **{**quiet, **options}))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
 
@@ -34,7 +40,12 @@ class _Server(uvicorn.Server):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._end.set)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal for the end, which uvicorn would raise once more behind it."""
+        self.end()
+
     async def main_loop(self) -> None:
+        """Wait for the end."""
         self._loop = asyncio.get_running_loop()
         ticks = itertools.count()
         while not await self.on_tick(next(ticks)):
@@ -42,6 +53,7 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._end.wait(), 0.1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let connections come to their end."""
         for server in self.servers:
             server.close()
         for connection in [*self.server_state.connections]:
@@ -55,12 +67,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def serving(app: Starlette, certificate: Path | None = None) -> Iterator[str]:
+def serving(app: ASGIApp, certificate: Path | None = None) -> Iterator[str]:
     """Serve an app on a free loopback port for as long as the block runs, over TLS with a certificate and its key.
 
     Gives the base address. Raises `EmbeddedGatewayError` where the server does not start.
     """
-    server = _Server(app, certificate)
+    server = Server(app, port=0, ssl_certfile=certificate)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + _START_SECONDS

@@ -66,12 +66,13 @@ def gateway_name(base_url: str) -> str:
 
 
 def target_from_env(
-    environ: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    environ: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None, keyless: bool = False
 ) -> Target | None:
     """The gateway that the environment names, or None where it names none; `headers` go before its own.
 
-    `LITELLM_HEADERS` belongs to `LITELLM_BASE_URL`, as the key does: no secret goes to a stranger. Raises
-    `TargetError` for an address that is no HTTP address, one without a key or headers, and malformed headers.
+    `keyless` leaves the key unread: for who passes on the keys of others. `LITELLM_HEADERS` belongs to
+    `LITELLM_BASE_URL`, as the key does: no secret goes to a stranger. Raises `TargetError` for an address that is no
+    HTTP address, one without a key or headers, and malformed headers.
     """
     environ = os.environ if environ is None else environ
     (own, _), *_ = ENVIRONMENT
@@ -81,7 +82,8 @@ def target_from_env(
             if text.strip() and url_name != own:
                 raise TargetError(f"{VARIABLE} is set, and {own} is not; set {own} to the gateway of these headers")
             every = parse_headers(text) | dict(headers or {})
-            return make_target(environ[url_name], environ.get(key_name, ""), url_name, key_name, headers=every)
+            key = "" if keyless else environ.get(key_name, "")
+            return make_target(environ[url_name], key, url_name, key_name, headers=every, keyless=keyless)
     return None
 
 
@@ -108,8 +110,12 @@ def make_target(
     key_name: str = "api_key",
     *,
     headers: Mapping[str, str] | None = None,
+    keyless: bool = False,
 ) -> Target:
-    """Check and normalise an address, a key and headers; the names are those of the settings they came from."""
+    """Check and normalise an address, a key and headers; the names are those of the settings they came from.
+
+    With `keyless`, nothing has to open the gateway. Raises `TargetError`.
+    """
     checked = checked_headers((headers or {}).items(), "headers")
     url = base_url.strip().rstrip("/")
     try:
@@ -124,7 +130,7 @@ def make_target(
     if parts.query or parts.fragment:
         raise TargetError(f"{url_name} holds a query or fragment; write it as https://host[:port][/v1]")
     key = api_key.strip()
-    if not key and not checked:
+    if not key and not checked and not keyless:
         raise TargetError(f"{key_name} is not set; it must hold the key for {url_name}")
     if key and (not key.isascii() or not key.isprintable() or " " in key):
         raise TargetError(f"{key_name} holds a character that an HTTP header cannot carry; check it for stray bytes")

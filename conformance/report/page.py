@@ -19,6 +19,8 @@ from markupsafe import Markup
 from conformance import __version__
 from conformance.cassettes.folder import Folder
 from conformance.errors import ReportError
+from conformance.export.clients import load_clients
+from conformance.export.mends import mend_of
 from conformance.files import write_atomically
 from conformance.matrix.comparison import TITLES, Change, Comparison, Kind, compare_matrices
 from conformance.matrix.document import Matrix, by_model, counts, disagreements
@@ -28,7 +30,6 @@ from conformance.report.bundling import bundle
 from conformance.report.changed import sections_of
 from conformance.report.fault_words import fault_words
 from conformance.report.grid import Axes, axes_of, planes_of
-from conformance.report.mends import mend_of
 from conformance.report.signs import OF_VERDICT
 from conformance.report.templating import environment, policy_source, quoted
 from conformance.types import CellKey, Exchange
@@ -114,6 +115,7 @@ def _data(matrix: Matrix, axes: Axes, registry: Registry, comparison: Comparison
         "paths": {endpoint.value: path for endpoint, path in registry.paths.items()},
         "gateway": matrix["gateway"],
         "faults": fault_words(),
+        "exports": {client.id: client.title for client in load_clients().values()},
         "no_route": overview.NO_ROUTE,
         "clients": clients.for_page(matrix, [model["id"] for model in axes.models]),
     }
@@ -125,7 +127,9 @@ def _mends(matrix: Matrix, axes: Axes) -> dict[str, dict[str, Any]]:
     fields = {(cell["parameter"], cell["endpoint"]): cell["fields"] for cell in matrix["cells"]}
     mends: dict[str, dict[str, Any]] = defaultdict(dict)
     for (parameter, endpoint), names in fields.items():
-        mends[parameter][endpoint] = {**mend_of(parameter, groups[parameter], endpoint, names), "fields": names}
+        exports = [client.id for client in load_clients().values() if client.mends(parameter, endpoint)]
+        mend = mend_of(parameter, groups[parameter], endpoint, names)
+        mends[parameter][endpoint] = {**mend, "fields": names, "exports": exports}
     return mends
 
 

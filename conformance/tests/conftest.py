@@ -66,7 +66,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile |
 def nothing_learnt(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What refusals teach in one test is not known in the next, nor to the user who runs them."""
     folder = tmp_path_factory.getbasetemp() / "learnt" / uuid.uuid4().hex
-    monkeypatch.setattr("conformance.provider.repair.learned.cache_folder", lambda: folder)
+    for module in ("repair.learned", "whereabouts"):
+        monkeypatch.setattr(f"conformance.provider.{module}.cache_folder", lambda: folder)
 
 
 @pytest.fixture

@@ -43,10 +43,20 @@ def test_tests_that_pages_name_exist(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_options_that_pages_name_exist(page: str) -> None:
     """Given a page with commands, when the options in it are looked for, then each is one of ours or of pytest."""
-    sources = [CHECKOUT / "conformance" / name for name in ("plugin.py", "__main__.py", "tests/fuzz/guided.py")]
+    files = ("plugin.py", "commands/*.py", "shim/command.py", "tests/fuzz/guided.py")
+    sources = [path for name in files for path in (CHECKOUT / "conformance").glob(name)]
     text = "".join(source.read_text(encoding="utf-8") for source in sources)
     theirs = {"--full-trace", "--pyargs", "--tx", "--alluredir", "--junitxml", "--help", "--debug", "--log-level"}
-    theirs |= {"--global", "--yes", "--list-models", "--model", "--provider", "--group"}  # npm's, npx's, Pi's, pip's
+    theirs |= {
+        "--global",
+        "--yes",
+        "--list-models",
+        "--model",
+        "--provider",
+        "--group",
+        "--no-deps",
+    }  # npm's, Pi's, pip's
+    theirs |= {"--settings", "--profile"}  # Claude Code's, Codex's
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (CHECKOUT / page).read_text(encoding="utf-8")))
     ours = set(re.findall(r"(?:\badd|option)\(\s*\"(--[a-z-]+)\"", text))
     assert named - theirs - ours == set()

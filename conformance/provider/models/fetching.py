@@ -156,7 +156,7 @@ class Reading:
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
         """Keep what went wrong as `failure`, in words for a user."""
         if isinstance(error, Exception):
-            self.failure = _failure(error, self._base)
+            self.failure = failure(error, self._base)
         return self.failure is not None
 
     def begin(self, status: int, headers: Any) -> None:
@@ -178,7 +178,7 @@ class Reading:
         raise GatewayError(f"{self._base} {why}")
 
 
-def _failure(error: Exception, base: str) -> GatewayError:
+def failure(error: Exception, base: str) -> GatewayError:
     """What an exception of httpx or httpx2 means to a user, in one line and without the key."""
     if isinstance(error, GatewayError):
         return error

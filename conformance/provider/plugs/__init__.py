@@ -1,1 +1,1 @@
-"""Where `conformance.provider.integrations` was before; what the documents named is still found here."""
+"""The names that other programs' settings hold: what they name is `conformance.provider.integrations`."""

@@ -87,6 +87,8 @@ class Repair:
     unfinished: dict[str, bool] = field(default_factory=dict)
     said_by: str = "unknown"
     event: RepairEvent | None = None
+    #: What is left out of `body` in what was sent last, once it was mended.
+    dropped: tuple[str, ...] = ()
     kept: list[Kept] = field(default_factory=list)
     searched: tuple[str, ...] = ()
     _private: set[str] = field(default_factory=set)
@@ -118,7 +120,7 @@ class Repair:
                 return None
             made = self._filtered()
         self._attempts += 1
-        self.sent = made.body
+        self.sent, self.dropped = made.body, made.dropped
         mended = self.searched if searching else tuple(name for name, can in found.items() if not can)
         asked, self.said_by = self.question, spoken_by(text, headers)
         self.event = RepairEvent(

@@ -34,6 +34,12 @@ def layered_table(table: Table | None = None) -> SupportTable:
     return SupportTable(rules, {**shipped.sources, **own.sources}, own=len(own.rules) - 1)
 
 
+def by_deployment(table: SupportTable) -> SupportTable:
+    """What holds where it is known what serves a model: without the shipped guesses by its name, which may be any."""
+    kept = (rule for rule in table.rules[table.own :] if rule.models == ("*",) or rule.gateways)
+    return SupportTable((*table.rules[: table.own], *kept), table.sources, own=table.own)
+
+
 def with_learnt(table: SupportTable, said: Mapping[str, bool]) -> SupportTable:
     """A table with what refusals have taught about one kind of requests: under the user's own rules, over the rest."""
     rule = Rule(("*",), {name: Statement(can, "learnt") for name, can in said.items()})

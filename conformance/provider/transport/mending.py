@@ -96,12 +96,9 @@ class _Exchange:
 
     def marked(self, response: Any) -> Any:
         """The response, which tells what was left out of its request."""
-        repair = self.sent.repair
-        left_out: dict[str, None] = dict.fromkeys(self.sent.dropped)
-        if repair is not None:
-            left_out.update((name, None) for name, can in repair.said.items() if not can)
-        if left_out:
-            response.extensions[EXTENSION] = tuple(left_out)
+        mended = self.sent.repair.dropped if self.sent.repair is not None else ()
+        if left_out := mended or self.sent.dropped:
+            response.extensions[EXTENSION] = left_out
         return response
 
 

@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from conformance.provider.errors import ConformanceError
-from conformance.provider.filter import Filtered, filter_request
 from conformance.provider.json_text import edited
-from conformance.provider.repair import Repair, RepairEvent, RepairMode
+from conformance.provider.repair import RepairEvent, RepairMode
+from conformance.provider.repair.account import MAX_KEPT, Account
 from conformance.provider.repair.learned import Memory, RequestKind, address
-from conformance.provider.table import Question, SupportTable, split_parameter
-from conformance.provider.table.layers import Table, layered_table, with_learnt
+from conformance.provider.table import Question
+from conformance.provider.table.layers import Table, layered_table
 from conformance.provider.target import gateway_name, make_target
 from conformance.provider.transport.features import apart, with_features
 from conformance.provider.transport.mending import Sent, with_content
@@ -35,13 +35,6 @@ MAX_BODY = 64 * 1024 * 1024
 
 #: The environment variable that says what is mended.
 REPAIR_VARIABLE = "LITELLM_REPAIR"
-
-#: Of the requests that something learnt would change, each of this number is sent as if nothing had been learnt.
-TRY_AGAIN_EVERY = 200
-
-#: How many pairs of model and parameter are remembered as reported, and how many tables and addresses are kept,
-#: before that starts anew.
-_MAX_KEPT = 4096
 
 #: Called with model, endpoint and parameter, once for each model and parameter left out.
 OnDrop: TypeAlias = Callable[[str, str, str], None]
@@ -87,12 +80,8 @@ class RequestFilter:
         self._on_drop, self._on_repair = on_drop, on_repair
         self._route, self._version = route, gateway_version
         self._gateway = gateway
-        self._reported: set[tuple[str, str]] = set()
         self._addresses: dict[str, str] = {}
-        self._tables: dict[RequestKind, tuple[int, SupportTable]] = {}
-        self._counts: dict[RequestKind, int] = {}
-        self._suspects: dict[RequestKind, tuple[str, ...]] = {}
-        self._unfinished: dict[RequestKind, dict[str, bool]] = {}
+        self._account = Account(self.table, self.repair, self.memory)
 
     def ready(self, request: Any) -> Sent:
         """What to send in place of a request: itself, or one without the fields that its model refuses."""
@@ -105,6 +94,13 @@ class RequestFilter:
     def replaced(self, request: Any) -> Any:
         """The request itself, or one in its place without the fields that its model refuses."""
         return self.ready(request).request
+
+    def reads(self, method: str, url: str, headers: Mapping[str, str]) -> str | None:
+        """The endpoint of a request whose body has to be read; None for one that is sent as it is."""
+        endpoint = self._endpoint(url) if method == "POST" else None
+        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
+            return None
+        return endpoint if "json" in headers.get("content-type", "") else None
 
     def filtered(self, content: bytes, endpoint: str, url: str) -> bytes | None:
         """A body without what its model refuses, or None where all of it can be sent."""
@@ -126,38 +122,18 @@ class RequestFilter:
 
     def answered(self, sent: Sent, version: str | None) -> None:
         """Keep what the answer to a request has taught."""
-        kind, repair = sent.kind, sent.repair
-        if kind is None or repair is None:
-            return
-        taught = self.memory.version(kind)
-        if version and taught and taught != version:
-            self.memory.forget(lambda each, _: each == kind)
-        if repair.said:
-            self._suspects.pop(kind, None)
-            if repair.suspected:
-                if len(self._suspects) >= _MAX_KEPT:
-                    self._suspects.clear()
-                self._suspects[kind] = repair.suspected
-            self.memory.learn(kind, version, repair.learnt, repair.said_by)
-        if sent.tried_again:
-            taken = {split_parameter(name)[0] for name in sent.tried_again}
-            taken -= {split_parameter(name)[0].rpartition("+")[2] for name in repair.said}
-            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, taken))
+        if sent.kind is not None and sent.repair is not None:
+            self._account.answered(sent.kind, sent.repair, sent.tried_again, version)
 
     def unfinished(self, sent: Sent) -> None:
         """Let the next request of the kind go on where this one's repairs have ended; nothing of it is proven yet."""
         if sent.kind is not None and sent.repair is not None:
-            if len(self._unfinished) >= _MAX_KEPT:
-                self._unfinished.clear()
-            self._unfinished[sent.kind] = sent.repair.unfinished
+            self._account.unfinished(sent.kind, sent.repair.unfinished)
 
     def _ready(self, request: Any) -> Sent:
-        url = str(request.url)
-        endpoint = self._endpoint(url) if request.method == "POST" else None
-        headers = request.headers
-        if endpoint is None or headers.get("content-encoding", "identity") != "identity":
-            return Sent(request)
-        if "json" not in headers.get("content-type", ""):
+        url, headers = str(request.url), request.headers
+        endpoint = self.reads(request.method, url, headers)
+        if endpoint is None:
             return Sent(request)
         try:
             content: bytes = request.content
@@ -185,71 +161,20 @@ class RequestFilter:
         gateway = self._gateway or gateway_name(url)
         served = () if self._route else self.whereabouts.served_by(kind.gateway, model)
         question = Question(model, endpoint, mode, self._route, gateway, version, served)
-        table = self._table(kind)
-        begun = self._unfinished.pop(kind, {})
-        table = with_learnt(table, begun) if begun else table
-        seen = with_features(body, headers)
-        found = self._filtered(seen, question, table)
-        tried_again: tuple[str, ...] = ()
-        if table is not self.table and not begun and self._is_to_try_again(kind, seen, question, found):
-            bare = self._filtered(seen, question, self.table)
-            tried_again = tuple(name for name in found.dropped if name not in bare.dropped)
-            found, table = bare, self.table
+        begun = self._account.begin(kind, with_features(body, headers), question, _key(headers))
+        found = begun.found
         for parameter in found.dropped:
             self._report(model, endpoint, parameter, found.instead.get(parameter))
-        sent = Sent(request, kind, text, body, found.dropped, tried_again)
-        if self.repair != "off":
-            suspects = self._suspects.get(kind, ())
-            key = _key(headers)
-            sent.repair = Repair(seen, found.body, question, table, self.repair, suspects, key, dict(begun))
+        sent = Sent(request, kind, text, body, found.dropped, begun.tried_again, begun.repair)
         if not found.dropped:
             return sent, None, {}
         made, changed = apart(found.body, body)
         return sent, edited(text, body, made).encode(), changed
 
-    def _filtered(self, body: dict[str, Any], asked: Question, table: SupportTable) -> Filtered:
-        return filter_request(
-            body,
-            asked.model,
-            asked.endpoint,
-            table=table,
-            route=asked.route,
-            gateway=asked.gateway,
-            gateway_version=asked.gateway_version,
-            served_by=asked.served_by,
-        )
-
-    def _table(self, kind: RequestKind) -> SupportTable:
-        """The table for requests of a kind, with what was learnt about them."""
-        if self.repair == "off":
-            return self.table
-        self.memory.look()
-        kept = self._tables.get(kind)
-        if kept is not None and kept[0] == self.memory.generation:
-            return kept[1]
-        said = self.memory.known(kind)
-        table = with_learnt(self.table, said) if said else self.table
-        if len(self._tables) >= _MAX_KEPT:
-            self._tables.clear()
-        self._tables[kind] = self.memory.generation, table
-        return table
-
-    def _is_to_try_again(self, kind: RequestKind, body: dict[str, Any], asked: Question, found: Filtered) -> bool:
-        """Whether it is time to see what is taken again; only what something learnt changes counts."""
-        if not found.dropped:
-            return False
-        count = self._counts.get(kind, 0) + 1
-        if count >= TRY_AGAIN_EVERY and set(found.dropped) - set(self._filtered(body, asked, self.table).dropped):
-            count = 0
-        if len(self._counts) >= _MAX_KEPT:
-            self._counts.clear()
-        self._counts[kind] = count
-        return count == 0
-
     def _address(self, url: str) -> str:
         found = self._addresses.get(url)
         if found is None:
-            if len(self._addresses) >= _MAX_KEPT:
+            if len(self._addresses) >= MAX_KEPT:
                 self._addresses.clear()
             found = self._addresses[url] = address(url)
         return found
@@ -261,11 +186,8 @@ class RequestFilter:
         return next((name for ending, name in ENDPOINTS.items() if path.endswith(ending)), None)
 
     def _report(self, model: str, endpoint: str, parameter: str, instead: str | None) -> None:
-        if (model, parameter) in self._reported:
+        if not self._account.is_news(model, parameter):
             return
-        if len(self._reported) >= _MAX_KEPT:
-            self._reported.clear()
-        self._reported.add((model, parameter))
         done = f"sent {instead} instead" if instead else "left out"
         logger.info("%s does not take %s on %s: %s", model, parameter, endpoint, done)
         if self._on_drop is not None:
@@ -289,11 +211,6 @@ def _key(headers: Mapping[str, str]) -> str:
     """What must not be told of a request."""
     bearer = headers.get("authorization", "").rpartition(" ")[2]
     return bearer or next((headers[name] for name in _KEYS if name in headers), "")
-
-
-def _leaves_out(name: str, paths: set[str]) -> bool:
-    """Whether something learnt is about one of these paths, whatever its value and company."""
-    return split_parameter(name)[0].rpartition("+")[2] in paths
 
 
 def _place(url: str) -> tuple[str, str | None, int | None, str]:

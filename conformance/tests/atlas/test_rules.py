@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,17 +68,40 @@ def test_a_version_may_begin_a_refusal() -> None:
     assert not refuses(table, "x/claude-opus-4-1")
 
 
-def test_a_gateway_knows_no_name_of_next_year() -> None:
-    """Given a gateway that refuses of the newer versions of a family only, so by a list of names, when a version of a
-    later year is asked for, then it is sent; of the versions that the gateway has heard of it is refused."""
-    models = {"x__gpt_4_1": TAKEN, "x__gpt_5_1": REFUSED, "x__gpt_5_5": REFUSED, "x__gpt_6_1": REFUSED}
-    by_name = table_of(one_release(**models))
-    whole_family = table_of(one_release(**{**models, "x__gpt_4_1": REFUSED}))
+GPT = ("x/gpt-4-1", "x/gpt-5-1", "x/gpt-5-5", "x/gpt-6-1")
 
-    assert refuses(by_name, "x/gpt-5-3")
-    assert refuses(by_name, "x/gpt-6-2")
-    assert not refuses(by_name, "x/gpt-7")
-    assert refuses(whole_family, "x/gpt-7")
+
+def two_releases(*pairs: tuple[str, str]) -> SupportTable:
+    """The table of a family of four versions, measured on an old and a new release."""
+    models = {
+        model: {"1.80.0": old, "1.90.0": new} if new != old else {"1.80.0": old}
+        for model, (old, new) in zip(GPT, pairs, strict=True)
+    }
+    return table_of(atlas_of_one(["1.80.0", "1.90.0"], models))
+
+
+@pytest.mark.parametrize("no", [REFUSED, BY_BACKEND])
+def test_a_list_of_what_is_refused_holds_no_name_of_next_year(no: str) -> None:
+    """Given newer versions of which a field is refused that an older release took, when a version of a later year is
+    asked for, then it is sent: no list of the gateway has it. Of the versions that it has heard of, it is refused."""
+    listed = two_releases((TAKEN, TAKEN), (TAKEN, no), (TAKEN, no), (TAKEN, no))
+    always = two_releases((no, no), (no, no), (no, no), (no, no))
+
+    assert refuses(listed, "x/gpt-5-3")
+    assert refuses(listed, "x/gpt-6-2")
+    assert not refuses(listed, "x/gpt-7")
+    assert refuses(always, "x/gpt-7")
+
+
+def test_a_list_of_what_is_taken_lacks_the_names_of_next_year() -> None:
+    """Given an old release that refuses of newer versions what the next one takes, when other names are asked for, then
+    what is newer still is refused by the old one. Of these versions it may have heard of another, so that is sent."""
+    table = two_releases((TAKEN, TAKEN), (TAKEN, TAKEN), (REFUSED, TAKEN), (REFUSED, TAKEN))
+
+    assert refuses(table, "x/gpt-7", "1.80.0")
+    assert refuses(table, "x/gpt-5-5", "1.80.0")
+    assert not refuses(table, "x/gpt-5-5-mini", "1.80.0")
+    assert not refuses(table, "x/gpt-7", "1.90.0")
 
 
 def test_few_do_not_speak_for_others() -> None:

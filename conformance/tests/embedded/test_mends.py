@@ -15,10 +15,10 @@ from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded import gateway as gateway_module
 from conformance.embedded.config import litellm_config
+from conformance.export.mends import mend_of
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.plan.cells import select_endpoints
-from conformance.report.mends import mend_of
 from conformance.schemas.documents import Cell
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.types import Endpoint, Mode, Parameter, Request, Response

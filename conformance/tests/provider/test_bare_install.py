@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 ABSENT = ("httpx", "httpx2", "llm", "openai", "pydantic_ai")
+#: What the suite needs, and LiteLLM.
+SUITES = ("allure_commons", "click", "filelock", "jinja2", "jsonschema_rs", "litellm", "pytest", "rich", "vcr", "xdist")
 PROGRAM = f"""
 import json, sys
 
@@ -39,3 +41,25 @@ def test_a_bare_install() -> None:
     assert max_tokens == 4096
     assert client == models == "neither httpx2 nor httpx is installed; install `litellm-conformance[provider]`"
     assert stream == "streaming needs the OpenAI SDK 3; install `litellm-conformance[provider]`"
+
+
+HOOKED = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT + SUITES}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Absent())
+from conformance.provider.plugs.litellm_hook import hook
+
+print(type(hook).__name__)
+"""
+
+
+def test_the_hook_needs_no_package_of_the_suite() -> None:
+    """Given an environment with none of the suite's packages, when LiteLLM looks the hook up, then it is there."""
+    ran = subprocess.run([sys.executable, "-c", HOOKED], capture_output=True, text=True, timeout=60, check=True)
+
+    assert (ran.stdout, ran.stderr) == ("ConformanceHook\n", "")

@@ -282,3 +282,22 @@ def test_a_response_tells_what_was_left_out() -> None:
 
     assert response.extensions[EXTENSION] == ("store",)
     assert success(CHAT).status_code == response.status_code
+
+
+def test_a_response_tells_of_its_own_request_only() -> None:
+    """Given more fields than one request may be mended for, when the next one has none of them, then nothing is said
+    to be left out of it; and of one that has two of them, these two are."""
+    names = ("seed", "user", "store", "top_k", "logprobs", "metadata")
+    told = []
+    with (
+        scripted_gateway(refuses(*names)) as gateway,
+        http_client(filtering(), library=httpx, trust_env=False) as client,
+    ):
+        url, bare = f"{gateway.base_url}/v1/chat/completions", {"model": "m", "messages": CHAT["messages"]}
+        assert client.post(url, json={**bare, **dict.fromkeys(names, 1)}).status_code == 400
+        for body in (bare, {**bare, "seed": 1, "store": True}):
+            response = client.post(url, json=body)
+            assert response.status_code == 200
+            told.append(sorted(response.extensions.get(EXTENSION, ())))
+
+    assert told == [[], ["seed", "store"]]

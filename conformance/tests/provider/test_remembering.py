@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.provider.repair import RepairEvent
+from conformance.provider.repair import RepairEvent, account
 from conformance.provider.table import Rule, Statement, SupportTable
-from conformance.provider.transport import request_filter
 from conformance.tests.helpers.gateways import (
     KEY,
     completion,
@@ -60,7 +59,7 @@ def test_a_table_of_the_users_own_stands_over_what_is_learnt(tmp_path: Path) -> 
 
 def test_what_is_taken_again_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a field that a gateway takes again, when so many requests were sent, then it is sent from there on."""
-    monkeypatch.setattr(request_filter, "TRY_AGAIN_EVERY", 3)
+    monkeypatch.setattr(account, "TRY_AGAIN_EVERY", 3)
     refused = ["store"]
     rules = filtering(cache_folder=tmp_path)
     with scripted_gateway(lambda body: refuses(*refused)(body)) as gateway:
@@ -76,7 +75,7 @@ def test_what_is_taken_again_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_is_still_refused_is_learnt_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a field that is still refused, when it is tried again, then it is mended, and nothing forgotten."""
-    monkeypatch.setattr(request_filter, "TRY_AGAIN_EVERY", 2)
+    monkeypatch.setattr(account, "TRY_AGAIN_EVERY", 2)
     rules = filtering(cache_folder=tmp_path)
     with scripted_gateway(refuses("store")) as gateway:
         for _ in range(4):
@@ -90,7 +89,7 @@ def test_of_two_that_were_learnt_the_one_that_is_taken_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given two fields that were refused, when one is taken again, then the other is learnt anew, and this one sent."""
-    monkeypatch.setattr(request_filter, "TRY_AGAIN_EVERY", 2)
+    monkeypatch.setattr(account, "TRY_AGAIN_EVERY", 2)
     refused = ["store", "seed"]
     rules = filtering(cache_folder=tmp_path)
     with scripted_gateway(lambda body: refuses(*refused)(body)) as gateway:

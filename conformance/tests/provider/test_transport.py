@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -29,6 +28,7 @@ from conformance.provider.transport import (
 )
 from conformance.tests.helpers.gateways import closed_port, cut_stream, http, raw_server, scripted_gateway
 from conformance.tests.helpers.mending import Send
+from conformance.tests.helpers.wires import Recorder, recording_server
 
 httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed")
 
@@ -77,58 +77,11 @@ WAYS = [pytest.param(s, id=f"{each.__name__}-{way}") for each in (httpx, httpx2)
 every_way = pytest.mark.parametrize("send", WAYS)
 
 
-class Recorder:
-    """A server that keeps the bytes of the last request and answers them."""
-
-    raw = b""
-
-    @property
-    def body(self) -> bytes:
-        """The bytes after the head."""
-        return self.raw.partition(b"\r\n\r\n")[2]
-
-    @property
-    def head(self) -> str:
-        """The request line and headers, in small letters."""
-        return self.raw.partition(b"\r\n\r\n")[0].decode().lower()
-
-
 @pytest.fixture
 def wire() -> Iterator[tuple[str, Recorder]]:
     """A server that shows what really went over the wire."""
-    seen = Recorder()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    seen.raw = _request(connection)
-                    connection.sendall(http(b'{"ok": true}', content_type="application/json", x_odd="kept"))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", seen
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
-
-
-def _request(connection: socket.socket) -> bytes:
-    """All bytes of one request."""
-    raw = b""
-    while b"\r\n\r\n" not in raw:
-        raw += connection.recv(65536)
-    head, _, body = raw.partition(b"\r\n\r\n")
-    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-    if b"chunked" in fields.get(b"transfer-encoding", b""):
-        while not body.endswith(b"0\r\n\r\n"):
-            body += connection.recv(65536)
-    while len(body) < int(fields.get(b"content-length", 0)):
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+    with recording_server(http(b'{"ok": true}', content_type="application/json", x_odd="kept")) as (url, seen):
+        yield url, seen
 
 
 @every_way

@@ -1,12 +1,13 @@
 // A cell's evidence as the drawer shows it.
 
 import { bugReport, isFault, reproducing } from "./bug.js";
-import { curl, litellmSetting, piSetting, quoted } from "./commands.js";
+import { curl } from "./commands.js";
 import { ABSENT, BY_LETTER, DATA, differs, letterAt, SPOKEN_BY } from "./data.js";
 import { company, diffLines } from "./diff.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { errorMessage, evidenceOf, ROLES, readable } from "./evidence.js";
-import { commas, visible, wellFormed } from "./text.js";
+import { mendBlock } from "./mend.js";
+import { commas, visible } from "./text.js";
 
 /** @import { Cell } from "./data.js" */
 
@@ -205,49 +206,6 @@ function when(text) {
   return Number.isNaN(time.valueOf())
     ? String(text ?? "unknown")
     : `${time.toLocaleString("en-GB", { timeZone: "UTC", dateStyle: "long", timeStyle: "medium" })} UTC`;
-}
-
-/**
- * @param {Cell} cell
- * @param {string} letter
- */
-function mendBlock({ row, column, plane }, letter) {
-  const model = DATA.models[row];
-  const parameter = DATA.parameters[column];
-  const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
-  if (!mend || !"gbri".includes(letter)) return null;
-  if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
-  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
-  return section(
-    "The mend",
-    mend.advice && make("p", {}, prose(mend.advice)),
-    mend.cost && make("p", {}, make("strong", {}, "What leaving it out costs. "), prose(mend.cost)),
-    litellm &&
-      mend.drop.length > 0 && [
-        make("h4", {}, "LiteLLM: leave it out"),
-        copyable(litellmSetting(model, "additional_drop_params", mend.drop)),
-      ],
-    litellm &&
-      letter === "g" &&
-      mend.allow.length > 0 && [
-        make("h4", {}, "LiteLLM: pass it on all the same"),
-        make(
-          "p",
-          { class: "hint" },
-          "Only where the backend takes it, which this cell does not show: the gateway refused first. Measure again afterwards.",
-        ),
-        copyable(litellmSetting(model, "allowed_openai_params", mend.allow)),
-      ],
-    mend.pi && [
-      make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
-      copyable(piSetting(model, mend.pi)),
-    ],
-    make("h4", {}, "The bundled provider"),
-    make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
-    copyable(
-      `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
-    ),
-  );
 }
 
 /**

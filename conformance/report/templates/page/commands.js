@@ -53,3 +53,8 @@ function yamlItem(text) {
 export function piSetting(model, part) {
   return `${JSON.stringify({ providers: { litellm: { models: [{ id: wellFormed(model.id), ...part }] } } }, null, 2)}\n`;
 }
+
+/** The command that shows a model's settings in a client's own configuration. */
+export function exporting(client, model) {
+  return `python -m conformance export --for ${client} --models ${quoted(wellFormed(model.id))}\n`;
+}

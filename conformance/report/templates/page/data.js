@@ -8,7 +8,7 @@ import { ids } from "./elements.js";
  * @typedef {{ id: string, group: string, why: string | null, standard: string | null }} Parameter
  * @typedef {{ endpoint: string, mode: string, verdicts: string[], marks: string[] }} Plane
  * @typedef {{ id: string, title: string, letters: string, meaning: string, badness: number }} Verdict
- * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[] }} Mend
+ * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[], exports: string[] }} Mend
  * @typedef {{ row: number, client: number }} Agent
  * @typedef {{ client: string, title: string, version: string, captured_at: string, setup?: Record<string, string> }} Profile
  * @typedef {{ letter: string, title: string, meaning: string, verdict: string }} Readiness
@@ -28,6 +28,7 @@ import { ids } from "./elements.js";
  *   mends: Record<string, Record<string, Mend>>,
  *   paths: Record<string, string>,
  *   gateway: Gateway,
+ *   exports: Record<string, string>,
  *   faults: Record<string, Record<string, string>>,
  *   no_route: string,
  *   evidence: string[],

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from conformance.cassettes.folder import Folder
+from conformance.export.clients import load_clients
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.report.page import cell_fragment, write_page
@@ -83,6 +84,21 @@ def test_a_fault_can_be_reported(opened: Open, shipped: Path) -> None:
     assert f"python -m conformance reproduce '{name}' --ask" in commands
 
 
+def test_a_mend_is_there_for_each_client_that_can_be_told(opened: Open, shipped: Path) -> None:
+    """Given a refused cell, when its mend is looked at, then there is a command for each client with a setting for it,
+    the hook's line and the shim's command, each to be copied."""
+    page = opened(shipped, cell_fragment(REFUSED))
+    drawer = page.locator("#drawer[open]")
+    drawer.locator("summary", has_text="In the configuration of").click()
+    commands = [text.strip() for text in drawer.locator(".code pre").all_inner_texts()]
+    told = {name for name, client in load_clients().items() if client.mends(REFUSED.parameter, REFUSED.endpoint)}
+    assert {"litellm", "pi"} <= told
+    exported = {text for text in commands if text.startswith("python -m conformance export")}
+    assert exported == {f"python -m conformance export --for {name} --models '{REFUSED.model}'" for name in told}
+    assert "python -m conformance shim" in commands
+    assert any("litellm_hook.hook" in text for text in commands)
+
+
 def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
     """Given a link to a refused cell, when it is opened, then it tells verdict, speaker, diff, answer and mend."""
     page = opened(shipped, cell_fragment(REFUSED))
@@ -102,7 +118,7 @@ def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
     assert "UnsupportedParamsError" in drawer.locator(".message").first.inner_text()
     assert "A lost cache" in text
     assert '{\n  "providers": {' in text
-    assert "supportsLongCacheRetention" in text
+    assert "promptCacheKeyMode" in text
     assert "--update-table" in text
     setting = yaml.safe_load(drawer.locator("pre", has_text="additional_drop_params").inner_text())
     assert setting["model_list"][0] == {

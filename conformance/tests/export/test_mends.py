@@ -1,9 +1,9 @@
-"""Tests of how the page says to mend what is refused."""
+"""Tests of how to mend what is refused."""
 
 from __future__ import annotations
 
+from conformance.export.mends import known_names, mend_of
 from conformance.parameters import load_registry
-from conformance.report.mends import known_names, mend_of
 
 
 def test_mends_speak_of_what_there_is() -> None:
@@ -30,7 +30,9 @@ def test_mends_by_endpoint_value_and_default() -> None:
     assert mend_of("brand_new", "other", chat, ["a", "b"]) == {
         "cost": None,
         "advice": None,
+        "default": False,
         "drop": ["a", "b"],
         "allow": ["a", "b"],
         "pi": None,
+        "stuck": False,
     }

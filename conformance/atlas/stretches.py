@@ -1,0 +1,101 @@
+"""Stretches of a family's versions whose measured members agree, and for whom they speak. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Version: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A measured model, and what became of one parameter at one release; `family` is empty where none is known.
+
+    `before` and `later` say that an older and a newer release took the parameter.
+    """
+
+    route: str
+    upstream: str
+    family: str
+    version: Version
+    supported: bool
+    by: str
+    before: bool = False
+    later: bool = False
+
+
+#: How many measured models have to agree before they speak for others, by kind and by who refuses: the gateway
+#: alone, or also a backend. What LiteLLM refuses holds for a route sooner than what a vendor refuses of some models.
+#: None: never. With these figures `honesty` finds that less than one in a hundred parameters that are taken would be
+#: left out; with smaller ones it was one in thirty.
+FEWEST: Mapping[tuple[str, bool], int | None] = {
+    ("family", True): 2,
+    ("family", False): 3,
+    ("route", True): 4,
+    ("route", False): None,
+}
+
+
+def speak_for_others(how: str, members: Sequence[Member]) -> bool:
+    """Whether models that agree are enough to tell of one that was not measured."""
+    fewest = FEWEST[how, all(member.supported or member.by == "gateway" for member in members)]
+    return fewest is not None and len(members) >= fewest
+
+
+def agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tuple[str, ...], list[Member]]]:
+    """Stretches of versions whose members agree, with their bounds.
+
+    The newest speaks also for what is newer: as far as its major version goes, or for ever where two major versions
+    agree. Nobody speaks for what is older: a refusal often begins with a version. A gateway that tells newer versions
+    from older ones knows names, and what it does not know is another matter (`_by_name`).
+    """
+    ordered = sorted(versions)
+    stretch: list[Version] = []
+    for place, version in enumerate(ordered):
+        answers = {member.supported for member in versions[version]}
+        if len(answers) > 1:
+            stretch = []
+            continue
+        stretch.append(version)
+        following = ordered[place + 1] if place + 1 < len(ordered) else None
+        if following is not None and {member.supported for member in versions[following]} == answers:
+            continue
+        members = [member for each in stretch for member in versions[each]]
+        names = _by_name(members, versions[version]) if stretch[0] != ordered[0] else None
+        if names == "unheard":
+            # Of what is newer still it has not heard either; of another of these versions it may have.
+            if following is None:
+                yield (f">{_dotted(version)}",), members
+        elif speak_for_others("family", members):
+            yield tuple(_bounds(stretch, newest=following is None, named=names == "named")), members
+        stretch = []
+
+
+def _by_name(members: Sequence[Member], newest: Sequence[Member]) -> str | None:
+    """How a gateway that tells newer versions from older ones comes to it: by a list of names.
+
+    `named`: an older release, which had not heard of the newest yet, took the parameter; so what refuses it has to do
+    with the name. `unheard`: the gateway refuses all of them, and a later release, which has heard of them, does not.
+    None where nothing shows that names decide.
+    """
+    if members[0].supported:
+        return None
+    if any(member.before for member in newest):
+        return "named"
+    return "unheard" if all(member.by == "gateway" and member.later for member in members) else None
+
+
+def _bounds(stretch: Sequence[Version], *, newest: bool, named: bool) -> Iterator[str]:
+    majors = [version[0] if version else 0 for version in stretch]
+    if stretch[0]:
+        yield f">={_dotted(stretch[0])}"
+    if not newest:
+        yield f"<={_dotted(stretch[-1])}"
+    elif named or majors[0] == majors[-1]:
+        yield f"<{majors[-1] + 1}"
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version)) or "0"

@@ -1,0 +1,110 @@
+"""The command `export`: what is made is shown, put into a user's file, or into a folder with all others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conformance.errors import ExportError
+from conformance.export.clients import Client, load_clients
+from conformance.export.facts import Facts
+from conformance.export.formats import document_in
+from conformance.export.making import Wishes, client_named, made
+from conformance.export.outputs import Output, models_of
+from conformance.export.writing import Existing, difference, read, rendered, write
+
+#: Says a line to the user beside what is made.
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export: `facts` makes the facts for a client, of the modes that it uses. `into` is a user's file."""
+
+    facts: Callable[[Client], Facts]
+    wishes: Wishes
+    into: Path | None = None
+    to_write: bool = False
+
+
+def export_one(name: str, request: Request, show: Say, say: Say) -> None:
+    """Show the export for one client, or write it. Raises `ExportError`."""
+    client = client_named(name)
+    facts = request.facts(client)
+    place = request.into or (usual_place(client) if request.to_write else None)
+    existing = read(place) if place else None
+    outputs = made(client, facts, request.wishes, _document(client, existing))
+    for number, output in enumerate(outputs):
+        at = place if number == 0 else place.parent / output.name if place else None
+        _one(output, at, existing if number == 0 else read(at) if at else None, request, show, say, number)
+
+
+def _one(
+    output: Output, place: Path | None, existing: Existing | None, request: Request, show: Say, say: Say, number: int
+) -> None:
+    text = rendered(output, existing)
+    if output.absent:
+        say(f"not in this file, and not added: {models_of(output.absent)}")
+    if output.form == "json":
+        for line in output.head:
+            say(line)
+    changes = difference(existing, text, str(place)) if place else ""
+    if not request.to_write:
+        if existing:
+            say(changes.rstrip("\n") or f"{place}: nothing changes")
+        if number:
+            show(f"\n# {output.name}")
+        show(text.rstrip("\n"))
+        return
+    if place is None or (existing and not changes):
+        say(f"{place}: nothing changes")
+        return
+    say(changes.rstrip("\n"))
+    backup = write(place, existing, text)
+    say(f"written: {place}" + (f"; what was there is in {backup}" if backup else ""))
+
+
+def _document(client: Client, existing: Existing | None) -> dict[str, object] | None:
+    if existing is None or client.format not in ("yaml", "toml", "json", "jsonc"):
+        return None
+    return document_in(client.format, existing.text, str(existing.path))
+
+
+def usual_place(client: Client) -> Path:
+    """Where the client looks for its file, or the file's name in this folder."""
+    named = os.environ.get(client.variable, "").strip() if client.variable else ""
+    usual = Path(client.file).expanduser()
+    return Path(named).expanduser() / usual.name if named else usual
+
+
+def export_all(folder: Path, request: Request, say: Say) -> None:
+    """Write every export into a folder of its own for each client. Raises `ExportError`."""
+    for client in load_clients().values():
+        wishes = request.wishes
+        spoken = tuple(each for each in wishes.endpoints if each in client.endpoints)
+        if wishes.endpoints and not spoken:
+            continue
+        try:
+            outputs = made(client, request.facts(client), replace(wishes, endpoints=spoken))
+        except ExportError as error:
+            say(f"{client.id}: left out: {error}")
+            continue
+        for output in outputs:
+            place = folder / client.id / Path(output.name).name
+            existing = read(place)
+            text = rendered(output, existing)
+            if output.form == "json":
+                _notes(place, output)
+            if existing is None or existing.text != text:
+                write(place, existing, text)
+            say(f"written: {place}")
+
+
+def _notes(place: Path, output: Output) -> None:
+    """What a file without comments cannot hold, beside it."""
+    notes = place.with_name(f"{place.name}.txt")
+    existing, text = read(notes), "\n".join(output.head) + "\n"
+    if existing is None or existing.text != text:
+        write(notes, existing, text)

@@ -1,0 +1,96 @@
+"""Which settings of LiteLLM leave out what a model refuses, and nothing else. Pure.
+
+LiteLLM has one list for all endpoints and all values of a field. So a field that one endpoint refuses and another
+takes, or of which one value is refused, is left alone, and said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from conformance.export.facts import ModelFacts, Said
+from conformance.export.mends import mend_of
+from conformance.provider.filter import remedies
+
+#: Why a field is not left out of which something is taken.
+TAKEN = "LiteLLM would leave it out also on another endpoint, or with another value, where it is taken."
+
+#: Why a setting would come too late.
+STUCK = "LiteLLM refuses it itself, before it leaves anything out."
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something refused that stays refused, and why."""
+
+    said: Said
+    why: str
+
+
+@dataclass
+class Dropping:
+    """The settings for one model. `promised` are the refusals that they mend."""
+
+    drop: list[str] = field(default_factory=list)
+    allow: list[str] = field(default_factory=list)
+    promised: list[Said] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+def dropping(model: ModelFacts, endpoints: Collection[str], *, let_through: bool = False) -> Dropping:
+    """The settings for a model, about these endpoints.
+
+    With `let_through`, what LiteLLM itself refuses is not left out, but let through to the vendor.
+    """
+    made, taken = Dropping(), _taken(model, endpoints)
+    for said in model.refused(endpoints):
+        mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+        if let_through and said.by == "gateway" and mend["allow"]:
+            made.allow += [each for each in mend["allow"] if each not in made.allow]
+            continue
+        why = kept(said) or (STUCK if mend["stuck"] and said.by == "gateway" else _unmended(mend, taken))
+        if why:
+            made.left.append(Left(said, why))
+            continue
+        made.drop += [each for each in mend["drop"] if each not in made.drop]
+        made.promised.append(said)
+    made.drop += [each for each in _dependents(made.drop, endpoints) if each not in made.drop and each not in taken]
+    return made
+
+
+def _dependents(drop: Collection[str], endpoints: Collection[str]) -> list[str]:
+    """Fields that mean nothing without one that is left out; the provider leaves them out with it, too."""
+    needs = remedies()["needs"]
+    known = {name: on for endpoint in endpoints for name, on in needs.get(endpoint, {}).items()}
+    return [name for name, on in known.items() if on in drop and name.isidentifier()]
+
+
+def _taken(model: ModelFacts, endpoints: Collection[str]) -> dict[str, list[Said]]:
+    """What is taken of each field that LiteLLM can leave out, but for values that ask for what is done anyway."""
+    found: dict[str, list[Said]] = defaultdict(list)
+    for said in model.said.values():
+        if said.endpoint in endpoints and said.taken:
+            mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+            for each in () if mend["default"] else mend["drop"]:
+                found[each].append(said)
+    return found
+
+
+def kept(said: Said) -> str | None:
+    """Why this is never left out of a request; the provider keeps to the same."""
+    known = remedies()["remedies"]
+    for name in (said.path, said.path.partition(".")[0] if said.fields else ""):
+        remedy = known.get(name, {})
+        there = remedy.get("kept", {}).get(said.endpoint)
+        if there or (remedy.get("action") == "keep" and name == said.path):
+            return str(there or remedy["reason"])
+    return None
+
+
+def _unmended(mend: dict[str, object], taken: dict[str, list[Said]]) -> str | None:
+    drops = mend["drop"]
+    if not isinstance(drops, list) or not drops:
+        return str(mend["advice"] or "no setting of LiteLLM leaves it out")
+    return TAKEN if any(each in taken for each in drops) else None

@@ -1,0 +1,72 @@
+// How a refused parameter is mended: by settings of LiteLLM and of clients, and by what filters on the way.
+
+import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
+import { DATA } from "./data.js";
+import { copyable, make, prose, section } from "./elements.js";
+import { wellFormed } from "./text.js";
+
+/** @import { Cell } from "./data.js" */
+
+/**
+ * @param {Cell} cell
+ * @param {string} letter
+ */
+export function mendBlock({ row, column, plane }, letter) {
+  const model = DATA.models[row];
+  const parameter = DATA.parameters[column];
+  const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
+  if (!mend || !"gbri".includes(letter)) return null;
+  if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
+  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
+  return section(
+    "The mend",
+    mend.advice && make("p", {}, prose(mend.advice)),
+    mend.cost && make("p", {}, make("strong", {}, "What leaving it out costs. "), prose(mend.cost)),
+    litellm &&
+      mend.drop.length > 0 && [
+        make("h4", {}, "LiteLLM: leave it out"),
+        copyable(litellmSetting(model, "additional_drop_params", mend.drop)),
+      ],
+    litellm &&
+      letter === "g" &&
+      mend.allow.length > 0 && [
+        make("h4", {}, "LiteLLM: pass it on all the same"),
+        make(
+          "p",
+          { class: "hint" },
+          "Only where the backend takes it, which this cell does not show: the gateway refused first. Measure again afterwards.",
+        ),
+        copyable(litellmSetting(model, "allowed_openai_params", mend.allow)),
+      ],
+    mend.pi && [
+      make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
+      copyable(piSetting(model, mend.pi)),
+    ],
+    elsewhere(model, mend, litellm),
+    make("h4", {}, "The bundled provider"),
+    make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
+    copyable(
+      `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
+    ),
+  );
+}
+
+/** Where else the mend can be made: in the configuration of a client that can be told, inside the proxy, between the two. */
+function elsewhere(model, mend, litellm) {
+  return [
+    mend.exports.length > 0 &&
+      make(
+        "details",
+        {},
+        make("summary", {}, `In the configuration of ${mend.exports.length} clients`),
+        make("p", { class: "hint" }, "Each command shows what to set for this model; --write merges it into the file."),
+        mend.exports.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
+      ),
+    litellm && [
+      make("h4", {}, "Inside LiteLLM, for every client: the hook"),
+      copyable('litellm_settings:\n  callbacks: ["conformance.provider.plugs.litellm_hook.hook"]\n'),
+    ],
+    make("h4", {}, "Between a client and the gateway: the shim"),
+    copyable("python -m conformance shim\n"),
+  ];
+}

@@ -1,0 +1,255 @@
+"""The command `export`, as a user gives it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from starlette.responses import JSONResponse
+
+from conformance.__main__ import commands
+from conformance.errors import ConformanceError
+from conformance.export.clients import load_clients
+from conformance.matrix.document import dump_matrix
+from conformance.tests.helpers.exports import shipped_matrix
+from conformance.tests.helpers.gateways import KEY
+from conformance.tests.helpers.listings import listing
+from conformance.tests.helpers.pages import cell, matrix_with
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a matrix, where no gateway is named and nobody has settings."""
+    for name in list(os.environ):
+        if name.startswith(("LITELLM_", "OPENAI_", "CODEX_", "PI_", "CLAUDE_", "CONTINUE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "matrix.json").write_text("".join(dump_matrix(shipped_matrix())), encoding="utf-8")
+    return tmp_path
+
+
+def export(*options: str) -> Result:
+    """Run the command; a user's mistake is its exception."""
+    return CliRunner().invoke(commands, ["export", *options])
+
+
+def told(ended: Result) -> str:
+    """The one line of a user's mistake."""
+    assert isinstance(ended.exception, ConformanceError), ended.output
+    assert "\n" not in str(ended.exception)
+    return str(ended.exception)
+
+
+@pytest.mark.parametrize("client", load_clients())
+def test_every_client(client: str, place: Path) -> None:
+    """Given a matrix, when the export for a client is shown, then it begins with where it comes from, without a key."""
+    ended = export("--for", client, "--base-url", "https://proxy.example/v1")
+    assert ended.exit_code == 0, ended.output
+    assert "Made by litellm-conformance" in ended.output
+    assert "The vendors were simulators" in ended.output
+    assert "proxy.example/v1/v1" not in ended.output
+    assert ("proxy.example" in ended.stdout) is (client != "litellm")
+    assert list(place.iterdir()) == [place / "reports"]
+
+
+def test_writing_twice(place: Path) -> None:
+    """Given no file, when an export is written twice, then the second time says that nothing changes."""
+    first, file = export("--for", "pi", "--write"), place / "home" / ".pi" / "agent" / "models.json"
+    before = file.read_bytes()
+    second = export("--for", "pi", "--write")
+    assert "written:" in first.stderr
+    assert "+++" in first.stderr
+    assert "nothing changes" in second.stderr
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_merging_is_shown_and_kept(place: Path) -> None:
+    """Given a user's file, when it is merged into, then the difference is shown, and a copy kept."""
+    file = place / "opencode.json"
+    own = (
+        '{\n  // mine\n  "theme": "dark",\n  "provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1"}}}\n}\n'
+    )
+    file.write_text(own, encoding="utf-8")
+    shown = export("--for", "opencode", "--into", "opencode.json")
+    assert file.read_text("utf-8") == own
+    assert '+    "mine": {"options"' in shown.stderr or "+++ opencode.json" in shown.stderr
+    assert export("--for", "opencode", "--into", "opencode.json", "--write").exit_code == 0
+    new = file.read_text("utf-8")
+    assert "// mine" in new
+    assert '"litellm"' not in new  # the gateway has a name there
+    assert shown.stdout == new
+    assert (place / "opencode.json.bak").read_text("utf-8") == own
+
+
+def test_the_models_of_a_file_of_litellm(place: Path) -> None:
+    """Given LiteLLM's file with some models, when it is merged into, then others are named, and not added."""
+    file = place / "config.yaml"
+    file.write_text(
+        "model_list:\n  - model_name: nova-pro # ours\n    litellm_params:\n      model: bedrock/nova\n"
+        "      additional_drop_params: [house_rule]\n",
+        encoding="utf-8",
+    )
+    ended = export("--for", "litellm", "--write")
+    new = file.read_text("utf-8")
+    assert "nova-pro # ours" in new
+    assert "[house_rule, safety_identifier" in new
+    assert "not in this file, and not added: claude-haiku-4-5" in ended.stderr
+    assert new.count("model_name") == 1
+
+
+def test_all(place: Path) -> None:
+    """Given a folder, when all exports are written, then each client has its own folder there, and twice is once."""
+    assert export("--all", "out").exit_code == 0
+    made = {path.name for path in (place / "out").iterdir()}
+    assert made == set(load_clients())
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    assert export("--all", "out").exit_code == 0
+    assert {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()} == before
+    assert "The vendors were simulators" in (place / "out" / "claude-code" / "settings.json.txt").read_text("utf-8")
+
+
+def test_only_some_models(place: Path) -> None:
+    """Given patterns, when they are named, then only models that fit are exported."""
+    ended = export("--for", "pi", "--models", "gpt-*", "--models", "o3")
+    assert {row["id"] for row in json.loads(_without_comments(ended.stdout))["providers"]["litellm"]["models"]} == {
+        "gpt-4.1",
+        "gpt-4.1-azure",
+        "gpt-5.2",
+        "o3",
+    }
+
+
+def _without_comments(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("//"))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--for", "opencod"], "did you mean 'opencode'"),
+        (["--for", "nobody"], "choose from litellm, pi"),
+        ([], "name one client with --for, or a folder for all with --all"),
+        (["--for", "pi", "--all", "out"], "name one client with --for, or a folder for all with --all"),
+        (["--for", "pi", "--models", "nothing*"], "nothing is known of these models"),
+        (["--for", "codex", "--endpoint", "messages"], "Codex CLI speaks responses"),
+        (["--for", "pi", "--base-url", "ftp://x"], "--base-url is not an HTTP address"),
+        (["--for", "pi", "--matrix", "nowhere.json"], "cannot read the matrix nowhere.json"),
+        (["--for", "pi", "--matrix", "a", "--table", "b"], "name one"),
+        (["--for", "pi", "--table", "nowhere.json"], "cannot read the support table nowhere.json"),
+        (["--for", "pi", "--into", "reports", "--write"], "cannot read reports"),
+        (["--for", "pi", "--into", "reports/matrix.json/x", "--write"], "reports/matrix.json/x"),
+    ],
+)
+def test_mistakes_are_one_line(options: list[str], line: str, place: Path) -> None:
+    """Given a mistake, when the command runs, then one line says what it was."""
+    assert line in told(export(*options))
+
+
+def test_nothing_to_export_from(place: Path) -> None:
+    """Given no matrix and no gateway, when an export is wanted, then one line says what to name."""
+    (place / "reports" / "matrix.json").unlink()
+    assert "name a matrix with --matrix, or a gateway with LITELLM_BASE_URL" in told(export("--for", "pi"))
+
+
+def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no matrix, when a gateway is named, then the table says what its models refuse, and the key stays out."""
+    (place / "reports" / "matrix.json").unlink()
+    rows = JSONResponse({"data": [{"id": "ours"}]}, headers={"x-litellm-version": "1.109.1"})
+    deployed = {"model_name": "ours", "litellm_params": {"model": "databricks/databricks-claude-haiku-4-5"}}
+    with listing(rows, infos=[deployed]) as url:
+        monkeypatch.setenv("LITELLM_BASE_URL", url)
+        monkeypatch.setenv("LITELLM_API_KEY", KEY)
+        ended = export("--for", "pi")
+    assert ended.exit_code == 0, ended.output
+    assert "the shipped support table" in ended.output
+    assert '"supportsStore": false' in ended.output
+    assert KEY not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("codex", 'model = "m"\n[model_providers.mine]\nname = "Mine"\nbase_url = "http://127.0.0.1/v1"\n'),
+        ("pi", '{"providers": {"mine": {"baseUrl": "http://127.0.0.1/v1", "api": "openai-completions"}}}'),
+        ("opencode", '{"provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1/"}}}}'),
+    ],
+)
+def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> None:
+    """Given a file that reaches the gateway in a way of its own, when merged into, then no other way is added."""
+    (place / "f").write_text(own, encoding="utf-8")
+    new = export("--for", client, "--into", "f").stdout
+    assert "LITELLM_API_KEY" not in new
+    assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
+    assert "model_provider =" not in new
+
+
+def test_from_a_table_alone(place: Path) -> None:
+    """Given a table and no gateway, when an export is wanted, then it is of the models that the table names."""
+    refuses = {"supported": False, "source": "s", "rejected_by": ["gateway"]}
+    sources = {"s": {"kind": "measured"}, "default": {"kind": "default", "reason": "sent"}}
+    default = {"models": ["*"], "statements": {"store": {"supported": True, "source": "default"}}}
+    rule = {"models": ["ours"], "endpoints": ["chat_completions"], "statements": {"seed": refuses, "store": refuses}}
+    table = {"schema_version": 1, "sources": sources, "rules": [rule, default]}
+    (place / "table.json").write_text(json.dumps(table), encoding="utf-8")
+    ended = export("--for", "litellm", "--table", "table.json")
+    assert "from the support table table.json over the shipped one.\n" in ended.stdout
+    assert "additional_drop_params:\n        - store\n        - seed\n" in ended.stdout
+
+
+def test_ids_that_nobody_can_show(place: Path) -> None:
+    """Given ids with line ends, quotes and signs, when exported for each client, then none breaks out of its place."""
+    names = ["a\nb", "\ud800", 'quo"te', "sign-\U0001f600", "a b", "x/y", "x-y"]
+    refused = {"parameter": "seed", "verdict": "rejected", "mode": "stream"}
+    cells = [cell(model=name, endpoint=each, **refused) for name in names for each in ENDS]
+    (place / "m.json").write_text("".join(dump_matrix(matrix_with(cells))), encoding="utf-8")
+    for client in load_clients():
+        shown = export("--for", client, "--matrix", "m.json")
+        assert shown.exit_code == 0, shown.exception
+        assert "a\nb" not in shown.output
+        if load_clients()[client].format == "python":
+            ast.parse(shown.stdout)
+    assert "sign-\U0001f600" in export("--for", "pydantic-ai", "--matrix", "m.json").stdout
+
+
+ENDS = ("chat_completions", "responses", "messages")
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("pi", '{"providers": {"litellm": {"baseUrl": "http://elsewhere/v1"}}}'),
+        ("opencode", '{"provider": {"litellm": {"options": {"baseURL": "http://elsewhere/v1"}}}}'),
+        ("codex", '[model_providers.litellm]\nbase_url = "http://elsewhere/v1"\n'),
+    ],
+)
+def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> None:
+    """Given a file with another gateway of the name, when merged into, then one line says so; another name helps."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert "another gateway under the name 'litellm'" in told(export("--for", client, "--into", "f"))
+    assert export("--for", client, "--into", "f", "--provider", "mine").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("pi", '{"providers": []}'),
+        ("pi", '{"providers": {"litellm": {"models": [1, null]}}}'),
+        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}'),
+        ("codex", "model_providers = 1"),
+        ("claude-code", '{"env": []}'),
+        ("litellm", "model_list: [1, {}]"),
+        ("aider", "- 1\n- name: 2\n"),
+        ("continue", "models: {}"),
+    ],
+)
+def test_odd_files(client: str, own: str, place: Path) -> None:
+    """Given a file whose values are of other kinds than the client wants, when merged into, then nothing breaks."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert export("--for", client, "--into", "f").exit_code == 0

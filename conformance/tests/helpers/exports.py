@@ -1,0 +1,56 @@
+"""What the shipped recording says, and exports that are made of it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from conformance.cassettes.folder import Folder
+from conformance.clients.profiles import shipped_profiles
+from conformance.export.clients import load_clients
+from conformance.export.facts import Facts, facts_of
+from conformance.export.formats import document_in
+from conformance.export.making import Wishes, made
+from conformance.export.outputs import Output
+from conformance.export.writing import Existing, rendered
+from conformance.matrix.document import Matrix
+from conformance.measure.replay import Replay
+from conformance.parameters import load_registry
+from conformance.readiness.section import with_clients
+from conformance.tests.helpers.running import CHECKOUT
+from conformance.types import Endpoint
+
+REGISTRY = load_registry()
+
+
+@functools.cache
+def shipped_matrix() -> Matrix:
+    """The matrix of the shipped recording, judged once."""
+    folder = Folder(CHECKOUT / "cassettes" / "embedded")
+    replay = Replay(folder, folder.read_gateway(), REGISTRY, REGISTRY.select("all"), tuple(Endpoint))
+    return with_clients(replay.matrix(), REGISTRY, shipped_profiles())
+
+
+def shipped_facts(client: str, *models: str, url: str = "http://127.0.0.1:4000") -> Facts:
+    """What the shipped recording says for a client."""
+    facts = facts_of(shipped_matrix(), REGISTRY, "a test", models or ("*",), load_clients()[client].modes)
+    return Facts(**{**vars(facts), "url": url})
+
+
+def outputs_for(client: str, *models: str, url: str = "http://127.0.0.1:4000", **wishes: Any) -> list[Output]:
+    """The export for a client, of the shipped recording."""
+    return made(load_clients()[client], shipped_facts(client, *models, url=url), Wishes(**wishes))
+
+
+def merged_into(client: str, text: str, url: str = "http://127.0.0.1:4000", **wishes: Any) -> str:
+    """A user's text with the export for a client in it."""
+    known = load_clients()[client]
+    there = document_in(known.format, text, "the text")
+    output = made(known, shipped_facts(client, url=url), Wishes(**wishes), there)[0]
+    return rendered(output, Existing(Path(known.file), text, "\n", bom=False))
+
+
+def texts_for(client: str, *models: str, url: str = "http://127.0.0.1:4000", **wishes: Any) -> dict[str, str]:
+    """The files of a client's export, by name."""
+    return {output.name: rendered(output, None) for output in outputs_for(client, *models, url=url, **wishes)}
