@@ -60,10 +60,7 @@ def shrink(fault: Fault) -> Ask[Shrunk]:
         whole = replace(fault.shown_by.request, repeat=0)
         failing = yield from one(whole)
     if failing is None or not _fails(fault, failing, first):
-        got = "no answer" if failing is None else _told(read_answer(failing.request, failing.response))
-        raise ReportError(
-            f"{name_of(fault.cell)} was asked again and does not fail in this way now ({got}); measure the model again"
-        )
+        raise (yield from _why_not(fault, failing))
     expected = read_answer(failing.request, failing.response)
     smaller, tried = _smaller(fault, failing.request), {failing.request.digest}
     while asked < MOST and (candidate := next(smaller, None)) is not None:
@@ -77,6 +74,21 @@ def shrink(fault: Fault) -> Ask[Shrunk]:
             smaller = _smaller(fault, candidate)
     without = yield from one(without_parameter(fault, failing.request))
     return Shrunk(failing, without, asked + 1)
+
+
+def _why_not(fault: Fault, exchange: Exchange | None) -> Ask[ReportError]:
+    """What is wrong where a fault does not show any more: with it, or with the gateway or the key."""
+    told = "no answer" if exchange is None else _told(read_answer(exchange.request, exchange.response))
+    if exchange is None or not read_answer(exchange.request, exchange.response).ok:
+        beside = yield from one(without_parameter(fault, fault.request))
+        if beside is None or not read_answer(beside.request, beside.response).ok:
+            return ReportError(
+                f"the gateway answers nothing now, also without the parameter ({told}); check LITELLM_BASE_URL "
+                "and the key"
+            )
+    return ReportError(
+        f"{name_of(fault.cell)} was asked again and does not fail in this way now ({told}); measure the model again"
+    )
 
 
 def without_parameter(fault: Fault, request: Request) -> Request:

@@ -59,7 +59,7 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
         deployment=served_by,
         alias=json.dumps(fault.cell["model"]),
         served_by=json.dumps(served_by),
-        status=f"HTTP {shown.response.status}" if shown.response.status else "No answer",
+        status=_status(fault, shown, shrunk),
         answer=answer,
         language=language,
         fence="`" * (max([2, *map(len, re.findall("`+", answer))]) + 1),
@@ -87,12 +87,20 @@ def _known(fault: Fault, shrunk: Shrunk | None) -> str:
     )
 
 
+def _status(fault: Fault, shown: Exchange, shrunk: Shrunk | None) -> str:
+    told = f"HTTP {shown.response.status}" if shown.response.status else "No answer"
+    if shrunk is None and not fault.alone:
+        told += ", to the recorded request, which had other fields besides; the answer may name these too"
+    return told
+
+
 def _without(fault: Fault, shrunk: Shrunk | None) -> str:
     exchange = shrunk.without if shrunk else fault.baseline
     if exchange is None:
         return "The recording does not hold the answer."
     if read_answer(exchange.request, exchange.response).ok:
-        return "The same request succeeds." if shrunk else "The request succeeds (the recorded baseline)."
+        told = "The same request succeeds" if shrunk else "The request succeeds (the recorded baseline)"
+        return f"{told}, too: the answers do not differ as they should." if fault.is_ignored else f"{told}."
     return f"The request fails as well, with {exchange.response.status}: the field may not be the cause."
 
 
@@ -102,7 +110,7 @@ def _version(shown: Exchange, matrix: Matrix) -> str | None:
 
 def _facts(fault: Fault, matrix: Matrix, shown: Exchange, release: str) -> Sequence[tuple[str, str]]:
     cell = fault.cell
-    declared = {True: "supported", False: "not supported", None: "nothing"}[cell["declared"]]
+    declared = {True: "supported", False: "not supported", None: ""}[cell["declared"]]
     split = ", ".join(f"{code(name)} {verdict}" for name, verdict in cell.get("split", {}).items())
     rows = [
         ("Gateway", code(release or "unknown")),

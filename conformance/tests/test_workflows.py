@@ -78,7 +78,8 @@ def test_secrets_are_seen_by_the_measurement_alone() -> None:
 def test_commands_exist() -> None:
     """Given its scripts, when the options in them are looked up, then pytest and the command line have each."""
     plugin = (CHECKOUT / "conformance" / "plugin.py").read_text(encoding="utf-8")
-    command = (CHECKOUT / "conformance" / "__main__.py").read_text(encoding="utf-8")
+    modules = (CHECKOUT / "conformance" / "commands").glob("*.py")
+    command = "".join(module.read_text(encoding="utf-8") for module in modules)
     scripts = " ".join(step.get("run", "") for step in steps_of(CONFORMANCE)).replace("\\\n", " ")
     for line in scripts.splitlines():
         if match := re.search(r"\b(pytest|python -m conformance) (.*)", line):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -37,9 +38,25 @@ RECIPES, PROFILES = load_recipes(), load_profiles()
 #: The way that each agent is run in.
 AGENTS = {"codex": "plain", "opencode": "default", "claude-code": "default", "pi": "chat"}
 
+#: The variable names other clients, separated by commas; `*` is all of them, with every model. That takes an hour.
+ASKED = os.environ.get("CONFORMANCE_AGENTS", "").split(",")
+
 _NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {})]
 #: The models behind one route; behind two, chance decides.
 MODELS = [name for name in _NAMES if _NAMES.count(name) == 1]
+#: Some of them, of each vendor one, for what is proven with all of them only where that is asked for.
+SOME = ["claude-haiku-4-5", "claude-opus-4-8", "gemini-2-5-flash", "gpt-5.2", "databricks-meta-llama-3-3-70b-instruct"]
+
+
+def chosen(known: Iterable[str], usual: Iterable[str]) -> list[str]:
+    """Of the clients that a test knows the usual ones, or those that are asked for."""
+    wanted = [name for name in ASKED if name] or list(usual)
+    return [name for name in known if name in wanted or "*" in wanted]
+
+
+def models() -> list[str]:
+    """The models that a test of many clients asks."""
+    return MODELS if "*" in ASKED else SOME
 
 
 @dataclass

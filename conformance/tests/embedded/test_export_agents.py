@@ -20,7 +20,9 @@ from conformance.export.choosing import Choice, choices
 from conformance.export.clients import load_clients
 from conformance.files import installations
 from conformance.readiness.families import family_of
-from conformance.tests.embedded.agents_run import MODELS, Watched, watching
+from conformance.tests.embedded.agents_run import AGENTS as USUAL
+from conformance.tests.embedded.agents_run import Watched, models, watching
+from conformance.tests.embedded.agents_run import chosen as asked_for
 from conformance.tests.helpers.exports import merged_into, outputs_for, shipped_facts, texts_for
 
 pytestmark = [
@@ -134,7 +136,7 @@ def chosen(agent: str) -> dict[str, Choice]:
     return {choice.model.id: choice for choice in choices(client, shipped_facts(agent), client.endpoints)}
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", asked_for(AGENTS, USUAL))
 def test_it_works_where_the_export_says_so(agent: str, gateway: EmbeddedGateway, tmp_path: Path) -> None:
     """Given an agent with its export, when it is run with every model of the fleet, then it is refused only where the
     export says that no setting helps."""
@@ -146,11 +148,11 @@ def test_it_works_where_the_export_says_so(agent: str, gateway: EmbeddedGateway,
     wrong, works = [], 0
     with watching(gateway.base_url) as watched:
         for model, choice in chosen(agent).items():
-            if model not in MODELS:
+            if model not in models():
                 continue
             refused = ran(agent, recipe, watched, gateway, model, tmp_path / model)
             works += choice.works
             if choice.works is bool(refused):
                 wrong.append((model, choice.way.name, choice.settings, [s.parameter for s in choice.left], refused[:1]))
     assert not wrong, json.dumps(wrong, indent=1)
-    assert works >= (4 if agent == "codex" else len(MODELS))
+    assert works >= (1 if agent == "codex" else len(models()))

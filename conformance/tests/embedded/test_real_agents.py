@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,19 +13,24 @@ from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.readiness.section import with_clients
 from conformance.schemas.documents import ReadinessWay
-from conformance.tests.embedded.agents_run import AGENTS, MODELS, PROFILES, RECIPES, installed, marks, ran, watching
+from conformance.tests.embedded.agents_run import (
+    AGENTS,
+    MODELS,
+    PROFILES,
+    RECIPES,
+    chosen,
+    installed,
+    marks,
+    ran,
+    watching,
+)
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.types import Endpoint
 
 pytestmark = marks
 
-#: The agents that are run, each in one way. The variable CONFORMANCE_AGENTS names others (`*` takes half an hour).
-ASKED = os.environ.get("CONFORMANCE_AGENTS", ",".join(AGENTS)).split(",")
-WAYS = {
-    name: AGENTS.get(name, next(iter(recipe.ways)))
-    for name, recipe in RECIPES.clients.items()
-    if name in ASKED or "*" in ASKED
-}
+#: The agents that are run, each in one way.
+WAYS = {name: AGENTS.get(name, next(iter(RECIPES.clients[name].ways))) for name in chosen(RECIPES.clients, AGENTS)}
 #: What a client sends to a model of a family is captured once; these know the model by its name, and send other fields.
 BY_NAME = {
     ("aider", "o3"): "it sends no `temperature` to a model of that name",

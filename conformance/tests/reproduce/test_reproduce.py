@@ -29,9 +29,9 @@ from conformance.schemas.documents import Cell
 from conformance.secrets.scrubbing import Scrubber
 from conformance.tests.helpers.gateways import KEY, scripted_gateway
 from conformance.tests.helpers.gateways import refusal as refusal_answer
-from conformance.tests.helpers.policies import PARAMETERS, Policy, parameter, registry
+from conformance.tests.helpers.policies import PARAMETERS, Policy, parameter, refusal, registry
 from conformance.tests.helpers.running import CHECKOUT
-from conformance.types import Endpoint, Exchange, Mode, Request
+from conformance.types import Endpoint, Exchange, Mode, Request, Response
 
 RECORDING = CHECKOUT / "cassettes" / "embedded"
 MODELS = "claude-haiku-4-5,gpt-5.2,gemini-2-5-flash"
@@ -147,6 +147,19 @@ def fault(refused: str, body: Mapping[str, Any], policy: Policy) -> Fault:
     )
 
 
+class Nobody(Policy):
+    """A gateway that refuses whatever is asked."""
+
+    def __init__(self, words: str) -> None:
+        """`words` are what it says."""
+        super().__init__()
+        self._words = words
+
+    def answer(self, request: Request) -> Response:
+        """The same for all."""
+        return refusal(self._words)
+
+
 def held(policy: Policy, of: Fault) -> Shrunk:
     """The dialogue with a gateway of this policy."""
     dialogue = shrink(of)
@@ -185,6 +198,15 @@ def test_what_does_not_fail_any_more_is_told() -> None:
     before, now = Policy(refused=frozenset({"alpha"})), Policy()
     with pytest.raises(ReportError, match="does not fail in this way now"):
         held(now, fault("alpha", {"model": "m", "messages": [], "alpha": 1}, before))
+
+
+@pytest.mark.parametrize("words", ["No connected db.", "Authentication Error, Invalid proxy server token passed"])
+def test_a_gateway_that_answers_nothing_is_told_so(words: str) -> None:
+    """Given a gateway that refuses whatever is asked, when a fault is asked again, then the error is about the gateway
+    and the key, and not about the fault."""
+    known = fault("alpha", {"model": "m", "messages": [], "alpha": 1}, Policy(refused=frozenset({"alpha"})))
+    with pytest.raises(ReportError, match="check LITELLM_BASE_URL and the key"):
+        held(Nobody(words), known)
 
 
 def test_what_builds_on_an_answer_is_not_asked_again() -> None:

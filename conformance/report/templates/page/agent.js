@@ -1,10 +1,11 @@
 // One client with one model, as the drawer shows it: the fields, the evidence and the mend.
 
 import { answerOf } from "./cell.js";
-import { litellmSetting, piSetting, quoted } from "./commands.js";
+import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, AGENT_BY_LETTER, agentAt, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
+import { onTheWay } from "./mend.js";
 import { visible } from "./text.js";
 
 /** @import { Agent, Cell } from "./data.js" */
@@ -209,7 +210,8 @@ function agentMend({ row, client }, way) {
   const drop = [...new Set([...of("drop"), ...namedByProofs(way)])];
   if (!refused.length && !lost.length && !drop.length) return null;
   const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
-  const pi = /^pi\b/.test(DATA.clients.profiles[client].client) ? joined(of("pi")) : null;
+  const name = DATA.clients.profiles[client].client;
+  const pi = /^pi\b/.test(name) ? joined(of("pi")) : null;
   const costs = [...refused, ...lost].filter(({ mend }) => mend.cost);
   return [
     make("h4", {}, drop.length || refused.length ? "The mend, and what it costs" : "What is lost"),
@@ -229,6 +231,12 @@ function agentMend({ row, client }, way) {
       make("p", {}, "In Pi, in the model's entry in ", make("code", {}, "models.json"), ":"),
       copyable(piSetting(DATA.models[row], pi)),
     ],
+    DATA.exports[name] &&
+      refused.length > 0 && [
+        make("p", {}, `All that ${DATA.exports[name]} can be told of this model:`),
+        copyable(exporting(name, DATA.models[row])),
+      ],
+    (refused.length > 0 || drop.length > 0) && onTheWay(litellm),
   ];
 }
 

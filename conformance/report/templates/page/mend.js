@@ -62,6 +62,13 @@ function elsewhere(model, mend, litellm) {
         make("p", { class: "hint" }, "Each command shows what to set for this model; --write merges it into the file."),
         mend.exports.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
       ),
+    onTheWay(litellm),
+  ];
+}
+
+/** What mends a request on its way: the hook inside LiteLLM, and the shim before any gateway. */
+export function onTheWay(litellm) {
+  return [
     litellm && [
       make("h4", {}, "Inside LiteLLM, for every client: the hook"),
       copyable('litellm_settings:\n  callbacks: ["conformance.provider.plugs.litellm_hook.hook"]\n'),

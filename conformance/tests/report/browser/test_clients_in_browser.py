@@ -48,6 +48,8 @@ def test_a_cell_opens_fields_evidence_and_mend(opened: Open, shipped: Path) -> N
     setting = yaml.safe_load(page.locator("#drawer pre", has_text="additional_drop_params").first.inner_text())
     dropped = setting["model_list"][0]["litellm_params"]["additional_drop_params"]
     assert set(dropped) == {"parallel_tool_calls", "prompt_cache_key"}
+    assert "python -m conformance export --for codex --models 'claude-haiku-4-5'" in text
+    assert "python -m conformance shim" in text
     page.locator("#drawer").get_by_role("button", name="prompt_cache_key").first.click()
     until(page, "location.hash === '#cell=responses/stream/prompt_cache_key/claude-haiku-4-5'")
     assert "HTTP 400" in page.inner_text("#drawer")
