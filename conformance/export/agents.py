@@ -35,9 +35,13 @@ def address_of(facts: Facts) -> str:
     return facts.url.rstrip("/").removesuffix("/v1")
 
 
-def _reasons(choice: Choice) -> bool:
-    """True where the model was seen to take a level of reasoning."""
-    return choice.model.takes(choice.way.endpoint, _EFFORT[choice.way.endpoint])
+def _reasons(choice: Choice) -> bool | None:
+    """Whether the model was seen to take a level of reasoning; None where nobody knows."""
+    endpoint = choice.way.endpoint
+    path = _EFFORT[endpoint]
+    if choice.model.takes(endpoint, path):
+        return True
+    return None if any(each.unknown for each in choice.model.on(endpoint) if each.path == path) else False
 
 
 def _inside(document: object, *names: str) -> Any:
@@ -123,8 +127,9 @@ def _opencode(
             models[choice.model.id] = settings
         limit = facts.limits.get(choice.model.id)
         sizes = {"limit": {"context": limit.context, "output": limit.output}} if limit else {}
-        told = {"name": choice.model.id, "tool_call": True, "reasoning": _reasons(choice)}
-        defaults[choice.model.id] = {**told, **sizes}
+        reasons = _reasons(choice)
+        told = {"name": choice.model.id, "tool_call": True}
+        defaults[choice.model.id] = {**told, **({} if reasons is None else {"reasoning": reasons}), **sizes}
     reached: dict[str, Any] = {"npm": "@ai-sdk/openai-compatible", "name": facts.gateway}
     reached["options"] = {"baseURL": f"{root}/v1", "apiKey": f"{{env:{KEY}}}"}
     if _inside(there, "provider", provider):  # a user's own way in stays

@@ -17,6 +17,9 @@ from conformance.provider.filter import remedies
 #: Why a field is not left out of which something is taken.
 TAKEN = "LiteLLM would leave it out also on another endpoint, or with another value, where it is taken."
 
+#: Why a field is not left out of which something may be taken.
+UNSURE = "LiteLLM would leave it out also on another endpoint, or with another value, of which nothing is known."
+
 #: Why a setting would come too late.
 STUCK = "LiteLLM refuses it itself, before it leaves anything out."
 
@@ -44,13 +47,13 @@ def dropping(model: ModelFacts, endpoints: Collection[str], *, let_through: bool
 
     With `let_through`, what LiteLLM itself refuses is not left out, but let through to the vendor.
     """
-    made, taken = Dropping(), _taken(model, endpoints)
+    made, taken, unsure = Dropping(), _taken(model, endpoints), _unsure(model, endpoints)
     for said in model.refused(endpoints):
         mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
         if let_through and said.by == "gateway" and mend["allow"]:
             made.allow += [each for each in mend["allow"] if each not in made.allow]
             continue
-        why = kept(said) or (STUCK if mend["stuck"] and said.by == "gateway" else _unmended(mend, taken))
+        why = kept(said) or (STUCK if mend["stuck"] and said.by == "gateway" else _unmended(mend, taken, unsure))
         if why:
             made.left.append(Left(said, why))
             continue
@@ -78,6 +81,19 @@ def _taken(model: ModelFacts, endpoints: Collection[str]) -> dict[str, list[Said
     return found
 
 
+def _unsure(model: ModelFacts, endpoints: Collection[str]) -> frozenset[str]:
+    """The fields that LiteLLM can leave out of which, on an endpoint or with a value, nothing is known.
+
+    That nothing is known of several fields together says nothing of each.
+    """
+    found: set[str] = set()
+    for said in model.said.values():
+        if said.unknown and said.endpoint in endpoints and "+" not in said.path:
+            mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+            found.update(() if mend["default"] else mend["drop"])
+    return frozenset(found)
+
+
 def kept(said: Said) -> str | None:
     """Why this is never left out of a request; the provider keeps to the same."""
     known = remedies()["remedies"]
@@ -89,8 +105,10 @@ def kept(said: Said) -> str | None:
     return None
 
 
-def _unmended(mend: dict[str, object], taken: dict[str, list[Said]]) -> str | None:
+def _unmended(mend: dict[str, object], taken: Collection[str], unsure: Collection[str]) -> str | None:
     drops = mend["drop"]
     if not isinstance(drops, list) or not drops:
         return str(mend["advice"] or "no setting of LiteLLM leaves it out")
-    return TAKEN if any(each in taken for each in drops) else None
+    if any(each in taken for each in drops):
+        return TAKEN
+    return UNSURE if any(each in unsure for each in drops) else None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from conformance.export.clients import Client
-from conformance.export.dropping import TAKEN, Dropping, dropping
+from conformance.export.dropping import TAKEN, UNSURE, Dropping, dropping
 from conformance.export.facts import Facts
 from conformance.export.merging import Rules, merge
 from conformance.export.outputs import Output, ignored_by, models_of, origin, told_ignored
@@ -75,7 +75,9 @@ def _told(
     if left:
         lines.append(f"No setting of LiteLLM mends what follows. {client.instead}")
     for why, fields in left.items():
-        lines.append(f"{why} With --endpoint, only that one counts:" if why == TAKEN else why[:1].upper() + why[1:])
+        lines.append(
+            f"{why} With --endpoint, only that one counts:" if why in (TAKEN, UNSURE) else why[:1].upper() + why[1:]
+        )
         lines += [
             f"  {parameter} ({endpoint}): {models_of(models)}" for (parameter, endpoint), models in fields.items()
         ]

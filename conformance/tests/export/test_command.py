@@ -198,7 +198,9 @@ def test_from_a_table_alone(place: Path) -> None:
     rule = {"models": ["ours"], "endpoints": ["chat_completions"], "statements": {"seed": refuses, "store": refuses}}
     table = {"schema_version": 1, "sources": sources, "rules": [rule, default]}
     (place / "table.json").write_text(json.dumps(table), encoding="utf-8")
-    ended = export("--for", "litellm", "--table", "table.json")
+    assert "additional_drop_params:\n        - seed\n" in export("--for", "litellm", "--table", "table.json").stdout
+    chat = ("--endpoint", "chat_completions")  # of `store` on another endpoint nothing is known
+    ended = export("--for", "litellm", "--table", "table.json", *chat)
     assert "from the support table table.json over the shipped one.\n" in ended.stdout
     assert "additional_drop_params:\n        - store\n        - seed\n" in ended.stdout
 
