@@ -87,7 +87,8 @@ def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, th
         sizes = {"contextWindow": limit.context, "maxTokens": limit.output} if limit else {}
         defaults.append({"id": choice.model.id, **({"reasoning": True} if _reasons(choice) else {}), **sizes})
     ours = {row["id"] for row in rows}
-    others = [each for each in _inside(own, "models") or () if _inside(each, "id") not in ours]
+    listed = _inside(own, "models")
+    others = [each for each in listed if _inside(each, "id") not in ours] if isinstance(listed, list) else []
     shared = {} if others or len(rows) == 1 else _shared([row.get("compat", {}) for row in rows])
     for row in rows:
         kept = {name: value for name, value in row.pop("compat", {}).items() if name not in shared}

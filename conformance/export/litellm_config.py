@@ -24,7 +24,9 @@ def config(
 ) -> Output:
     """The configuration; `there` is the document that it is merged into, if there is one."""
     made = {name: dropping(model, endpoints, let_through=let_through) for name, model in facts.models.items()}
-    listed = [row.get("model_name") for row in (there or {}).get("model_list") or () if isinstance(row, Mapping)]
+    rows_there = (there or {}).get("model_list")
+    rows_there = rows_there if isinstance(rows_there, list) else []  # another kind is refused when it is merged into
+    listed = [row.get("model_name") for row in rows_there if isinstance(row, Mapping)]
     absent = tuple(name for name in made if listed and name not in listed)
     made = {name: each for name, each in made.items() if name not in absent}
     rows = [{"model_name": name, **_settings(client, facts, name, each, endpoints)} for name, each in made.items()]

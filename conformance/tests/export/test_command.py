@@ -239,19 +239,70 @@ def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("client", "own"),
+    ("client", "own", "place_in_it"),
     [
-        ("pi", '{"providers": []}'),
-        ("pi", '{"providers": {"litellm": {"models": [1, null]}}}'),
-        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}'),
-        ("codex", "model_providers = 1"),
-        ("claude-code", '{"env": []}'),
-        ("litellm", "model_list: [1, {}]"),
-        ("aider", "- 1\n- name: 2\n"),
-        ("continue", "models: {}"),
+        ("pi", '{"providers": []}', "providers is a list, where a map belongs"),
+        ("pi", '{"providers": {"litellm": 3}}', "providers.litellm is a single value"),
+        ("pi", '{"providers": {"litellm": {"models": 3}}}', "providers.litellm.models is a single value"),
+        ("pi", '{"providers": {"litellm": {"models": [{"id": "o3", "compat": []}]}}}', "models[0].compat is a list"),
+        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}', "provider.litellm.models is a list"),
+        ("codex", "model_providers = 1", "model_providers is a single value"),
+        ("codex", 'model_providers = "x"', "model_providers is a single value"),
+        ("claude-code", '{"env": []}', "env is a list"),
+        ("litellm", "model_list: 3", "model_list is a single value, where a list belongs"),
+        ("litellm", "model_list: {o3: {}}", "model_list is a map"),
+        ("litellm", "model_list: [{model_name: o3, litellm_params: 1}]", "model_list[0].litellm_params is a single"),
+        ("continue", "models: {}", "models is a map"),
+        ("continue", "models: 3", "models is a single value"),
+        ("qwen-code", '{"modelProviders": []}', "modelProviders is a list"),
+        ("cline", '{"providers": "x"}', "providers is a single value"),
     ],
 )
-def test_odd_files(client: str, own: str, place: Path) -> None:
-    """Given a file whose values are of other kinds than the client wants, when merged into, then nothing breaks."""
+def test_values_of_another_kind(client: str, own: str, place_in_it: str, place: Path) -> None:
+    """Given a file with a value of another kind than the client wants, when merged into, then one line says where."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert place_in_it in told(export("--for", client, "--into", "f", "--write"))
+    assert (place / "f").read_text("utf-8") == own
+    assert {path.name for path in place.iterdir()} == {"f", "reports"}
+
+
+@pytest.mark.parametrize(
+    ("client", "own", "name"),
+    [
+        ("claude-code", '{"env": null}', "env"),
+        ("pi", '{"providers": null}', "providers"),
+        ("qwen-code", '{"modelProviders": null}', "modelProviders"),
+        ("opencode", '{"provider": {"litellm": {"models": null}}}', "provider"),
+    ],
+)
+def test_an_empty_value_is_replaced(client: str, own: str, name: str, place: Path) -> None:
+    """Given a file with an empty value where settings belong, when merged into, then they take its place."""
+    (place / "f").write_text(own, encoding="utf-8")
+    ended = export("--for", client, "--into", "f", "--base-url", "http://ours.example")
+    assert ended.exit_code == 0, ended.output
+    assert "null" not in ended.stdout.partition(f'"{name}"')[2][:40]
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("pi", '{"providers": {"litellm": {"models": [1, null]}}}'),
+        ("litellm", "model_list: [1, {}]"),
+        ("aider", "- 1\n- name: 2\n"),
+    ],
+)
+def test_odd_items(client: str, own: str, place: Path) -> None:
+    """Given a file with items that are nobody's, when merged into, then they stay, and nothing breaks."""
     (place / "f").write_text(own, encoding="utf-8")
     assert export("--for", client, "--into", "f").exit_code == 0
+
+
+def test_what_is_no_file_of_settings(place: Path) -> None:
+    """Given a device, a pipe and a huge file, when merged into, then one line refuses each, and none is read whole."""
+    os.mkfifo(place / "pipe")
+    with (place / "huge").open("wb") as file:
+        file.truncate(16 * 1024 * 1024 + 1)
+    (place / "link").symlink_to("/dev/zero")
+    for name in ("/dev/full", "/dev/null", "pipe", "link", "reports"):
+        assert "it is no regular file" in told(export("--for", "pi", "--into", name, "--write"))
+    assert "too large" in told(export("--for", "pi", "--into", "huge", "--write"))
