@@ -34,8 +34,9 @@ def facts_for(
 
     Raises `ExportError` where there is no source, and what reading one raises.
     """
-    address = make_target(base_url, "unused", "--base-url").base_url if base_url else None
+    said = make_target(base_url, "unused", "--base-url").base_url if base_url else None
     found, source = _matrix(matrix, table, base_url)
+    address = said or _address(found, recorded=_recorded(matrix, table) is not None)
     limits = _limits(base_url)
     registry = load_registry()
     if "clients" not in found:
@@ -47,7 +48,7 @@ def facts_for(
         if not some.models:
             raise ExportError("nothing is known of these models" if models else f"{source} says nothing of any model")
         some = replace(some, limits={name: limit for name, limit in limits.items() if name in some.models})
-        return replace(some, url=address) if address else some
+        return replace(some, url=address, url_said=said is not None)
 
     return lambda client: facts(client.modes)
 
@@ -56,8 +57,9 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
     """What is known, and what it is called."""
     if matrix and table:
         raise ExportError("--matrix and --table are two sources; name one")
-    if matrix or (not table and Path(_USUAL).is_file()):
-        return read_matrix(matrix or _USUAL), f"the matrix {matrix or _USUAL}"
+    recorded = _recorded(matrix, table)
+    if recorded:
+        return read_matrix(recorded), f"the matrix {recorded}"
     target = _target(base_url)
     if target is None and not table:
         (url, key), _ = ENVIRONMENT
@@ -71,6 +73,23 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
     source = f"the support table {table} over the shipped one" if table else "the shipped support table"
     asked = "" if target is None else ", and the gateway's list of models"
     return foretold(gateway, listed, rules, load_registry()), source + asked
+
+
+def _recorded(matrix: str | None, table: str | None) -> str | None:
+    """The file of the matrix to export from, if it is one."""
+    return matrix or (_USUAL if not table and Path(_USUAL).is_file() else None)
+
+
+def _address(found: Matrix, *, recorded: bool) -> str:
+    """Where clients reach the gateway: as a run recorded it, or as the environment says; empty where nobody knows.
+
+    A matrix of simulators records no port, for the gateway is gone when the run ends; its address is none.
+    """
+    gateway = found["gateway"]
+    named = target_from_env(keyless=True) if recorded else None
+    if named is not None and (gateway["simulated"] or gateway["name"] == named.name):
+        return named.base_url
+    return "" if recorded and gateway["simulated"] else gateway["url"]
 
 
 def _limits(base_url: str | None) -> dict[str, Limit]:

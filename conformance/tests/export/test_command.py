@@ -34,6 +34,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+#: The address of the gateway that some files have.
+HERE = ("--base-url", "http://127.0.0.1")
+
+
 def export(*options: str) -> Result:
     """Run the command; a user's mistake is its exception."""
     return CliRunner().invoke(commands, ["export", *options])
@@ -77,10 +81,10 @@ def test_merging_is_shown_and_kept(place: Path) -> None:
         '{\n  // mine\n  "theme": "dark",\n  "provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1"}}}\n}\n'
     )
     file.write_text(own, encoding="utf-8")
-    shown = export("--for", "opencode", "--into", "opencode.json")
+    shown = export("--for", "opencode", *HERE, "--into", "opencode.json")
     assert file.read_text("utf-8") == own
     assert '+    "mine": {"options"' in shown.stderr or "+++ opencode.json" in shown.stderr
-    assert export("--for", "opencode", "--into", "opencode.json", "--write").exit_code == 0
+    assert export("--for", "opencode", *HERE, "--into", "opencode.json", "--write").exit_code == 0
     new = file.read_text("utf-8")
     assert "// mine" in new
     assert '"litellm"' not in new  # the gateway has a name there
@@ -184,7 +188,7 @@ def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> None:
     """Given a file that reaches the gateway in a way of its own, when merged into, then no other way is added."""
     (place / "f").write_text(own, encoding="utf-8")
-    new = export("--for", client, "--into", "f").stdout
+    new = export("--for", client, "--into", "f", "--base-url", "http://127.0.0.1").stdout
     assert "LITELLM_API_KEY" not in new
     assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
     assert "model_provider =" not in new
@@ -234,8 +238,40 @@ ENDS = ("chat_completions", "responses", "messages")
 def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> None:
     """Given a file with another gateway of the name, when merged into, then one line says so; another name helps."""
     (place / "f").write_text(own, encoding="utf-8")
-    assert "another gateway under the name 'litellm'" in told(export("--for", client, "--into", "f"))
-    assert export("--for", client, "--into", "f", "--provider", "mine").exit_code == 0
+    ours = ("--for", client, "--into", "f", "--base-url", "http://ours.example")
+    assert "another gateway under the name 'litellm'" in told(export(*ours))
+    assert export(*ours, "--provider", "mine").exit_code == 0
+
+
+@pytest.mark.parametrize("client", ["pi", "opencode", "codex", "claude-code", "continue", "qwen-code", "cline"])
+def test_an_address_that_is_said_goes_before_an_earlier_one(client: str, place: Path) -> None:
+    """Given an export's file, when it is made again with another address, then that is in it, and the old one not."""
+    assert export("--for", client, "--into", "f", "--write", "--base-url", "http://old.example:1").exit_code == 0
+    ended = export("--for", client, "--into", "f", "--write", "--base-url", "http://new.example:2")
+    assert ended.exit_code == 0, ended.exception
+    new = (place / "f").read_text("utf-8")
+    assert "http://new.example:2" in new
+    assert "old.example" not in new
+
+
+@pytest.mark.parametrize("client", [each for each in load_clients() if each != "litellm"])
+def test_the_address_of_a_simulated_gateway(client: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a matrix of simulators, when exported, then the address is the environment's, or else nobody's."""
+    alone = export("--for", client)
+    assert "http://127.0.0.1" not in alone.output
+    assert "address is not known" in alone.output
+    monkeypatch.setenv("LITELLM_BASE_URL", "http://127.0.0.1:4321/v1")
+    named = export("--for", client)
+    assert "http://127.0.0.1:4321" in named.output
+    assert "address is not known" not in named.output
+
+
+def test_no_address_is_put_into_settings_of_claude_code(place: Path) -> None:
+    """Given settings of a user, when nobody knows the address, then none is written, and the user's own stays."""
+    for own in ('{"env": {"ANTHROPIC_BASE_URL": "http://mine.example"}}', '{"model": "opus"}'):
+        (place / "f").write_text(own, encoding="utf-8")
+        assert export("--for", "claude-code", "--into", "f", "--write").exit_code == 0
+        assert (place / "f").read_text("utf-8").count("BASE_URL") == own.count("BASE_URL")
 
 
 @pytest.mark.parametrize(
