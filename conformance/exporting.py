@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conformance.clients.profiles import shipped_profiles
 from conformance.discover.listing import discover
-from conformance.errors import ExportError
+from conformance.errors import ExportError, quoted
 from conformance.export.clients import Client
 from conformance.export.facts import Facts, Limit, facts_of
 from conformance.export.foretold import foretold, named_in
@@ -22,6 +22,7 @@ from conformance.provider.table.layers import layered_table
 from conformance.provider.target import ENVIRONMENT, Target, make_target, target_from_env
 from conformance.readiness.section import with_clients
 from conformance.report.matrix_file import read_matrix
+from conformance.text.globs import fits
 from conformance.types import Gateway
 
 _USUAL = "reports/matrix.json"
@@ -46,7 +47,12 @@ def facts_for(
     def facts(modes: tuple[str, ...]) -> Facts:
         some = facts_of(found, registry, source, models or ("*",), modes)
         if not some.models:
-            raise ExportError("nothing is known of these models" if models else f"{source} says nothing of any model")
+            asked = " and ".join(map(quoted, models))
+            none = f"none of the {len(found['models'])} models fits --models {asked}; {source} names them"
+            known = any(fits(row["id"], each) for row in found["models"] for each in models)
+            if models and not known:
+                raise ExportError(none)
+            raise ExportError(f"{source} says nothing of {'these models' if models else 'any model'}")
         some = replace(some, limits={name: limit for name, limit in limits.items() if name in some.models})
         return replace(some, url=address, url_said=said is not None)
 

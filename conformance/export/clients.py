@@ -104,8 +104,15 @@ class Client:
     drops: bool = False
 
     def mends(self, parameter: str, endpoint: str) -> bool:
-        """Whether it can be told something about a parameter that is refused on an endpoint."""
-        return endpoint in self.endpoints and (self.drops or bool(self.levers_for(parameter, endpoint)))
+        """Whether it can be told something about a parameter that is refused on an endpoint, and about no other."""
+        if endpoint not in self.endpoints:
+            return False
+        if not self.drops:
+            return bool(self.levers_for(parameter, endpoint))
+        # Imported here: what can be left out is worked out with the levers of clients.
+        from conformance.export.dropping import droppable
+
+        return droppable(parameter, endpoint, inside=self.format != "typescript")
 
     @property
     def endpoints(self) -> tuple[str, ...]:

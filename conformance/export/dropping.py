@@ -6,13 +6,18 @@ takes, or of which one value is refused, is left alone, and said.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from conformance.export.facts import ModelFacts, Said
 from conformance.export.mends import mend_of
+from conformance.parameters import load_registry
 from conformance.provider.filter import remedies
+from conformance.provider.table import split_parameter
+from conformance.types import Verdict
 
 #: Why a field is not left out of which something is taken.
 TAKEN = "LiteLLM would leave it out also on another endpoint, or with another value, where it is taken."
@@ -103,6 +108,42 @@ def kept(said: Said) -> str | None:
         if there or (remedy.get("action") == "keep" and name == said.path):
             return str(there or remedy["reason"])
     return None
+
+
+def droppable(parameter: str, endpoint: str, *, inside: bool = True) -> bool:
+    """Whether a parameter that LiteLLM does not refuse too early can be left out, and nothing else with it.
+
+    That is false of one value of a field that has others: they would go with it, unless they ask for what is done
+    anyway. A client that looks at the top of a request alone leaves out nothing `inside` a field.
+    """
+    path = split_parameter(parameter)[0]
+    said, mend = _asked(parameter, endpoint)
+    if kept(said) or mend["stuck"] or not mend["drop"] or "+" in path or ("." in path and not inside):
+        return False
+    others = {other for each in mend["drop"] for other in _that_lose(endpoint).get(each, ())} - {parameter}
+    # With a field that is refused as such, all its values are refused, and what lies in it.
+    return all(parameter == split_parameter(other)[0] or other.startswith(f"{parameter}.") for other in others)
+
+
+@functools.cache
+def _that_lose(endpoint: str) -> Mapping[str, Sequence[str]]:
+    """For each field that LiteLLM can leave out the parameters that go with it, but for values that ask for no more."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for parameter in load_registry().parameters:
+        if endpoint in {each.value for each in parameter.bodies} and "+" not in parameter.path:
+            mend = _asked(parameter.id, endpoint)[1]
+            for each in () if mend["default"] else mend["drop"]:
+                found[each].append(parameter.id)
+    return found
+
+
+def _asked(parameter: str, endpoint: str) -> tuple[Said, dict[str, Any]]:
+    """A refusal of a parameter on an endpoint, and its mend."""
+    known, top = load_registry().by_id.get(parameter), split_parameter(parameter)[0].partition(".")[0]
+    bodies = {each.value: tuple(body) for each, body in known.bodies.items()} if known else {}
+    fields, group = bodies.get(endpoint, (top,)), known.group if known else ""
+    said = Said(endpoint, parameter, group, fields, {"whole": Verdict.REJECTED})
+    return said, mend_of(parameter, group, endpoint, fields)
 
 
 def _unmended(mend: dict[str, object], taken: Collection[str], unsure: Collection[str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from conformance.tests.helpers.exports import shipped_matrix
 from conformance.tests.helpers.gateways import KEY
 from conformance.tests.helpers.listings import listing
 from conformance.tests.helpers.pages import cell, matrix_with
+from conformance.tests.helpers.running import CHECKOUT
 
 
 @pytest.fixture
@@ -141,7 +143,12 @@ def _without_comments(text: str) -> str:
         (["--for", "nobody"], "choose from litellm, pi"),
         ([], "name one client with --for, or a folder for all with --all"),
         (["--for", "pi", "--all", "out"], "name one client with --for, or a folder for all with --all"),
-        (["--for", "pi", "--models", "nothing*"], "nothing is known of these models"),
+        (["--for", "pi", "--models", "nothing*"], "none of the 17 models fits --models 'nothing*'"),
+        (["--for", "pi", "--all", "out", "--into", "f"], "name one client"),
+        (["--all", "out", "--into", "f"], "--into names one client's file"),
+        (["--for", "pi", "--let-through"], "--let-through is for LiteLLM's own"),
+        (["--for", "pi", "--provider", ""], "--provider is empty"),
+        (["--for", "pi", "--provider", " "], "--provider is empty"),
         (["--for", "codex", "--endpoint", "messages"], "Codex CLI speaks responses"),
         (["--for", "pi", "--base-url", "ftp://x"], "--base-url is not an HTTP address"),
         (["--for", "pi", "--matrix", "nowhere.json"], "cannot read the matrix nowhere.json"),
@@ -160,6 +167,32 @@ def test_nothing_to_export_from(place: Path) -> None:
     """Given no matrix and no gateway, when an export is wanted, then one line says what to name."""
     (place / "reports" / "matrix.json").unlink()
     assert "name a matrix with --matrix, or a gateway with LITELLM_BASE_URL" in told(export("--for", "pi"))
+    assert "choose from litellm, pi" in told(export("--for", "foo"))
+
+
+def test_help_names_every_client() -> None:
+    """Given the help, when read, then every client is in it."""
+    shown = " ".join(export("--help").output.split()).replace("- ", "-")  # lines are broken at hyphens, too
+    assert all(f" {name}," in shown or f" {name}." in shown for name in load_clients())
+
+
+@pytest.mark.parametrize("text", ["a", "a = ", "[a", '"', "a = 1\na = 2\n", "a = \x00"])
+def test_broken_toml(text: str, place: Path) -> None:
+    """Given a broken TOML file, when merged into, then the line names no character that is not there."""
+    (place / "f").write_text(text, encoding="utf-8")
+    line = told(export("--for", "codex", "--into", "f"))
+    assert "is not TOML" in line
+    assert "x00" not in line
+    assert "col 0" not in line
+
+
+def test_comments_name_what_a_user_can_find(place: Path) -> None:
+    """Given an export, when its comments name a page, then it is one of the project, by its name."""
+    for client in load_clients().values():
+        pages = re.findall(r"\(([^()]*\.md)\)", client.instead)
+        assert pages
+        assert all(each.startswith("litellm-conformance: ") for each in pages)
+        assert all((CHECKOUT / each.partition(": ")[2]).is_file() for each in pages)
 
 
 def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
