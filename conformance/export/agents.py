@@ -219,7 +219,7 @@ def _file_stems(models: Sequence[str]) -> dict[str, str]:
 
 
 def _claude_code(
-    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, _there: Mapping[str, Any]
+    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     """Settings that all models need, and a file for each group of models that needs others besides."""
     rows = [choice.settings.get("env", {}) for choice in found]
@@ -240,7 +240,7 @@ def _claude_code(
             name=client.file,
             form=client.format,
             head=head,
-            defaults={"env": reached},
+            defaults={"env": reached} if reached or "env" in there else {},
             settings={"env": always} if always else {},
         )
     ]

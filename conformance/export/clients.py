@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
+from conformance.export.dropping import droppable
 from conformance.export.facts import ModelFacts
 from conformance.provider.table import split_parameter
 
@@ -109,9 +110,6 @@ class Client:
             return False
         if not self.drops:
             return bool(self.levers_for(parameter, endpoint))
-        # Imported here: what can be left out is worked out with the levers of clients.
-        from conformance.export.dropping import droppable
-
         return droppable(parameter, endpoint, inside=self.format != "typescript")
 
     @property

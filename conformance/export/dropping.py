@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.export.facts import ModelFacts, Said
-from conformance.export.mends import mend_of
+from conformance.export.mend_data import dropped
 from conformance.parameters import load_registry
 from conformance.provider.filter import remedies
 from conformance.provider.table import split_parameter
@@ -54,7 +54,7 @@ def dropping(model: ModelFacts, endpoints: Collection[str], *, let_through: bool
     """
     made, taken, unsure = Dropping(), _taken(model, endpoints), _unsure(model, endpoints)
     for said in model.refused(endpoints):
-        mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+        mend = dropped(said.parameter, said.group, said.endpoint, said.fields)
         if let_through and said.by == "gateway" and mend["allow"]:
             made.allow += [each for each in mend["allow"] if each not in made.allow]
             continue
@@ -80,7 +80,7 @@ def _taken(model: ModelFacts, endpoints: Collection[str]) -> dict[str, list[Said
     found: dict[str, list[Said]] = defaultdict(list)
     for said in model.said.values():
         if said.endpoint in endpoints and said.taken:
-            mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+            mend = dropped(said.parameter, said.group, said.endpoint, said.fields)
             for each in () if mend["default"] else mend["drop"]:
                 found[each].append(said)
     return found
@@ -94,7 +94,7 @@ def _unsure(model: ModelFacts, endpoints: Collection[str]) -> frozenset[str]:
     found: set[str] = set()
     for said in model.said.values():
         if said.unknown and said.endpoint in endpoints and "+" not in said.path:
-            mend = mend_of(said.parameter, said.group, said.endpoint, said.fields)
+            mend = dropped(said.parameter, said.group, said.endpoint, said.fields)
             found.update(() if mend["default"] else mend["drop"])
     return frozenset(found)
 
@@ -143,7 +143,7 @@ def _asked(parameter: str, endpoint: str) -> tuple[Said, dict[str, Any]]:
     bodies = {each.value: tuple(body) for each, body in known.bodies.items()} if known else {}
     fields, group = bodies.get(endpoint, (top,)), known.group if known else ""
     said = Said(endpoint, parameter, group, fields, {"whole": Verdict.REJECTED})
-    return said, mend_of(parameter, group, endpoint, fields)
+    return said, dropped(parameter, group, endpoint, fields)
 
 
 def _unmended(mend: dict[str, object], taken: Collection[str], unsure: Collection[str]) -> str | None:

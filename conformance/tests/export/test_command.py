@@ -304,7 +304,7 @@ def test_no_address_is_put_into_settings_of_claude_code(place: Path) -> None:
     for own in ('{"env": {"ANTHROPIC_BASE_URL": "http://mine.example"}}', '{"model": "opus"}'):
         (place / "f").write_text(own, encoding="utf-8")
         assert export("--for", "claude-code", "--into", "f", "--write").exit_code == 0
-        assert (place / "f").read_text("utf-8").count("BASE_URL") == own.count("BASE_URL")
+        assert (place / "f").read_text("utf-8") == own
 
 
 @pytest.mark.parametrize(
