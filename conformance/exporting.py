@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conformance.clients.profiles import shipped_profiles
 from conformance.discover.listing import discover
-from conformance.errors import ExportError
+from conformance.errors import ExportError, quoted
 from conformance.export.clients import Client
 from conformance.export.facts import Facts, Limit, facts_of
 from conformance.export.foretold import foretold, named_in
@@ -22,6 +22,7 @@ from conformance.provider.table.layers import layered_table
 from conformance.provider.target import ENVIRONMENT, Target, make_target, target_from_env
 from conformance.readiness.section import with_clients
 from conformance.report.matrix_file import read_matrix
+from conformance.text.globs import fits
 from conformance.types import Gateway
 
 _USUAL = "reports/matrix.json"
@@ -34,8 +35,9 @@ def facts_for(
 
     Raises `ExportError` where there is no source, and what reading one raises.
     """
-    address = make_target(base_url, "unused", "--base-url").base_url if base_url else None
+    said = make_target(base_url, "unused", "--base-url").base_url if base_url else None
     found, source = _matrix(matrix, table, base_url)
+    address = said or _address(found, recorded=_recorded(matrix, table) is not None)
     limits = _limits(base_url)
     registry = load_registry()
     if "clients" not in found:
@@ -45,9 +47,14 @@ def facts_for(
     def facts(modes: tuple[str, ...]) -> Facts:
         some = facts_of(found, registry, source, models or ("*",), modes)
         if not some.models:
-            raise ExportError("nothing is known of these models" if models else f"{source} says nothing of any model")
+            asked = " and ".join(map(quoted, models))
+            none = f"none of the {len(found['models'])} models fits --models {asked}; {source} names them"
+            known = any(fits(row["id"], each) for row in found["models"] for each in models)
+            if models and not known:
+                raise ExportError(none)
+            raise ExportError(f"{source} says nothing of {'these models' if models else 'any model'}")
         some = replace(some, limits={name: limit for name, limit in limits.items() if name in some.models})
-        return replace(some, url=address) if address else some
+        return replace(some, url=address, url_said=said is not None)
 
     return lambda client: facts(client.modes)
 
@@ -56,8 +63,9 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
     """What is known, and what it is called."""
     if matrix and table:
         raise ExportError("--matrix and --table are two sources; name one")
-    if matrix or (not table and Path(_USUAL).is_file()):
-        return read_matrix(matrix or _USUAL), f"the matrix {matrix or _USUAL}"
+    recorded = _recorded(matrix, table)
+    if recorded:
+        return read_matrix(recorded), f"the matrix {recorded}"
     target = _target(base_url)
     if target is None and not table:
         (url, key), _ = ENVIRONMENT
@@ -71,6 +79,23 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
     source = f"the support table {table} over the shipped one" if table else "the shipped support table"
     asked = "" if target is None else ", and the gateway's list of models"
     return foretold(gateway, listed, rules, load_registry()), source + asked
+
+
+def _recorded(matrix: str | None, table: str | None) -> str | None:
+    """The file of the matrix to export from, if it is one."""
+    return matrix or (_USUAL if not table and Path(_USUAL).is_file() else None)
+
+
+def _address(found: Matrix, *, recorded: bool) -> str:
+    """Where clients reach the gateway: as a run recorded it, or as the environment says; empty where nobody knows.
+
+    A matrix of simulators records no port, for the gateway is gone when the run ends; its address is none.
+    """
+    gateway = found["gateway"]
+    named = target_from_env(keyless=True) if recorded else None
+    if named is not None and (gateway["simulated"] or gateway["name"] == named.name):
+        return named.base_url
+    return "" if recorded and gateway["simulated"] else gateway["url"]
 
 
 def _limits(base_url: str | None) -> dict[str, Limit]:

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from conformance.errors import ExportError
+from conformance.export.clients import load_clients
 from conformance.export.command import Request, export_all, export_one
-from conformance.export.making import Wishes
+from conformance.export.making import Wishes, client_named
 from conformance.types import Endpoint
 
 
 @click.command("export")
-@click.option("--for", "client", metavar="CLIENT", help="Whose configuration: litellm, pi, opencode, codex and others.")
+@click.option("--for", "client", metavar="CLIENT", help=f"Whose configuration: {', '.join(load_clients())}.")
 @click.option("--all", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Every client's, into a folder.")
 @click.option("--matrix", metavar="FILE", help="The matrix (reports/matrix.json, if it is there).")
 @click.option("--table", metavar="FILE", help="A support table instead; its rules come before the shipped ones.")
@@ -51,6 +52,16 @@ def export_settings(
     """
     if (client is None) is (folder is None):
         raise ExportError("name one client with --for, or a folder for all with --all")
+    if client is not None:
+        client_named(client)  # a wrong name is told before anything is read
+    if folder is not None and into is not None:
+        raise ExportError("--all writes into its folder, and --into names one client's file; leave one out")
+    if let_through and client not in (None, "litellm"):
+        raise ExportError(
+            "--let-through is for LiteLLM's own configuration; use it with --for litellm, or leave it out"
+        )
+    if not provider.strip() or not provider.isprintable():
+        raise ExportError("--provider is empty, or cannot be shown; name the gateway as clients are to call it")
     # Imported here: it loads an HTTP library.
     from conformance.exporting import facts_for
 

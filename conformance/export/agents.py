@@ -22,22 +22,30 @@ Builder: TypeAlias = Callable[[Client, Facts, Sequence[Choice], str, Mapping[str
 #: The variable that clients read the key from.
 KEY = "LITELLM_API_KEY"
 
+#: What stands for the gateway's address where nobody knows it.
+PLACEHOLDER = "https://your-gateway.example"
+
 _EFFORT = {"chat_completions": "reasoning_effort", "responses": "reasoning.effort", "messages": "thinking"}
 
 
 def head_of(client: Client, facts: Facts, found: Sequence[Choice]) -> list[str]:
     """The comment of a client's own file."""
-    return [*origin(client, facts), *told_of(client, found)]
+    missing = f"The gateway's address is not known: put it in place of {PLACEHOLDER}, or export with --base-url."
+    return [*origin(client, facts), *([] if facts.url else [missing]), *told_of(client, found)]
 
 
 def address_of(facts: Facts) -> str:
-    """The gateway's address, without `/v1`."""
-    return facts.url.rstrip("/").removesuffix("/v1")
+    """The gateway's address, without `/v1`; where nobody knows it, what the user has to replace."""
+    return facts.url.rstrip("/").removesuffix("/v1") or PLACEHOLDER
 
 
-def _reasons(choice: Choice) -> bool:
-    """True where the model was seen to take a level of reasoning."""
-    return choice.model.takes(choice.way.endpoint, _EFFORT[choice.way.endpoint])
+def _reasons(choice: Choice) -> bool | None:
+    """Whether the model was seen to take a level of reasoning; None where nobody knows."""
+    endpoint = choice.way.endpoint
+    path = _EFFORT[endpoint]
+    if choice.model.takes(endpoint, path):
+        return True
+    return None if any(each.unknown for each in choice.model.on(endpoint) if each.path == path) else False
 
 
 def _inside(document: object, *names: str) -> Any:
@@ -47,27 +55,41 @@ def _inside(document: object, *names: str) -> Any:
     return document
 
 
-def _provider_there(there: Mapping[str, Any], section: str, name: str, address: Sequence[str], url: str) -> str:
-    """The name that a user's file has for this gateway already, or else the one that was chosen.
+def _provider_there(
+    there: Mapping[str, Any], section: str, name: str, address: Sequence[str], facts: Facts
+) -> tuple[str, dict[str, Any]]:
+    """The name that a user's file has for this gateway already, or else the one that was chosen; and its new address.
 
-    Raises `ExportError` if that is the name of another gateway there.
+    That is empty unless the user said the address, and an earlier export wrote another. Raises `ExportError` if the
+    name is that of another gateway there.
     """
+    url = address_of(facts)
     rows = there.get(section)
     known = {str(each): _inside(row, *address) for each, row in rows.items()} if isinstance(rows, Mapping) else {}
     for each, told in known.items():
         if isinstance(told, str) and told.rstrip("/").removesuffix("/v1") == url:
-            return each
-    if isinstance(known.get(name), str):
-        raise ExportError(
-            f"the file has another gateway under the name {name!r} ({known[name]}, not {url}); "
-            "name this one with --provider, or say its address with --base-url"
-        )
-    return name
+            return each, {}
+    told = known.get(name)
+    if not facts.url or not isinstance(told, str):
+        return name, {}
+    if facts.url_said and KEY in str(_inside(rows, name)):  # only an export reads the key from there
+        return name, _under(address, url + ("/v1" if told.rstrip("/").endswith("/v1") else ""))
+    how = "" if facts.url_said else ", or say its address with --base-url"
+    raise ExportError(
+        f"the file has another gateway under the name {name!r} ({told}, not {url}); name this one with --provider{how}"
+    )
+
+
+def _under(names: Sequence[str], value: Any) -> dict[str, Any]:
+    """A value under these names, one in the other."""
+    for name in reversed(names):
+        value = {name: value}
+    return dict(value)
 
 
 def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "providers", provider, ["baseUrl"], root)
+    provider, moved = _provider_there(there, "providers", provider, ["baseUrl"], facts)
     own = _inside(there, "providers", provider)
     usual = _inside(own, "api") or Counter(choice.settings["api"] for choice in found).most_common(1)[0][0]
     base = f"{root}/v1" if usual != "anthropic-messages" else root
@@ -83,12 +105,13 @@ def _pi(client: Client, facts: Facts, found: Sequence[Choice], provider: str, th
         sizes = {"contextWindow": limit.context, "maxTokens": limit.output} if limit else {}
         defaults.append({"id": choice.model.id, **({"reasoning": True} if _reasons(choice) else {}), **sizes})
     ours = {row["id"] for row in rows}
-    others = [each for each in _inside(own, "models") or () if _inside(each, "id") not in ours]
+    listed = _inside(own, "models")
+    others = [each for each in listed if _inside(each, "id") not in ours] if isinstance(listed, list) else []
     shared = {} if others or len(rows) == 1 else _shared([row.get("compat", {}) for row in rows])
     for row in rows:
         kept = {name: value for name, value in row.pop("compat", {}).items() if name not in shared}
         row |= {"compat": kept} if kept else {}
-    settings = {"models": [row for row in rows if len(row) > 1], **({"compat": shared} if shared else {})}
+    settings = {**moved, "models": [row for row in rows if len(row) > 1], **({"compat": shared} if shared else {})}
     reached = {} if own else {"baseUrl": base, "api": usual, "apiKey": f"${KEY}"}  # a user's own way in stays
     return [
         Output(
@@ -112,7 +135,7 @@ def _opencode(
     client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "provider", provider, ["options", "baseURL"], root)
+    provider, moved = _provider_there(there, "provider", provider, ["options", "baseURL"], facts)
     models: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     options: dict[str, Any] = {}
@@ -123,12 +146,14 @@ def _opencode(
             models[choice.model.id] = settings
         limit = facts.limits.get(choice.model.id)
         sizes = {"limit": {"context": limit.context, "output": limit.output}} if limit else {}
-        told = {"name": choice.model.id, "tool_call": True, "reasoning": _reasons(choice)}
-        defaults[choice.model.id] = {**told, **sizes}
+        reasons = _reasons(choice)
+        told = {"name": choice.model.id, "tool_call": True}
+        defaults[choice.model.id] = {**told, **({} if reasons is None else {"reasoning": reasons}), **sizes}
     reached: dict[str, Any] = {"npm": "@ai-sdk/openai-compatible", "name": facts.gateway}
     reached["options"] = {"baseURL": f"{root}/v1", "apiKey": f"{{env:{KEY}}}"}
     if _inside(there, "provider", provider):  # a user's own way in stays
         reached = {}
+    merge(options, moved.get("options", {}), Rules())
     settings_of = {**({"options": options} if options else {}), **({"models": models} if models else {})}
     return [
         Output(
@@ -148,7 +173,7 @@ def _codex(
     client: Client, facts: Facts, found: Sequence[Choice], provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     root = address_of(facts)
-    provider = _provider_there(there, "model_providers", provider, ["base_url"], root)
+    provider, moved = _provider_there(there, "model_providers", provider, ["base_url"], facts)
     made = {"name": facts.gateway, "base_url": f"{root}/v1", "env_key": KEY, "wire_api": "responses"}
     if _inside(there, "model_providers", provider):  # a user's own way in stays
         made = {}
@@ -162,7 +187,7 @@ def _codex(
             form=client.format,
             head=[*head_of(client, facts, found), *note],
             defaults={**first, "model_providers": {provider: made}} if made else first,
-            settings=shared,
+            settings={**shared, "model_providers": {provider: moved}} if moved else shared,
         )
     ]
     stems = _file_stems([choice.model.id for choice in found])
@@ -194,7 +219,7 @@ def _file_stems(models: Sequence[str]) -> dict[str, str]:
 
 
 def _claude_code(
-    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, _there: Mapping[str, Any]
+    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     """Settings that all models need, and a file for each group of models that needs others besides."""
     rows = [choice.settings.get("env", {}) for choice in found]
@@ -205,13 +230,18 @@ def _claude_code(
         if own:
             groups.setdefault(own, []).append(choice.model.id)
     note = "The key is not written here: set ANTHROPIC_AUTH_TOKEN, or apiKeyHelper to a command that prints it."
+    # A placeholder would cut Claude Code off; an address that the user says goes before what is there.
+    reached = {"ANTHROPIC_BASE_URL": address_of(facts)} if facts.url else {}
+    always = {**(reached if facts.url_said else {}), **shared}
+    missing = "The gateway's address is not known: set ANTHROPIC_BASE_URL, or export with --base-url."
+    head = [*origin(client, facts), *([] if facts.url else [missing]), *told_of(client, found), note]
     made = [
         Output(
             name=client.file,
             form=client.format,
-            head=[*head_of(client, facts, found), note],
-            defaults={"env": {"ANTHROPIC_BASE_URL": address_of(facts)}},
-            settings={"env": shared} if shared else {},
+            head=head,
+            defaults={"env": reached} if reached or "env" in there else {},
+            settings={"env": always} if always else {},
         )
     ]
     values = {name: value for row in rows for name, value in row.items()}
@@ -252,8 +282,17 @@ def _aider(
     return outputs
 
 
+def _moved(
+    there: Mapping[str, Any], section: Sequence[str], key: str, name: str, address: Mapping[str, Any], facts: Facts
+) -> Mapping[str, Any]:
+    """The address for a row that an earlier export wrote, if the user said one; a user's own row keeps its own."""
+    rows = _inside(there, *section)
+    own = [row for row in rows if _inside(row, key) == name] if isinstance(rows, list) else []
+    return address if facts.url_said and own and all(KEY in str(row) for row in own) else {}
+
+
 def _continue(
-    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, _there: Mapping[str, Any]
+    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     defaults, rows = [], []
     for choice in found:
@@ -262,8 +301,9 @@ def _continue(
         limit = facts.limits.get(choice.model.id)
         length = {"defaultCompletionOptions": {"contextLength": limit.context}} if limit else {}
         defaults.append({**named, **where, "roles": ["chat", "edit", "apply"], "capabilities": ["tool_use"], **length})
-        if choice.settings:
-            rows.append({"name": choice.model.id, **choice.settings})
+        row = _moved(there, ["models"], "name", choice.model.id, {"apiBase": where["apiBase"]}, facts)
+        if choice.settings or row:
+            rows.append({"name": choice.model.id, **choice.settings, **row})
     return [
         Output(
             name=client.file,
@@ -277,15 +317,17 @@ def _continue(
 
 
 def _qwen_code(
-    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, _there: Mapping[str, Any]
+    client: Client, facts: Facts, found: Sequence[Choice], _provider: str, there: Mapping[str, Any]
 ) -> list[Output]:
     defaults, rows = [], []
     for choice in found:
         limit = facts.limits.get(choice.model.id)
         size = {"generationConfig": {"contextWindowSize": limit.context}} if limit else {}
-        defaults.append({"id": choice.model.id, "envKey": KEY, "baseUrl": f"{address_of(facts)}/v1", **size})
-        if choice.settings:
-            rows.append({"id": choice.model.id, **choice.settings})
+        where = {"baseUrl": f"{address_of(facts)}/v1"}
+        defaults.append({"id": choice.model.id, "envKey": KEY, **where, **size})
+        row = _moved(there, ["modelProviders", "openai"], "id", choice.model.id, where, facts)
+        if choice.settings or row:
+            rows.append({"id": choice.model.id, **choice.settings, **row})
     return [
         Output(
             name=client.file,
@@ -301,7 +343,8 @@ def _qwen_code(
 def _cline(
     client: Client, facts: Facts, found: Sequence[Choice], _provider: str, _there: Mapping[str, Any]
 ) -> list[Output]:
-    settings = {"provider": "openai-compatible", "baseUrl": f"{address_of(facts)}/v1", "model": found[0].model.id}
+    where = {"baseUrl": f"{address_of(facts)}/v1"}
+    settings = {"provider": "openai-compatible", **where, "model": found[0].model.id}
     entry = {"tokenSource": "manual", "updatedAt": "2026-01-01T00:00:00.000Z", "settings": settings}
     defaults = {"version": 1, "lastUsedProvider": "openai-compatible", "modes": {}}
     note = "The key is not written here: set it in Cline. Choose a model with -m NAME."
@@ -311,6 +354,8 @@ def _cline(
             form=client.format,
             head=[*head_of(client, facts, found), note],
             defaults={**defaults, "providers": {"openai-compatible": entry}},
+            # Its one entry for all gateways: an address that the user says goes before what is there.
+            settings={"providers": {"openai-compatible": {"settings": where}}} if facts.url_said else {},
         )
     ]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
+from conformance.export.dropping import droppable
 from conformance.export.facts import ModelFacts
 from conformance.provider.table import split_parameter
 
@@ -104,8 +105,12 @@ class Client:
     drops: bool = False
 
     def mends(self, parameter: str, endpoint: str) -> bool:
-        """Whether it can be told something about a parameter that is refused on an endpoint."""
-        return endpoint in self.endpoints and (self.drops or bool(self.levers_for(parameter, endpoint)))
+        """Whether it can be told something about a parameter that is refused on an endpoint, and about no other."""
+        if endpoint not in self.endpoints:
+            return False
+        if not self.drops:
+            return bool(self.levers_for(parameter, endpoint))
+        return droppable(parameter, endpoint, inside=self.format != "typescript")
 
     @property
     def endpoints(self) -> tuple[str, ...]:

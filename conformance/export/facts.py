@@ -99,6 +99,7 @@ class Limit:
 class Facts:
     """All models of a gateway. `source` says for people what they come from.
 
+    `url` is empty where nobody knows the address; `url_said` is true where the user said it for this export.
     `limits` are what the gateway declares, where it was asked. `readiness` holds, by client and model, what each way
     of the client sends that is refused, does nothing, or is not known.
     """
@@ -112,6 +113,7 @@ class Facts:
     models: Mapping[str, ModelFacts]
     readiness: Mapping[tuple[str, str], Mapping[str, Sequence[Said]]] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    url_said: bool = False
 
 
 def facts_of(

@@ -7,22 +7,22 @@ from dataclasses import replace
 
 from conformance.matrix.document import cell_row, make_matrix
 from conformance.parameters import Registry
-from conformance.provider.table import Question, Statement, SupportTable
+from conformance.provider.table import Question, SupportTable
 from conformance.schemas.documents import Cell, Matrix
-from conformance.types import CellKey, Endpoint, Gateway, Judgement, Model, RejectedBy, Verdict
+from conformance.types import CellKey, Endpoint, Gateway, Judgement, Model, Parameter, RejectedBy, Verdict
 
 #: What a statement that says yes has to come from, so that it counts as seen.
 _SEEN = ("measured", "atlas")
 
 
 def foretold(gateway: Gateway, models: Sequence[Model], table: SupportTable, registry: Registry) -> Matrix:
-    """A cell for each statement of the table about these models. Its times are empty."""
+    """A cell for each parameter of these models: inconclusive where the table is silent. Times are empty."""
     cells: list[Cell] = []
     simulated = False
     for model in models:
-        for judgement, statement in _judgements(gateway, model, table, registry):
+        for judgement, source in _judgements(gateway, model, table, registry):
             cells.append(cell_row(judgement, model.declared, ""))
-            simulated = simulated or bool(table.sources.get(statement.source, {}).get("simulated"))
+            simulated = simulated or bool(table.sources.get(source, {}).get("simulated"))
     run = {"mode": "replay", "started_at": "", "finished_at": "", "complete": False, "requests": 0, "selection": None}
     return make_matrix(replace(gateway, simulated=simulated), run, models, cells)  # type: ignore[arg-type]
 
@@ -35,8 +35,8 @@ def named_in(table: SupportTable) -> list[Model]:
 
 def _judgements(
     gateway: Gateway, model: Model, table: SupportTable, registry: Registry
-) -> Iterator[tuple[Judgement, Statement]]:
-    """What the table says of each parameter, each with the statement that says so."""
+) -> Iterator[tuple[Judgement, str]]:
+    """What the table says of each parameter, each with the source that says so (empty: nothing says anything)."""
     for endpoint in Endpoint:
         for parameter in registry.parameters:
             if endpoint not in parameter.bodies:
@@ -45,17 +45,17 @@ def _judgements(
                 question = Question(
                     model.id, endpoint, mode, model.route, gateway.name, gateway.version, model.served_by
                 )
-                found = table.lookup(question, parameter.id)
-                if found is None or (found.supported and table.sources.get(found.source, {}).get("kind") not in _SEEN):
-                    continue
-                by = RejectedBy(found.rejected_by[0]) if len(found.rejected_by) == 1 else RejectedBy.UNKNOWN
-                yield (
-                    Judgement(
-                        key=CellKey(model.id, endpoint, mode, parameter.id),
-                        fields=tuple(parameter.bodies[endpoint]),
-                        verdict=Verdict.ACCEPTED if found.supported else Verdict.REJECTED,
-                        reason="the support table says so.",
-                        rejected_by=None if found.supported else by,
-                    ),
-                    found,
-                )
+                yield _judgement(CellKey(model.id, endpoint, mode, parameter.id), parameter, question, table)
+
+
+def _judgement(key: CellKey, parameter: Parameter, question: Question, table: SupportTable) -> tuple[Judgement, str]:
+    """What the table says of one cell. Its silence is no word of support, nor of refusal: nothing is known then."""
+    fields = tuple(parameter.bodies[key.endpoint])
+    found = table.lookup(question, parameter.id)
+    if found is None or (found.supported and table.sources.get(found.source, {}).get("kind") not in _SEEN):
+        silence = "the support table says nothing of it."
+        return Judgement(key=key, fields=fields, verdict=Verdict.INCONCLUSIVE, reason=silence), ""
+    verdict = Verdict.ACCEPTED if found.supported else Verdict.REJECTED
+    by = RejectedBy(found.rejected_by[0]) if len(found.rejected_by) == 1 else RejectedBy.UNKNOWN
+    reason, refuser = "the support table says so.", None if found.supported else by
+    return Judgement(key=key, fields=fields, verdict=verdict, reason=reason, rejected_by=refuser), found.source

@@ -7,6 +7,7 @@ import functools
 import io
 import itertools
 import json
+import tomllib
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import Any, TypeAlias
 
@@ -59,9 +60,18 @@ def _toml(text: str, change: Change, where: str) -> str:
     try:
         document = tomlkit.parse(text)
     except (TOMLKitError, ValueError, RecursionError) as error:
-        raise _unreadable(where, "TOML", error) from None
+        raise _unreadable(where, "TOML", _toml_error(text) or error) from None
     change(document)
     return tomlkit.dumps(document)
+
+
+def _toml_error(text: str) -> Exception | None:
+    """What is wrong with a text, and where: tomlkit calls the end of a text a character, and counts lines otherwise."""
+    try:
+        tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        return error
+    return None
 
 
 def _yaml(text: str, change: Change, where: str, listed: str = "") -> str:

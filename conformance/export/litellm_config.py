@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from conformance.export.clients import Client
-from conformance.export.dropping import TAKEN, Dropping, dropping
+from conformance.export.dropping import TAKEN, UNSURE, Dropping, dropping
 from conformance.export.facts import Facts
 from conformance.export.merging import Rules, merge
 from conformance.export.outputs import Output, ignored_by, models_of, origin, told_ignored
@@ -24,7 +24,9 @@ def config(
 ) -> Output:
     """The configuration; `there` is the document that it is merged into, if there is one."""
     made = {name: dropping(model, endpoints, let_through=let_through) for name, model in facts.models.items()}
-    listed = [row.get("model_name") for row in (there or {}).get("model_list") or () if isinstance(row, Mapping)]
+    rows_there = (there or {}).get("model_list")
+    rows_there = rows_there if isinstance(rows_there, list) else []  # another kind is refused when it is merged into
+    listed = [row.get("model_name") for row in rows_there if isinstance(row, Mapping)]
     absent = tuple(name for name in made if listed and name not in listed)
     made = {name: each for name, each in made.items() if name not in absent}
     rows = [{"model_name": name, **_settings(client, facts, name, each, endpoints)} for name, each in made.items()]
@@ -75,7 +77,9 @@ def _told(
     if left:
         lines.append(f"No setting of LiteLLM mends what follows. {client.instead}")
     for why, fields in left.items():
-        lines.append(f"{why} With --endpoint, only that one counts:" if why == TAKEN else why[:1].upper() + why[1:])
+        lines.append(
+            f"{why} With --endpoint, only that one counts:" if why in (TAKEN, UNSURE) else why[:1].upper() + why[1:]
+        )
         lines += [
             f"  {parameter} ({endpoint}): {models_of(models)}" for (parameter, endpoint), models in fields.items()
         ]

@@ -6,7 +6,7 @@ A document is what a parser made: dictionaries, lists and plain values, or a lib
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, MutableMapping, MutableSequence
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,13 @@ class Rules:
 
 
 def merge(target: MutableMapping[str, Any], addition: Mapping[str, Any], rules: Rules, *, keep: bool = False) -> None:
-    """Put an addition into a document, in place. With `keep`, a value that is there stays as it is."""
+    """Put an addition into a document, in place. With `keep`, a value that is there stays as it is.
+
+    Where an empty value (`null`) stands for a mapping or a list, it is replaced.
+    """
     for name, value in addition.items():
         there = target.get(name)
-        if there is None and (name not in target or not keep):
+        if there is None and (name not in target or not keep or isinstance(value, (Mapping, list))):
             if name in target and value is None:
                 continue
             target[name] = copy.deepcopy(value)
@@ -38,6 +41,45 @@ def merge(target: MutableMapping[str, Any], addition: Mapping[str, Any], rules: 
             _merge_lists(there, value, name, rules, keep=keep)
         elif not keep and there != value:
             target[name] = copy.deepcopy(value)
+
+
+def clash(target: Mapping[str, Any], addition: Mapping[str, Any], rules: Rules, *, keep: bool = False) -> str | None:
+    """What in a document is of another kind than what would be merged into it, in words; None where all fits."""
+    for name, value in addition.items():
+        there, under = target.get(name), ""
+        if there is None:
+            continue
+        if _kind(there) != _kind(value):
+            if keep and _kind(value) == _PLAIN:
+                continue  # what is there stays
+            return f"{name} is {_kind(there)}, where {_kind(value)} belongs"
+        if isinstance(value, Mapping):
+            found, under = clash(there, value, rules, keep=keep), f"{name}."
+        else:
+            found = _clash_in_list(there, value, name, rules, keep=keep) if isinstance(value, list) else None
+        if found:
+            return under + found
+    return None
+
+
+def _clash_in_list(there: Sequence[Any], value: Sequence[Any], name: str, rules: Rules, *, keep: bool) -> str | None:
+    key = rules.keys.get(name)
+    for item in value if key is not None else ():
+        for number, each in enumerate(there):
+            if isinstance(each, Mapping) and each.get(key) == item[key]:
+                found = clash(each, item, rules, keep=keep)
+                if found:
+                    return f"{name}[{number}].{found}"
+    return None
+
+
+_PLAIN = "a single value"
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a map"
+    return "a list" if isinstance(value, Sequence) and not isinstance(value, str) else _PLAIN
 
 
 def _merge_mapping(

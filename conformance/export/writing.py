@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any
 
 from conformance.errors import ExportError
 from conformance.export.formats import COMMENTS, changed
-from conformance.export.merging import merge
+from conformance.export.merging import clash, merge
 from conformance.export.outputs import BEGIN, END, Output
 from conformance.provider.files import write_whole
 
-_LARGEST = 10_000_000
+_LARGEST = 16 * 1024 * 1024
 _NEW_MODE = 0o600  # settings may hold keys
 
 
@@ -35,9 +36,12 @@ def read(path: Path) -> Existing | None:
     try:
         if not path.exists() and not path.is_symlink():
             return None
-        if path.stat().st_size > _LARGEST:
-            raise ExportError(f"{path} is too large for a file of settings; name another with --into")
-        raw = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):  # a device may never end, and a pipe never begin
+            raise ExportError(f"cannot read {path} (it is no regular file); name another file with --into")
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+        if len(raw) > _LARGEST:
+            raise ExportError(f"{path} is too large for a file of settings (over 16 MB); name another with --into")
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ExportError(f"{path} is not UTF-8; nothing was written: save it as UTF-8, or name another file") from None
@@ -58,6 +62,10 @@ def rendered(output: Output, existing: Existing | None) -> str:
     body = _without_head(text, sign) if sign else text
 
     def change(document: MutableMapping[str, Any]) -> None:
+        odd = clash(document, output.defaults, output.rules, keep=True)
+        odd = odd or clash(document, output.settings, output.rules)
+        if odd:
+            raise ExportError(f"{where}: {odd}; nothing was written: mend the file, or name another with --into")
         merge(document, output.defaults, output.rules, keep=True)
         merge(document, output.settings, output.rules)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from conformance.tests.helpers.exports import shipped_matrix
 from conformance.tests.helpers.gateways import KEY
 from conformance.tests.helpers.listings import listing
 from conformance.tests.helpers.pages import cell, matrix_with
+from conformance.tests.helpers.running import CHECKOUT
 
 
 @pytest.fixture
@@ -32,6 +34,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "matrix.json").write_text("".join(dump_matrix(shipped_matrix())), encoding="utf-8")
     return tmp_path
+
+
+#: The address of the gateway that some files have.
+HERE = ("--base-url", "http://127.0.0.1")
 
 
 def export(*options: str) -> Result:
@@ -77,10 +83,10 @@ def test_merging_is_shown_and_kept(place: Path) -> None:
         '{\n  // mine\n  "theme": "dark",\n  "provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1"}}}\n}\n'
     )
     file.write_text(own, encoding="utf-8")
-    shown = export("--for", "opencode", "--into", "opencode.json")
+    shown = export("--for", "opencode", *HERE, "--into", "opencode.json")
     assert file.read_text("utf-8") == own
     assert '+    "mine": {"options"' in shown.stderr or "+++ opencode.json" in shown.stderr
-    assert export("--for", "opencode", "--into", "opencode.json", "--write").exit_code == 0
+    assert export("--for", "opencode", *HERE, "--into", "opencode.json", "--write").exit_code == 0
     new = file.read_text("utf-8")
     assert "// mine" in new
     assert '"litellm"' not in new  # the gateway has a name there
@@ -137,7 +143,12 @@ def _without_comments(text: str) -> str:
         (["--for", "nobody"], "choose from litellm, pi"),
         ([], "name one client with --for, or a folder for all with --all"),
         (["--for", "pi", "--all", "out"], "name one client with --for, or a folder for all with --all"),
-        (["--for", "pi", "--models", "nothing*"], "nothing is known of these models"),
+        (["--for", "pi", "--models", "nothing*"], "none of the 17 models fits --models 'nothing*'"),
+        (["--for", "pi", "--all", "out", "--into", "f"], "name one client"),
+        (["--all", "out", "--into", "f"], "--into names one client's file"),
+        (["--for", "pi", "--let-through"], "--let-through is for LiteLLM's own"),
+        (["--for", "pi", "--provider", ""], "--provider is empty"),
+        (["--for", "pi", "--provider", " "], "--provider is empty"),
         (["--for", "codex", "--endpoint", "messages"], "Codex CLI speaks responses"),
         (["--for", "pi", "--base-url", "ftp://x"], "--base-url is not an HTTP address"),
         (["--for", "pi", "--matrix", "nowhere.json"], "cannot read the matrix nowhere.json"),
@@ -156,6 +167,32 @@ def test_nothing_to_export_from(place: Path) -> None:
     """Given no matrix and no gateway, when an export is wanted, then one line says what to name."""
     (place / "reports" / "matrix.json").unlink()
     assert "name a matrix with --matrix, or a gateway with LITELLM_BASE_URL" in told(export("--for", "pi"))
+    assert "choose from litellm, pi" in told(export("--for", "foo"))
+
+
+def test_help_names_every_client() -> None:
+    """Given the help, when read, then every client is in it."""
+    shown = " ".join(export("--help").output.split()).replace("- ", "-")  # lines are broken at hyphens, too
+    assert all(f" {name}," in shown or f" {name}." in shown for name in load_clients())
+
+
+@pytest.mark.parametrize("text", ["a", "a = ", "[a", '"', "a = 1\na = 2\n", "a = \x00"])
+def test_broken_toml(text: str, place: Path) -> None:
+    """Given a broken TOML file, when merged into, then the line names no character that is not there."""
+    (place / "f").write_text(text, encoding="utf-8")
+    line = told(export("--for", "codex", "--into", "f"))
+    assert "is not TOML" in line
+    assert "x00" not in line
+    assert "col 0" not in line
+
+
+def test_comments_name_what_a_user_can_find(place: Path) -> None:
+    """Given an export, when its comments name a page, then it is one of the project, by its name."""
+    for client in load_clients().values():
+        pages = re.findall(r"\(([^()]*\.md)\)", client.instead)
+        assert pages
+        assert all(each.startswith("litellm-conformance: ") for each in pages)
+        assert all((CHECKOUT / each.partition(": ")[2]).is_file() for each in pages)
 
 
 def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +221,7 @@ def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> None:
     """Given a file that reaches the gateway in a way of its own, when merged into, then no other way is added."""
     (place / "f").write_text(own, encoding="utf-8")
-    new = export("--for", client, "--into", "f").stdout
+    new = export("--for", client, "--into", "f", "--base-url", "http://127.0.0.1").stdout
     assert "LITELLM_API_KEY" not in new
     assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
     assert "model_provider =" not in new
@@ -198,7 +235,9 @@ def test_from_a_table_alone(place: Path) -> None:
     rule = {"models": ["ours"], "endpoints": ["chat_completions"], "statements": {"seed": refuses, "store": refuses}}
     table = {"schema_version": 1, "sources": sources, "rules": [rule, default]}
     (place / "table.json").write_text(json.dumps(table), encoding="utf-8")
-    ended = export("--for", "litellm", "--table", "table.json")
+    assert "additional_drop_params:\n        - seed\n" in export("--for", "litellm", "--table", "table.json").stdout
+    chat = ("--endpoint", "chat_completions")  # of `store` on another endpoint nothing is known
+    ended = export("--for", "litellm", "--table", "table.json", *chat)
     assert "from the support table table.json over the shipped one.\n" in ended.stdout
     assert "additional_drop_params:\n        - store\n        - seed\n" in ended.stdout
 
@@ -232,24 +271,107 @@ ENDS = ("chat_completions", "responses", "messages")
 def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> None:
     """Given a file with another gateway of the name, when merged into, then one line says so; another name helps."""
     (place / "f").write_text(own, encoding="utf-8")
-    assert "another gateway under the name 'litellm'" in told(export("--for", client, "--into", "f"))
-    assert export("--for", client, "--into", "f", "--provider", "mine").exit_code == 0
+    ours = ("--for", client, "--into", "f", "--base-url", "http://ours.example")
+    assert "another gateway under the name 'litellm'" in told(export(*ours))
+    assert export(*ours, "--provider", "mine").exit_code == 0
+
+
+@pytest.mark.parametrize("client", ["pi", "opencode", "codex", "claude-code", "continue", "qwen-code", "cline"])
+def test_an_address_that_is_said_goes_before_an_earlier_one(client: str, place: Path) -> None:
+    """Given an export's file, when it is made again with another address, then that is in it, and the old one not."""
+    assert export("--for", client, "--into", "f", "--write", "--base-url", "http://old.example:1").exit_code == 0
+    ended = export("--for", client, "--into", "f", "--write", "--base-url", "http://new.example:2")
+    assert ended.exit_code == 0, ended.exception
+    new = (place / "f").read_text("utf-8")
+    assert "http://new.example:2" in new
+    assert "old.example" not in new
+
+
+@pytest.mark.parametrize("client", [each for each in load_clients() if each != "litellm"])
+def test_the_address_of_a_simulated_gateway(client: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a matrix of simulators, when exported, then the address is the environment's, or else nobody's."""
+    alone = export("--for", client)
+    assert "http://127.0.0.1" not in alone.output
+    assert "address is not known" in alone.output
+    monkeypatch.setenv("LITELLM_BASE_URL", "http://127.0.0.1:4321/v1")
+    named = export("--for", client)
+    assert "http://127.0.0.1:4321" in named.output
+    assert "address is not known" not in named.output
+
+
+def test_no_address_is_put_into_settings_of_claude_code(place: Path) -> None:
+    """Given settings of a user, when nobody knows the address, then none is written, and the user's own stays."""
+    for own in ('{"env": {"ANTHROPIC_BASE_URL": "http://mine.example"}}', '{"model": "opus"}'):
+        (place / "f").write_text(own, encoding="utf-8")
+        assert export("--for", "claude-code", "--into", "f", "--write").exit_code == 0
+        assert (place / "f").read_text("utf-8") == own
+
+
+@pytest.mark.parametrize(
+    ("client", "own", "place_in_it"),
+    [
+        ("pi", '{"providers": []}', "providers is a list, where a map belongs"),
+        ("pi", '{"providers": {"litellm": 3}}', "providers.litellm is a single value"),
+        ("pi", '{"providers": {"litellm": {"models": 3}}}', "providers.litellm.models is a single value"),
+        ("pi", '{"providers": {"litellm": {"models": [{"id": "o3", "compat": []}]}}}', "models[0].compat is a list"),
+        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}', "provider.litellm.models is a list"),
+        ("codex", "model_providers = 1", "model_providers is a single value"),
+        ("codex", 'model_providers = "x"', "model_providers is a single value"),
+        ("claude-code", '{"env": []}', "env is a list"),
+        ("litellm", "model_list: 3", "model_list is a single value, where a list belongs"),
+        ("litellm", "model_list: {o3: {}}", "model_list is a map"),
+        ("litellm", "model_list: [{model_name: o3, litellm_params: 1}]", "model_list[0].litellm_params is a single"),
+        ("continue", "models: {}", "models is a map"),
+        ("continue", "models: 3", "models is a single value"),
+        ("qwen-code", '{"modelProviders": []}', "modelProviders is a list"),
+        ("cline", '{"providers": "x"}', "providers is a single value"),
+    ],
+)
+def test_values_of_another_kind(client: str, own: str, place_in_it: str, place: Path) -> None:
+    """Given a file with a value of another kind than the client wants, when merged into, then one line says where."""
+    (place / "f").write_text(own, encoding="utf-8")
+    assert place_in_it in told(export("--for", client, "--into", "f", "--write"))
+    assert (place / "f").read_text("utf-8") == own
+    assert {path.name for path in place.iterdir()} == {"f", "reports"}
+
+
+@pytest.mark.parametrize(
+    ("client", "own", "name"),
+    [
+        ("claude-code", '{"env": null}', "env"),
+        ("pi", '{"providers": null}', "providers"),
+        ("qwen-code", '{"modelProviders": null}', "modelProviders"),
+        ("opencode", '{"provider": {"litellm": {"models": null}}}', "provider"),
+    ],
+)
+def test_an_empty_value_is_replaced(client: str, own: str, name: str, place: Path) -> None:
+    """Given a file with an empty value where settings belong, when merged into, then they take its place."""
+    (place / "f").write_text(own, encoding="utf-8")
+    ended = export("--for", client, "--into", "f", "--base-url", "http://ours.example")
+    assert ended.exit_code == 0, ended.output
+    assert "null" not in ended.stdout.partition(f'"{name}"')[2][:40]
 
 
 @pytest.mark.parametrize(
     ("client", "own"),
     [
-        ("pi", '{"providers": []}'),
         ("pi", '{"providers": {"litellm": {"models": [1, null]}}}'),
-        ("opencode", '{"provider": {"litellm": {"options": 1, "models": []}}}'),
-        ("codex", "model_providers = 1"),
-        ("claude-code", '{"env": []}'),
         ("litellm", "model_list: [1, {}]"),
         ("aider", "- 1\n- name: 2\n"),
-        ("continue", "models: {}"),
     ],
 )
-def test_odd_files(client: str, own: str, place: Path) -> None:
-    """Given a file whose values are of other kinds than the client wants, when merged into, then nothing breaks."""
+def test_odd_items(client: str, own: str, place: Path) -> None:
+    """Given a file with items that are nobody's, when merged into, then they stay, and nothing breaks."""
     (place / "f").write_text(own, encoding="utf-8")
     assert export("--for", client, "--into", "f").exit_code == 0
+
+
+def test_what_is_no_file_of_settings(place: Path) -> None:
+    """Given a device, a pipe and a huge file, when merged into, then one line refuses each, and none is read whole."""
+    os.mkfifo(place / "pipe")
+    with (place / "huge").open("wb") as file:
+        file.truncate(16 * 1024 * 1024 + 1)
+    (place / "link").symlink_to("/dev/zero")
+    for name in ("/dev/full", "/dev/null", "pipe", "link", "reports"):
+        assert "it is no regular file" in told(export("--for", "pi", "--into", name, "--write"))
+    assert "too large" in told(export("--for", "pi", "--into", "huge", "--write"))

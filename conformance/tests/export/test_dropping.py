@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from conformance.export.clients import load_clients
 from conformance.export.dropping import STUCK, TAKEN, Dropping, dropping
 from conformance.export.facts import facts_of
 from conformance.parameters import load_registry
 from conformance.tests.helpers.pages import cell, matrix_with
+from conformance.types import Endpoint, Parameter
 
 ALL = ("chat_completions", "responses", "messages")
 
@@ -83,3 +85,50 @@ def test_letting_through() -> None:
     """Given what LiteLLM itself refuses and what the vendor refuses, when asked to, then the first is let through."""
     made = drops(refused("seed"), refused("n", rejected_by="backend"), let_through=True)
     assert (made.allow, made.drop) == (["seed"], ["n"])
+
+
+@pytest.mark.parametrize("endpoint", ALL)
+def test_the_page_says_what_the_export_does(endpoint: str) -> None:
+    """Given each parameter, when a model refuses it alone, then LiteLLM is set just where a page says that it can be.
+
+    With a field that is refused as such, all of it is.
+    """
+    registry = load_registry()
+    asked = [each for each in registry.parameters if endpoint in {body.value for body in each.bodies}]
+    wrong = []
+    for one in asked:
+        rest = [
+            other
+            for other in asked
+            if other.path != one.id and not other.path.startswith(f"{one.id}.") and "+" not in other.path
+        ]
+        cells = [taken(other.id, endpoint, fields=_fields(other, endpoint)) for other in rest if other is not one]
+        made = drops(refused(one.id, endpoint, fields=_fields(one, endpoint)), *cells, endpoints=(endpoint,))
+        promised = bool(made.promised) and "+" not in one.path
+        if promised is not load_clients()["litellm"].mends(one.id, endpoint):
+            wrong.append((one.id, made.left))
+    assert wrong == []
+
+
+def _fields(parameter: Parameter, endpoint: str) -> list[str]:
+    return list(parameter.bodies[Endpoint(endpoint)])
+
+
+@pytest.mark.parametrize(
+    ("client", "parameter", "endpoint", "said"),
+    [
+        ("litellm", "store:false", "chat_completions", False),
+        ("litellm", "system.cache_control", "messages", False),
+        ("litellm", "temperature", "messages", False),
+        ("litellm", "temperature", "chat_completions", True),
+        ("litellm", "temperature+top_p", "chat_completions", False),
+        ("litellm", "seed", "chat_completions", True),
+        ("litellm", "nobody_knows", "chat_completions", True),
+        ("vercel-ai", "tools.strict:true", "chat_completions", False),
+        ("litellm-sdk", "tools.strict:true", "chat_completions", True),
+        ("vercel-ai", "seed", "messages", False),
+    ],
+)
+def test_what_can_be_left_out(client: str, parameter: str, endpoint: str, *, said: bool) -> None:
+    """Given a value, a field in a field, or what LiteLLM refuses too early, when asked, then the client says so."""
+    assert load_clients()[client].mends(parameter, endpoint) is said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.export.mends import known_names, mend_of
+from conformance.export.mend_data import known_names
+from conformance.export.mends import mend_of
 from conformance.parameters import load_registry
 
 
