@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conformance.clients.profiles import load_profiles
+from conformance.bench.agents import asked_of
 from conformance.provider.integrations.litellm_calls import CALLS
 from conformance.provider.integrations.litellm_hook import ConformanceHook
 from conformance.provider.repair.account import Account
 from conformance.provider.repair.learned import Memory
 from conformance.provider.table import load_table
-from conformance.readiness.families import requests_to
 
 ROUNDS = 20
 DEPLOYMENTS = {
@@ -25,7 +24,6 @@ DEPLOYMENTS = {
     "gemini-2-5-pro": "gemini/gemini-2.5-pro",
     "house-model": "openai/a-model-nobody-knows",
 }
-_DOORS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 _CALL_OF = {endpoint: call for call, endpoint in CALLS.items()}
 
 
@@ -49,18 +47,16 @@ class _Log:
 
 def _requests() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each request as LiteLLM hands it to a hook, with the name of the call."""
-    for model, served in DEPLOYMENTS.items():
-        for each in requests_to(load_profiles(), model):
-            body = {**each["body"], "model": model}
-            url = f"http://127.0.0.1:4000/v1/{_DOORS[each['endpoint']]}"
-            kwargs = {
-                **body,
-                "model": served,
-                "api_base": "https://upstream.example",
-                "litellm_metadata": {"model_group": model},
-                "proxy_server_request": {"url": url, "body": body, "headers": {}},
-            }
-            yield _CALL_OF[each["endpoint"]], kwargs
+    for each in asked_of(DEPLOYMENTS):
+        model = each.body["model"]
+        kwargs = {
+            **each.body,
+            "model": DEPLOYMENTS[model],
+            "api_base": "https://upstream.example",
+            "litellm_metadata": {"model_group": model},
+            "proxy_server_request": {"url": f"http://127.0.0.1:4000/v1{each.path}", "body": each.body, "headers": {}},
+        }
+        yield _CALL_OF[each.endpoint], kwargs
 
 
 async def _timed(requests: list[tuple[str, dict[str, Any]]], folder: Path) -> tuple[list[float], list[float]]:

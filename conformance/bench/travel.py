@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 from rich.console import Console
 
 from conformance.atlas.releases import named_releases
+from conformance.bench.agents import Asked, asked_of, wrong_with
 from conformance.cassettes.folder import Folder
-from conformance.clients.profiles import shipped_profiles
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded.config import HELD_BACK_FLEET
 from conformance.errors import first_of
@@ -34,7 +34,6 @@ from conformance.parameters import load_registry
 from conformance.provider.filter import filter_request
 from conformance.provider.table import SupportTable, load_table
 from conformance.provider.target import Target
-from conformance.readiness.families import requests_to
 from conformance.secrets.leaks import Watch
 from conformance.support.deriving import derive
 from conformance.support.facts import facts_of
@@ -42,7 +41,6 @@ from conformance.support.overrides import load_overrides
 from conformance.types import CellKey, Endpoint, Mode
 
 VERSIONS = "1.81.16,1.90.7,1.100.5,1.109.3"
-_PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 _GATEWAY = "held-back"
 _AT_ONCE = 4
 #: How many characters of a refusal are shown.
@@ -66,14 +64,6 @@ class Oracle:
             if key in self.known:
                 return self.known[key]
         return False
-
-
-class Asked(NamedTuple):
-    """One request of an agent."""
-
-    endpoint: str
-    headers: dict[str, str]
-    body: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -162,7 +152,7 @@ def _tally(
     table: SupportTable,
 ) -> Tally:
     tally = Tally()
-    asked = list(_requests(served))
+    asked = list(asked_of(served))
     with (
         httpx.Client(trust_env=False, timeout=60, headers={"authorization": f"Bearer {gateway.api_key}"}) as client,
         ThreadPoolExecutor(_AT_ONCE) as pool,
@@ -213,19 +203,10 @@ def _compared(
     )
 
 
-def _requests(models: Iterable[str]) -> Iterator[Asked]:
-    """What agents send to each model, each once."""
-    profiles = shipped_profiles()
-    for model in models:
-        for each in requests_to(profiles, model):
-            yield Asked(each["endpoint"], dict(each.get("headers", {})), {**each["body"], "model": model})
-
-
 def _failure(client: httpx.Client, gateway: EmbeddedGateway, request: Asked, body: Mapping[str, Any]) -> str | None:
     """None where a request gets through, else the start of what was answered."""
-    url = f"{gateway.base_url}/v1/{_PATHS[request.endpoint]}"
-    answer = client.post(url, json=body, headers=request.headers)
-    text = answer.text.replace('"error":null', "").replace('"error": null', "")
-    if answer.status_code == httpx.codes.OK and '"error":' not in text and "response.failed" not in text:
+    answer = client.post(f"{gateway.base_url}/v1{request.path}", json=body, headers=dict(request.headers))
+    wrong = wrong_with(answer)
+    if wrong is None and "response.failed" not in answer.text:
         return None
-    return f"{answer.status_code} {text[:_SHOWN]}"
+    return f"{answer.status_code} {answer.text[:_SHOWN]}"

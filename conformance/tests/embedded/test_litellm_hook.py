@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from conformance.clients.profiles import load_profiles
+from conformance.bench.agents import Asked, asked_of, wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request, remedies
@@ -22,15 +22,12 @@ from conformance.provider.integrations.litellm_hook import DROPPED_HEADER
 from conformance.provider.repair.learned import Memory
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport.features import apart, with_features
-from conformance.readiness.families import requests_to
 from conformance.tests.helpers.hooked import hooked_gateway
 
 pytestmark = pytest.mark.slow
 
-PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
 #: No pattern of the shipped table begins like this.
 PREFIX = "house-"
-PROFILES = load_profiles()
 #: Every model that chats, and how many routes it has.
 ROUTES = Counter(PREFIX + row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {}))
 PROMPTS: Mapping[str, dict[str, Any]] = {
@@ -42,19 +39,6 @@ AT_ONCE = 6
 #: LiteLLM 1.90.7 ends some streams with this, also without the hook.
 BROKEN = "list index out of range"
 CLAUDE, GPT = f"{PREFIX}claude-haiku-4-5", f"{PREFIX}gpt-5.2"
-
-
-class Asked(NamedTuple):
-    """One request of a client."""
-
-    endpoint: str
-    headers: Mapping[str, str]
-    body: dict[str, Any]
-
-    @property
-    def kind(self) -> tuple[str, str, bool]:
-        """What its model takes depends on."""
-        return self.body["model"], self.endpoint, self.body.get("stream") is True
 
 
 class Told(NamedTuple):
@@ -74,11 +58,7 @@ def renamed(made: dict[str, Any]) -> None:
 
 def asked() -> list[Asked]:
     """What clients send to a model of its family, for every model that chats."""
-    return [
-        Asked(each["endpoint"], each["headers"], {**each["body"], "model": model})
-        for model in ROUTES
-        for each in requests_to(PROFILES, model)
-    ]
+    return list(asked_of(ROUTES))
 
 
 def ask_all(client: httpx.Client, requests: Iterable[Asked]) -> list[Told]:
@@ -89,9 +69,9 @@ def ask_all(client: httpx.Client, requests: Iterable[Asked]) -> list[Told]:
 
 def ask(client: httpx.Client, request: Asked) -> Told:
     """Send a request, and look at the answer."""
-    answer = client.post(PATHS[request.endpoint], json=request.body, headers=dict(request.headers))
-    text = answer.text.replace('"error":null', "").replace('"error": null', "")
-    wrong = f"{text[:500]} … {text[-500:]}" if answer.status_code != 200 or '"error":' in text else None
+    answer = client.post(request.path, json=request.body, headers=dict(request.headers))
+    text = wrong_with(answer)
+    wrong = None if text is None else f"{text[:500]} … {text[-500:]}"
     return Told(wrong, tuple(filter(None, answer.headers.get(DROPPED_HEADER, "").split(", "))))
 
 

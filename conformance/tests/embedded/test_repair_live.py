@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.clients.profiles import load_profiles
+from conformance.bench.agents import asked_of, wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request
@@ -19,11 +19,7 @@ from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
-from conformance.readiness.families import requests_to
 
-PATHS = {"chat_completions": "chat/completions", "responses": "responses", "messages": "messages"}
-#: What real clients were seen to send.
-PROFILES = load_profiles()
 #: Every model that chats, and how many routes it has.
 ROUTES = Counter(row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {}))
 NOTHING = SupportTable((Rule(("*",), {}),))
@@ -31,19 +27,7 @@ NOTHING = SupportTable((Rule(("*",), {}),))
 
 def asked() -> Iterator[tuple[str, dict[str, Any]]]:
     """What clients send to a model of its family, for every model that chats, and where it goes."""
-    for model in ROUTES:
-        for each in requests_to(PROFILES, model):
-            yield PATHS[each["endpoint"]], {"model": model, **each["body"]}
-
-
-def failed(answer: httpx.Response) -> str | None:
-    """What is wrong with an answer; None where nothing is."""
-    text = answer.text
-    if answer.status_code != 200:
-        return text
-    if '"error":' in text.replace('"error":null', "").replace('"error": null', ""):
-        return text
-    return None
+    return ((each.path, each.body) for each in asked_of(ROUTES))
 
 
 @pytest.mark.slow
@@ -63,8 +47,8 @@ def test_what_clients_send_gets_through(
     with http_client(rules, library=httpx, trust_env=False) as client:
 
         def ask(path: str, body: dict[str, Any]) -> None:
-            answer = client.post(f"{gateway.base_url}/v1/{path}", json=body, headers=headers)
-            words = failed(answer)
+            answer = client.post(f"{gateway.base_url}/v1{path}", json=body, headers=headers)
+            words = wrong_with(answer)
             if words:
                 failures.append((body["model"], path, words[:1000]))
 
@@ -82,8 +66,8 @@ def test_what_clients_send_gets_through(
     taken = []
     with httpx.Client(trust_env=False) as client:
         for path, body, name in put_back:
-            answer = client.post(f"{gateway.base_url}/v1/{path}", json=body, headers=headers)
-            if failed(answer) is None:
+            answer = client.post(f"{gateway.base_url}/v1{path}", json=body, headers=headers)
+            if wrong_with(answer) is None:
                 taken.append((body["model"], path, name))
 
     count = sum(1 for _ in asked())
@@ -99,10 +83,11 @@ def without_one(rules: RequestFilter) -> Iterator[tuple[str, dict[str, Any], str
         said = {name: each.supported for name, each in entry.parameters.items()}
         for name in (each for each, can in said.items() if not can):
             less = with_learnt(NOTHING, {each: can for each, can in said.items() if each != name})
-            for path, body in asked():
+            for each in asked_of(ROUTES):
+                body = each.body
                 mode = "stream" if body.get("stream") else "whole"
-                if (body["model"], PATHS[kind.endpoint], mode) == (kind.model, path, kind.mode):
+                if (body["model"], each.endpoint, mode) == (kind.model, kind.endpoint, kind.mode):
                     back = filter_request(body, kind.model, kind.endpoint, table=less).body
                     if back != filter_request(body, kind.model, kind.endpoint, table=with_learnt(NOTHING, said)).body:
-                        yield path, back, name
+                        yield each.path, back, name
                         break
