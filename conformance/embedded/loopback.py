@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import socket
 import threading
 import time
@@ -64,6 +65,22 @@ class Server(uvicorn.Server):
         for task in waiting:  # nobody listens to these any more
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def listener(port: int = 0) -> socket.socket:
+    """A socket that listens on loopback, by default on a free port. Raises `OSError` where the port cannot be had."""
+    # With its protocol named, as `socket.create_server` does not: else asyncio leaves Nagle's algorithm on, and an
+    # answer in several pieces waits 40 ms for the client's acknowledgement.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs have one port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("127.0.0.1", port))
+        made.listen(1024)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 @contextlib.contextmanager

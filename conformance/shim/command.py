@@ -64,17 +64,11 @@ def require_extra() -> None:
 
 def listening(port: int) -> socket.socket:
     """A socket that listens on loopback. Raises `ShimError` where the port cannot be had."""
-    # With its protocol named, as `socket.create_server` does not: else asyncio leaves Nagle's algorithm on, and an
-    # answer in several pieces waits 40 ms for the client's acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    from conformance.embedded.loopback import listener  # it needs the extra `shim`
+
     try:
-        if os.name == "posix":  # elsewhere it would let two programs have one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_HOST, port))
-        listener.listen()
-        return listener
+        return listener(port)
     except OSError as error:
-        listener.close()
         why = os.strerror(error.errno) if error.errno else str(error)  # for Python adds the address to the words
         raise ShimError(f"port {port} cannot be used ({why}); give another one with --port") from None
 
