@@ -12,7 +12,7 @@ from conformance.atlas import SHIPPED
 from conformance.atlas.archives import Archives
 from conformance.atlas.carrying import carried_table, carry
 from conformance.atlas.files import AtlasFolder
-from conformance.atlas.history import models_at
+from conformance.atlas.history import Atlas, models_at
 from conformance.atlas.measuring import Done, Wish, measure_release
 from conformance.atlas.releases import last_releases, named_releases
 from conformance.embedded.config import WIDE_FLEET
@@ -41,21 +41,19 @@ def add_releases(
     registry = load_registry()
     wish = Wish(registry, registry.select(parameters), models)
     folder, console = AtlasFolder(into or SHIPPED), Console()
-    folder.read()
+    atlas, archives = folder.read(), Archives(folder.path)
     folder.prove_writable()
     wanted = last_releases() if versions is None else named_releases(versions)
-    left = [version for version in wanted if again or _lacking(folder, version, wish)]
+    asked = {version: wish if again else _lacking(atlas, archives, version, wish) for version in wanted}
+    left = {version: each for version, each in asked.items() if each is not None}
     _say(console, f"atlas: {folder.path}; {len(wanted)} releases, {len(wanted) - len(left)} of them are there already")
     done: list[Done] = []
-    again_too = set(left) if again else set()
     while left:
-        version = left.pop(0)
-        asked = wish if version in again_too else _lacking(folder, version, wish)
-        if asked is None:
-            continue
+        version = next(iter(left))
+        this = left.pop(version)
         _say(console, f"LiteLLM {version}: {_estimate(done, len(left) + 1)}")
         try:
-            done.append(measure_release(version, asked, folder, console))
+            done.append(measure_release(version, this, folder, console))
         except KeyboardInterrupt:
             raise StoppedError(
                 f"stopped while LiteLLM {version} was measured; what was measured is kept, and the same command goes on"
@@ -70,21 +68,26 @@ def add_releases(
         if folder.path == SHIPPED:  # at once: the next release may never be done
             carry(shipped_table_path(), carried_table(folder.read(), registry, load_overrides()))
         following = done[-1].added.unproven
-        if following and following not in left:
-            _say(console, f"LiteLLM {following} differs from the release before it now; what shows that is asked again")
-            left.insert(0, following)
+        if following and not (again and following in left):
+            more = _lacking(folder.read(), Archives(folder.path), following, wish)
+            if more is not None:
+                _say(
+                    console,
+                    f"LiteLLM {following} differs from the release before it now; what shows that is asked again",
+                )
+                left.pop(following, None)
+                left = {following: more, **left}
     if done and folder.path == SHIPPED:
         _say(
             console, f"rules: {shipped_table_path()}; renew what the recording says beside them: pytest --update-table"
         )
 
 
-def _lacking(folder: AtlasFolder, version: str, wish: Wish) -> Wish | None:
+def _lacking(atlas: Atlas, archives: Archives, version: str, wish: Wish) -> Wish | None:
     """What is still to be asked of a release: all, the models that it lacks or whose evidence it lacks, or nothing."""
-    atlas = folder.read()
     if version not in atlas["releases"]:
         return wish
-    known = models_at(atlas, version) - Archives(folder.path).unproven(atlas, version)
+    known = models_at(atlas, version) - archives.unproven(atlas, version)
     fleet = [Model(id=row["name"]) for row in described_fleet(WIDE_FLEET)["deployment"]]
     lacking = [model.id for model in select_models(fleet, wish.selection) if model.id not in known]
     return replace(wish, selection=",".join(lacking)) if lacking else None

@@ -78,27 +78,25 @@ class AtlasFolder:
         would be lost, and where it cannot be written.
         """
         before = self.read()
-        measured = {row["id"] for row in matrix["models"]}
-        if version in before["releases"]:
-            known = {place for place in history.snapshot(before, version) if place.model in measured}
-            lost = known - history.states(matrix).keys()
-            if lost:
-                raise AtlasError(
-                    f"the atlas has {len(lost)} cells of {version} that were not measured anew, the first is "
-                    f"{' '.join(min(lost))}; measure all of them, or name another folder with --into"
-                )
+        measured, known = {row["id"] for row in matrix["models"]}, history.snapshot(before, version)
+        beside = [place for place in known if place.model not in measured]
+        lost = known.keys() - history.states(matrix).keys() - set(beside)
+        if lost:
+            raise AtlasError(
+                f"the atlas has {len(lost)} cells of {version} that were not measured anew, the first is "
+                f"{' '.join(min(lost))}; measure all of them, or name another folder with --into"
+            )
         releases = in_order({*before["releases"], version})
-        beside = sorted(history.models_at(before, version) - measured)
         earlier = before["releases"][version] if beside else {}
         row = {
             "measured_at": matrix["run"]["finished_at"],
-            "cells": len(matrix["cells"]) + sum(place.model in beside for place in _known(before, version)),
+            "cells": len(matrix["cells"]) + len(beside),
             "requests": matrix["run"]["requests"] + earlier.get("requests", 0),
             "seconds": seconds + earlier.get("seconds", 0),
             "simulated": matrix["gateway"]["simulated"],
         }
         atlas, begun = history.with_release(before, version, matrix, row, releases)
-        size = self._write_evidence(version, matrix, recording, begun, beside)
+        size = self._write_evidence(version, matrix, recording, begun, sorted({place.model for place in beside}))
         try:
             write_atomically(self.file, dumped(atlas))
         except OSError as error:
@@ -140,11 +138,6 @@ class AtlasFolder:
         except OSError as error:
             raise AtlasError(f"cannot write {path} ({error.strerror}); name another folder with --into") from None
         return path.stat().st_size
-
-
-def _known(atlas: Atlas, version: str) -> Iterable[Place]:
-    """The places that are known at a release, if the atlas has it."""
-    return history.snapshot(atlas, version) if version in atlas["releases"] else ()
 
 
 def _kept(path: Path, recording: Folder, models: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -83,15 +83,17 @@ def histories(atlas: Atlas) -> Iterator[tuple[Place, History]]:
 
 
 def snapshot(atlas: Atlas, version: str) -> dict[Place, str]:
-    """All states at one measured release."""
+    """All states at one release; none where the atlas has not that release."""
     releases = list(atlas["releases"])
+    if version not in releases:
+        return {}
     known = ((place, spelled_out(history, releases)[version]) for place, history in histories(atlas))
     return {place: state for place, state in known if state != ABSENT}
 
 
 def models_at(atlas: Atlas, version: str) -> frozenset[str]:
     """The models that were measured at a release; none where the atlas has not that release."""
-    return frozenset(place.model for place in snapshot(atlas, version)) if version in atlas["releases"] else frozenset()
+    return frozenset(place.model for place in snapshot(atlas, version))
 
 
 def with_release(
