@@ -2,7 +2,7 @@
 
 import { answerOf } from "./cell.js";
 import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
-import { ABSENT, AGENT_BY_LETTER, agentAt, BY_LETTER, DATA, letterAt, SPOKEN_BY } from "./data.js";
+import { ABSENT, AGENT_BY_LETTER, agentAt, BY_LETTER, DATA, IS_LITELLM, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
 import { onTheWay } from "./mend.js";
@@ -209,7 +209,6 @@ function agentMend({ row, client }, way) {
   const of = (name) => [...new Set(refused.flatMap(({ mend }) => mend[name]).filter(Boolean))];
   const drop = [...new Set([...of("drop"), ...namedByProofs(way)])];
   if (!refused.length && !lost.length && !drop.length) return null;
-  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
   const name = DATA.clients.profiles[client].client;
   const pi = /^pi\b/.test(name) ? joined(of("pi")) : null;
   const costs = [...refused, ...lost].filter(({ mend }) => mend.cost);
@@ -222,7 +221,7 @@ function agentMend({ row, client }, way) {
         {},
         costs.map(({ field, mend }) => make("li", {}, code(field.field, 120), ": ", prose(mend.cost))),
       ),
-    litellm &&
+    IS_LITELLM &&
       drop.length > 0 && [
         make("p", {}, "In LiteLLM, leave out what is refused:"),
         copyable(litellmSetting(DATA.models[row], "additional_drop_params", drop)),
@@ -236,7 +235,7 @@ function agentMend({ row, client }, way) {
         make("p", {}, `All that ${DATA.exports[name]} can be told of this model:`),
         copyable(exporting(name, DATA.models[row])),
       ],
-    (refused.length > 0 || drop.length > 0) && onTheWay(litellm),
+    (refused.length > 0 || drop.length > 0) && onTheWay(),
   ];
 }
 

@@ -37,6 +37,9 @@ import { ids } from "./elements.js";
  */
 export const DATA = JSON.parse(ids("data").textContent);
 
+/** Whether settings of LiteLLM help; a gateway that does not say what it is may be one. */
+export const IS_LITELLM = DATA.gateway.software === "litellm" || !DATA.gateway.software;
+
 export const MARK = { declared: 1, split: 2, change: 4 };
 
 export const ABSENT = ".";

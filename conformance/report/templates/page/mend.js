@@ -1,7 +1,7 @@
 // How a refused parameter is mended: by settings of LiteLLM and of clients, and by what filters on the way.
 
 import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
-import { DATA } from "./data.js";
+import { DATA, IS_LITELLM } from "./data.js";
 import { copyable, make, prose, section } from "./elements.js";
 import { wellFormed } from "./text.js";
 
@@ -17,17 +17,16 @@ export function mendBlock({ row, column, plane }, letter) {
   const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
   if (!mend || !"gbri".includes(letter)) return null;
   if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
-  const litellm = DATA.gateway.software === "litellm" || !DATA.gateway.software;
   return section(
     "The mend",
     mend.advice && make("p", {}, prose(mend.advice)),
     mend.cost && make("p", {}, make("strong", {}, "What leaving it out costs. "), prose(mend.cost)),
-    litellm &&
+    IS_LITELLM &&
       mend.drop.length > 0 && [
         make("h4", {}, "LiteLLM: leave it out"),
         copyable(litellmSetting(model, "additional_drop_params", mend.drop)),
       ],
-    litellm &&
+    IS_LITELLM &&
       letter === "g" &&
       mend.allow.length > 0 && [
         make("h4", {}, "LiteLLM: pass it on all the same"),
@@ -42,7 +41,7 @@ export function mendBlock({ row, column, plane }, letter) {
       make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
       copyable(piSetting(model, mend.pi)),
     ],
-    elsewhere(model, mend, litellm),
+    elsewhere(model, mend),
     make("h4", {}, "The bundled provider"),
     make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
     copyable(
@@ -52,7 +51,7 @@ export function mendBlock({ row, column, plane }, letter) {
 }
 
 /** Where else the mend can be made: in the configuration of a client that can be told, inside the proxy, between the two. */
-function elsewhere(model, mend, litellm) {
+function elsewhere(model, mend) {
   return [
     mend.exports.length > 0 &&
       make(
@@ -62,14 +61,14 @@ function elsewhere(model, mend, litellm) {
         make("p", { class: "hint" }, "Each command shows what to set for this model; --write merges it into the file."),
         mend.exports.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
       ),
-    onTheWay(litellm),
+    onTheWay(),
   ];
 }
 
 /** What mends a request on its way: the hook inside LiteLLM, and the shim before any gateway. */
-export function onTheWay(litellm) {
+export function onTheWay() {
   return [
-    litellm && [
+    IS_LITELLM && [
       make("h4", {}, "Inside LiteLLM, for every client: the hook"),
       copyable('litellm_settings:\n  callbacks: ["conformance.provider.plugs.litellm_hook.hook"]\n'),
     ],
