@@ -16,6 +16,9 @@ from conformance.provider.errors import TargetError
 #: The environment variable that holds such a text, for the gateway that LITELLM_BASE_URL names.
 VARIABLE = "LITELLM_HEADERS"
 
+#: The header of an answer that says what was left out of its request: of the shim's answers and of the hook's.
+DROPPED_HEADER = "x-litellm-conformance-dropped"
+
 #: Values that are this short are ordinary words, as with keys.
 _SHORTEST_SECRET = 8
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 from urllib.parse import quote
 
+from conformance.provider.headers import DROPPED_HEADER
+
 #: Headers as ASGI and httpx have them: names in small letters, one with several values several times.
 Pairs: TypeAlias = Sequence[tuple[bytes, bytes]]
 
-#: The header of an answer that says what was left out of its request; the hook for LiteLLM calls it the same.
-DROPPED = b"x-litellm-conformance-dropped"
+DROPPED = DROPPED_HEADER.encode()
 
 #: The headers that hold the key to a gateway.
 KEYS = frozenset({b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"x-litellm-api-key"})

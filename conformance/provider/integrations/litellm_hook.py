@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from conformance.provider.errors import ConformanceError
+from conformance.provider.headers import DROPPED_HEADER
 from conformance.provider.integrations.litellm_calls import (
     CALLS,
     RETRIES,
@@ -42,9 +43,6 @@ if not TYPE_CHECKING:
         _Base = object
 
 logger = logging.getLogger("conformance.provider")
-
-#: The header of an answer that says what was left out of its request.
-DROPPED_HEADER = "x-litellm-conformance-dropped"
 
 #: How often LiteLLM may send a request again that was mended. It waits each time, and longer the second time.
 RETRIES_OF_ONE = 2

@@ -18,7 +18,7 @@ from conformance.bench.agents import Asked, asked_of, wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request, remedies
-from conformance.provider.integrations.litellm_hook import DROPPED_HEADER
+from conformance.provider.headers import DROPPED_HEADER
 from conformance.provider.repair.learned import Memory
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport.features import apart, with_features

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from conformance.provider.headers import DROPPED_HEADER
 from conformance.provider.integrations import litellm_hook
-from conformance.provider.integrations.litellm_hook import DROPPED_HEADER, ConformanceHook, header_value
+from conformance.provider.integrations.litellm_hook import ConformanceHook, header_value
 from conformance.provider.repair.account import Account
 from conformance.provider.repair.learned import Memory
 from conformance.provider.table import Rule, Statement, SupportTable, load_table
