@@ -36,8 +36,9 @@ def facts_for(
     Raises `ExportError` where there is no source, and what reading one raises.
     """
     said = make_target(base_url, "unused", "--base-url").base_url if base_url else None
-    found, source = _matrix(matrix, table, base_url)
-    address = said or _address(found, recorded=_recorded(matrix, table) is not None)
+    recorded = _recorded(matrix, table)
+    found, source = _matrix(recorded, table, base_url)
+    address = said or _address(found, recorded=recorded is not None)
     limits = _limits(base_url)
     registry = load_registry()
     if "clients" not in found:
@@ -59,11 +60,8 @@ def facts_for(
     return lambda client: facts(client.modes)
 
 
-def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tuple[Matrix, str]:
-    """What is known, and what it is called."""
-    if matrix and table:
-        raise ExportError("--matrix and --table are two sources; name one")
-    recorded = _recorded(matrix, table)
+def _matrix(recorded: str | None, table: str | None, base_url: str | None) -> tuple[Matrix, str]:
+    """What is known, and what it is called: the matrix that was recorded, or else what a table says."""
     if recorded:
         return read_matrix(recorded), f"the matrix {recorded}"
     target = _target(base_url)
@@ -72,7 +70,7 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
         raise ExportError(f"there is no {_USUAL}; name a matrix with --matrix, or a gateway with {url} and {key}")
     rules = layered_table(table)
     if target is None:
-        gateway, listed = Gateway(name="any", url="http://localhost:4000"), named_in(layered_table(table))
+        gateway, listed = Gateway(name="any", url="http://localhost:4000"), named_in(rules)
     else:
         discovered = discover(target)
         gateway, listed = discovered.gateway, list(discovered.models)
@@ -82,7 +80,9 @@ def _matrix(matrix: str | None, table: str | None, base_url: str | None) -> tupl
 
 
 def _recorded(matrix: str | None, table: str | None) -> str | None:
-    """The file of the matrix to export from, if it is one."""
+    """The file of the matrix to export from, if it is one. Raises `ExportError` for two sources."""
+    if matrix and table:
+        raise ExportError("--matrix and --table are two sources; name one")
     return matrix or (_USUAL if not table and Path(_USUAL).is_file() else None)
 
 

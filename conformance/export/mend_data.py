@@ -1,7 +1,6 @@
 """What leaves each parameter out in LiteLLM, and what that costs: `mends.toml`. Pure.
 
-That the settings for LiteLLM turn every refusal of the
-shipped recording into a success is tested on the embedded gateway.
+That the settings turn every refusal of the shipped recording into a success is tested on the embedded gateway.
 """
 
 from __future__ import annotations

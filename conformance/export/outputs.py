@@ -61,12 +61,9 @@ def origin(client: Client, facts: Facts) -> list[str]:
 def told_of(client: Client, found: Sequence[Choice]) -> Iterator[str]:
     """What no setting of a client changes, and what it sends for nothing."""
     left: dict[tuple[str, str], list[str]] = defaultdict(list)
-    ignored: dict[tuple[str, str], list[str]] = defaultdict(list)
     for choice in found:
         for said in choice.left:
             left[said.parameter, said.endpoint].append(choice.model.id)
-        for said in choice.ignored:
-            ignored[said.parameter, said.endpoint].append(choice.model.id)
     if left:
         yield f"{client.title} still sends what these models refuse, and no setting changes that. {client.instead}"
         for (parameter, endpoint), models in left.items():
@@ -74,7 +71,7 @@ def told_of(client: Client, found: Sequence[Choice]) -> Iterator[str]:
     unknown = [choice.model.id for choice in found if choice.unknown]
     if unknown:
         yield f"Nobody measured all that {client.title} sends to these models: {models_of(unknown)}"
-    yield from told_ignored(ignored)
+    yield from told_ignored(ignored_by((choice.model.id, choice.ignored) for choice in found))
 
 
 def told_ignored(ignored: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
