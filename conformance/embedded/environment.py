@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,6 @@ _VERSION = re.compile(r"\d+(\.\d+){1,3}((a|b|rc|\.post|\.dev)\d+)?")
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 # What the simulated routes need beside LiteLLM's own `proxy` extra.
 _BESIDE = ("google-auth", "requests", "boto3")
-# Releases whose own pins cannot be resolved, by the start of their version number.
-_OVERRIDES = {
-    "1.109.": ("certifi>=2026.7.22", "litellm-proxy-extras>=0.4.100", "litellm-enterprise>=0.1.70"),
-}
 # Where pip can install, uv should be able to: a private index, a private certificate authority.
 _PIP_VARIABLES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
 # Messages of one line, so that the last one says it all.
@@ -159,7 +156,8 @@ def _requirements(version: str) -> tuple[str, ...]:
 
 
 def _overrides(version: str) -> tuple[str, ...]:
-    return next((pins for start, pins in _OVERRIDES.items() if version.startswith(start)), ())
+    listed = tomllib.loads((_REQUIREMENTS / "overrides.toml").read_text(encoding="utf-8"))["release"]
+    return next((tuple(each["pins"]) for each in listed if version.startswith(each["starts"])), ())
 
 
 def _install(version: str, place: Path) -> None:

@@ -87,6 +87,24 @@ def test_another_version_is_resolved(cache: Path, monkeypatch: pytest.MonkeyPatc
     assert commands[1][-4:] == ["litellm[proxy]==1.106.2", "google-auth", "requests", "boto3"]
 
 
+@pytest.mark.parametrize(("version", "pin"), [("1.95.1", "fastapi"), ("1.108.14", "litellm-enterprise")])
+def test_pins_that_do_not_work_are_replaced(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, version: str, pin: str
+) -> None:
+    """Given a release whose own pins do not resolve, or do not start, uv is given others for them."""
+    lists: list[str] = []
+
+    def uv_that_reads(command: Sequence[str], log: Path) -> int:
+        if "--overrides" in command:
+            lists.append(Path(command[command.index("--overrides") + 1]).read_text(encoding="utf-8"))
+        return working_uv(command, log)
+
+    use_uv(monkeypatch, uv_that_reads)
+    ensure_environment(version, lambda _line: None)
+    assert len(lists) == 1
+    assert pin in lists[0]
+
+
 def test_installs_once_and_says_so(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first use installs and says so; the second does neither."""
     commands = use_uv(monkeypatch, working_uv)
