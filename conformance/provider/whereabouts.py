@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.provider.files import cache_folder, read_document, write_whole
+from conformance.provider.refusals.dialects import served_from_words
 
 logger = logging.getLogger("conformance.provider")
 
@@ -82,6 +83,12 @@ class Whereabouts:
         name, version = headers.get(SERVED_HEADER, ""), headers.get(VERSION_HEADER)
         self._note(gateway, {model: [name]}, version, whole=False)
 
+    def said(self, gateway: str, model: str, refusal: str) -> None:
+        """Take note of what the words of a refusal tell, where nobody has told more."""
+        served = served_from_words(refusal)
+        if served and not self.served_by(gateway, model):
+            self._note(gateway, {model: [served]}, None, whole=False)
+
     def listed(self, gateway: str, models: Mapping[str, Iterable[str]], version: str | None) -> None:
         """Take note of a gateway's whole list: it takes the place of what was told of these models."""
         self._note(gateway, models, version, whole=True)
@@ -96,7 +103,7 @@ class Whereabouts:
                 entry.version, changed = version, True
             for model, names in models.items():
                 told = {name: now for name in names if _SERVED.fullmatch(name)}
-                before = entry.models.get(model, {})
+                before = _without_routes(entry.models.get(model, {}), told)
                 after = _newest(
                     told if whole else told | {name: when for name, when in before.items() if name not in told}
                 )
@@ -151,6 +158,12 @@ class Whereabouts:
 def _dumped(known: Mapping[str, _Gateway]) -> str:
     rows = {gateway: {"version": each.version, "models": each.models} for gateway, each in known.items()}
     return json.dumps({"schema_version": SCHEMA_VERSION, "gateways": rows}, separators=(",", ":"))
+
+
+def _without_routes(before: dict[str, int], told: Iterable[str]) -> dict[str, int]:
+    """What was told before, without the bare routes of which more is told now."""
+    known = {f"{name.partition('/')[0]}/" for name in told if not name.endswith("/")}
+    return {name: when for name, when in before.items() if name not in known}
 
 
 def _newest(told: dict[str, int]) -> dict[str, int]:

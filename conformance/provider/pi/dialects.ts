@@ -36,6 +36,8 @@ export interface DialectRules {
   readonly elsewhere: readonly Row[];
   readonly allowed: readonly Row[];
   readonly speakers: readonly Row[];
+  readonly places: readonly Row[];
+  readonly providers: Readonly<Record<string, string>>;
   readonly codes: Readonly<Record<"field" | "value" | "hints", readonly string[]>>;
 }
 
@@ -72,6 +74,8 @@ export class Dialects {
   readonly #elsewhere: readonly Pattern[];
   readonly #allowed: readonly Pattern[];
   readonly #speakers: readonly Pattern[];
+  readonly #places: readonly Pattern[];
+  readonly #providers: DialectRules["providers"];
   readonly #codes: DialectRules["codes"];
 
   constructor(rules: DialectRules) {
@@ -80,6 +84,8 @@ export class Dialects {
     this.#elsewhere = rules.elsewhere.map(compiled);
     this.#allowed = rules.allowed.map(compiled);
     this.#speakers = rules.speakers.map(compiled);
+    this.#places = rules.places.map(compiled);
+    this.#providers = rules.providers;
     this.#codes = rules.codes;
   }
 
@@ -108,6 +114,19 @@ export class Dialects {
       allowed: [...allowed].slice(0, MAX_ALLOWED),
       elsewhere: null,
     };
+  }
+
+  /** What LiteLLM says in a refusal of where it asked: a route, a slash, and the model's name there if it tells it. */
+  servedFromWords(text: string): string | undefined {
+    const shortened = text.slice(0, MAX_TEXT);
+    for (const { regex } of this.#places) {
+      const told = [...shortened.matchAll(regex)][0]?.groups;
+      if (!told) continue;
+      const provider = (told.provider ?? "").toLowerCase();
+      const route = told.route ?? (Object.hasOwn(this.#providers, provider) ? this.#providers[provider] : provider);
+      return `${route}/${(told.upstream ?? "").replace(/\.+$/, "")}`;
+    }
+    return undefined;
   }
 
   /** `gateway`, `backend` or `unknown`, as far as words and headers tell: `llm_provider-*` are the upstream's own. */

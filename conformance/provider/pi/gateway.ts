@@ -130,12 +130,17 @@ export class Gateway {
     return { ...this.#about(id), endpoint };
   }
 
-  /** Take note of what an answer's headers tell: what served it, and the gateway's version. */
-  told(model: string, headers: Readonly<Record<string, string>>): void {
-    const served = headers[SERVED_HEADER];
+  /** Take note of what an answer's headers tell, or a refusal's words: what served it, and the gateway's version. */
+  told(model: string, headers: Readonly<Record<string, string>>, refusal = ""): void {
     this.#version = headers[VERSION_HEADER] ?? this.#version;
+    const before = this.#servedBy.get(model) ?? [];
+    // Words tell only where nobody has told more.
+    const said = before.length ? undefined : this.knowledge.repair.dialects.servedFromWords(refusal);
+    const served = headers[SERVED_HEADER] ?? said;
     if (!served || this.#byId.get(model)?.served_by || !/^[a-z0-9_]+\/\S*$/.test(served)) return;
-    const known = this.#servedBy.get(model) ?? [];
+    // A bare route goes where more is told of it.
+    const route = served.endsWith("/") ? undefined : served.slice(0, served.indexOf("/") + 1);
+    const known = before.filter((name) => name !== route);
     if (known.includes(served) || known.length >= MAX_SERVED || served.length > MAX_SERVED_NAME) return;
     this.#servedBy.set(model, [...known, served]);
   }

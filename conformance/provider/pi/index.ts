@@ -82,7 +82,7 @@ async function register(
     memory: new Memory(),
     mode: repairMode(process.env.LITELLM_REPAIR, warn),
     tell,
-    told: (model, headers) => gateway.told(model, headers),
+    told: (model, headers, refusal) => gateway.told(model, headers, refusal),
     tidy: (text) => withoutSecrets(text, target),
   });
   pi.registerProvider(PROVIDER, {

@@ -33,8 +33,8 @@ export interface LedgerOptions {
   readonly mode: RepairMode;
   /** Tells the user of each repair in one line. */
   readonly tell: (line: string) => void;
-  /** Hears what an answer's headers tell of the gateway. */
-  readonly told?: (model: string, headers: Readonly<Record<string, string>>) => void;
+  /** Hears what an answer's headers tell of the gateway, and the words of a refusal. */
+  readonly told?: (model: string, headers: Readonly<Record<string, string>>, refusal?: string) => void;
   /** Takes secrets out of a gateway's words. */
   readonly tidy: (text: string) => string;
 }
@@ -84,9 +84,9 @@ export class Ledger {
     return { body: found.body, kind, triedAgain, repair: new Repair(asked, know) };
   }
 
-  /** An answer has come, whatever it is, with these headers. */
-  told({ kind }: Sent, headers: Readonly<Record<string, string>>): void {
-    this.#options.told?.(kind.model, headers);
+  /** An answer has come, whatever it is, with these headers; a refusal with its words. */
+  told({ kind }: Sent, headers: Readonly<Record<string, string>>, refusal?: string): void {
+    this.#options.told?.(kind.model, headers, refusal);
   }
 
   /** A request is sent once more. */

@@ -79,7 +79,7 @@ export class Outgoing {
   #judged(sent: Sent, response: Response, { refusal }: Peek): Record<string, unknown> | undefined {
     const headers = pairs(response.headers);
     try {
-      this.#ledger.told(sent, headers);
+      this.#ledger.told(sent, headers, refusal);
       if (refusal === undefined) {
         if (response.ok) this.#ledger.answered(sent, headers["x-litellm-version"] ?? null);
       } else {

@@ -79,6 +79,8 @@ class _Tables:
     refusals: tuple[Pattern, ...]
     hints: tuple[Pattern, ...]
     speakers: tuple[tuple[re.Pattern[str], str], ...]
+    places: tuple[re.Pattern[str], ...]
+    providers: Mapping[str, str]
     elsewhere: tuple[tuple[re.Pattern[str], str], ...]
     allowed: tuple[re.Pattern[str], ...]
     codes: Mapping[str, frozenset[str]]
@@ -99,6 +101,8 @@ def _tables() -> _Tables:
         refusals=tuple(map(_pattern, data["refusals"])),
         hints=tuple(map(_pattern, data["hints"])),
         speakers=tuple((compiled(row), row["by"]) for row in data["speakers"]),
+        places=tuple(map(compiled, data["places"])),
+        providers=data["providers"],
         elsewhere=tuple((compiled(row), row["about"]) for row in data["elsewhere"]),
         allowed=tuple(map(compiled, data["allowed"])),
         codes={name: frozenset(codes) for name, codes in data["codes"].items()},
@@ -239,6 +243,18 @@ def _structured(error: Mapping[str, Any], kinds: Sequence[str] = ("field", "valu
     if isinstance(error.get("loc"), list):
         return {".".join(str(step) for step in error["loc"])}
     return set()
+
+
+def served_from_words(text: str) -> str | None:
+    """What LiteLLM says in a refusal of where it asked: a route, a slash, and the model's name there if it tells it."""
+    shortened, tables = text[:MAX_TEXT], _tables()
+    found = next((match for place in tables.places if (match := place.search(shortened))), None)
+    if found is None:
+        return None
+    told = found.groupdict()
+    provider = (told.get("provider") or "").lower()
+    route = told.get("route") or tables.providers.get(provider, provider)
+    return f"{route}/{(told.get('upstream') or '').rstrip('.')}"
 
 
 def spoken_by(text: str, headers: Mapping[str, str]) -> str:

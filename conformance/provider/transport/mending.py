@@ -36,6 +36,9 @@ class Ledger(Protocol):
     def told(self, sent: Sent, headers: Mapping[str, str]) -> None:
         """An answer has come, whatever it is, with these headers."""
 
+    def said(self, sent: Sent, refusal: str) -> None:
+        """A refusal has come, with these words."""
+
     def answered(self, sent: Sent, version: str | None) -> None:
         """An answer has come that is no refusal."""
 
@@ -71,6 +74,8 @@ class _Exchange:
     def judged(self, response: Any, peek: Peek) -> tuple[Any | None, str | None]:
         """The request to send instead, or None; and a note for the caller where the refusal remains."""
         sent, repair = self.sent, self.sent.repair
+        if peek.refusal is not None:
+            self._ledger.said(sent, peek.refusal)
         if peek.refusal is None or repair is None:
             if 200 <= response.status_code < 300:
                 self._ledger.answered(sent, response.headers.get(VERSION_HEADER))

@@ -120,6 +120,11 @@ class RequestFilter:
         if sent.kind is not None:
             self.whereabouts.told(sent.kind.gateway, sent.kind.model, headers)
 
+    def said(self, sent: Sent, refusal: str) -> None:
+        """Take note of what a refusal's words tell of what was asked behind the gateway."""
+        if sent.kind is not None:
+            self.whereabouts.said(sent.kind.gateway, sent.kind.model, refusal)
+
     def answered(self, sent: Sent, version: str | None) -> None:
         """Keep what the answer to a request has taught."""
         if sent.kind is not None and sent.repair is not None:

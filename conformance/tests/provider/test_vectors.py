@@ -18,6 +18,7 @@ from conformance.provider import (
     shipped_table_path,
 )
 from conformance.provider.headers import parse_headers, secrets_in
+from conformance.provider.refusals.dialects import served_from_words
 from conformance.provider.table import parse_table
 
 VECTORS = json.loads((shipped_table_path().parent / "vectors.json").read_text(encoding="utf-8"))
@@ -80,6 +81,12 @@ def test_rate_limits(line: dict[str, Any]) -> None:
     assert found is not None, line["about"]
     assert {name: getattr(found, name) for name in line["limit"]} == line["limit"], line["about"]
     assert format_rate_limit_error(found, model=line.get("model")) == line["message"], line["about"]
+
+
+@lines("places")
+def test_places(line: dict[str, Any]) -> None:
+    """Given the words of a refusal, when they are read, then the route and the name that LiteLLM tells are found."""
+    assert served_from_words(line["text"]) == line["place"]
 
 
 @lines("headers")

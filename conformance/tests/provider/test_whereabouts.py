@@ -62,6 +62,37 @@ def test_the_second_request_knows_what_the_first_answer_told(tmp_path: Path, rep
     assert ["temperature" in body for body in seen] == [True, False, False, False]
 
 
+def test_words_tell_where_nobody_has_told_more(tmp_path: Path) -> None:
+    """Given a refusal without headers, when its words name the provider, then that is known until more is told."""
+    known = Whereabouts(tmp_path)
+    refusal = "litellm.BadRequestError: AzureException - no"
+    known.said(GATEWAY, "m", refusal)
+    assert known.served_by(GATEWAY, "m") == ("azure/",)
+    assert Whereabouts(tmp_path).served_by(GATEWAY, "m") == ("azure/",)
+
+    known.told(GATEWAY, "m", HEADERS)
+    known.said(GATEWAY, "m", "litellm.BadRequestError: DatabricksException - no")
+    assert known.served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
+    known.said(GATEWAY, "n", "no words of LiteLLM")
+    assert known.served_by(GATEWAY, "n") == ()
+
+
+def test_the_second_request_knows_what_a_refusal_told(tmp_path: Path) -> None:
+    """Given a model under a name that says nothing, when a refusal names its provider, then the next request knows."""
+    seen: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(json.loads(request.content))
+        words = "litellm.BadRequestError: AzureException - the deployment is gone"
+        return httpx.Response(400, json={"error": {"message": words}}, headers={"x-litellm-version": "1.109.1"})
+
+    rules = RequestFilter(table=TABLE, cache_folder=tmp_path)
+    with httpx.Client(transport=FilteringTransport(httpx.MockTransport(answer), rules)) as client:
+        for _ in range(2):
+            client.post(f"{GATEWAY}/v1/chat/completions", json={"model": "gpt-5.2", "temperature": 0.5})
+    assert ["temperature" in body for body in seen] == [True, False]
+
+
 def test_a_list_takes_the_place_of_what_answers_told(tmp_path: Path) -> None:
     """Given routes that answers have told, when the gateway lists its models, then its list holds."""
     known = Whereabouts(tmp_path)

@@ -60,6 +60,17 @@ test("an answer tells what serves a model, and the version; a list knows it bett
   assert.deepEqual(about("gpt-5.2"), [["azure/gpt-5.2"], "1.109.3"]);
 });
 
+test("the words of a refusal tell where nobody has told more", () => {
+  const told = new Gateway(target, loadKnowledge(table), listed);
+  const servedBy = (id: string) => told.asked(id, "responses").servedBy;
+  told.told("m", {}, "litellm.BadRequestError: AzureException - no");
+  told.told("gpt-5.2", {}, "litellm.BadRequestError: DatabricksException - no");
+  assert.deepEqual([servedBy("m"), servedBy("gpt-5.2")], [["azure/"], ["azure/gpt-5.2"]]);
+  told.told("m", { "x-litellm-model-name": "azure/gpt-5.2" });
+  told.told("m", {}, "litellm.BadRequestError: DatabricksException - no");
+  assert.deepEqual(servedBy("m"), ["azure/gpt-5.2"]);
+});
+
 test("a model that is not listed is known by its name alone", () => {
   const { id, maxTokens, contextWindow, cost } = gateway.describe("claude-opus-4.6-next");
   assert.deepEqual([id, maxTokens, contextWindow], ["claude-opus-4.6-next", 8192, 200000]);

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { capabilitiesOf, type CapabilityRules } from "../capabilities.ts";
 import { type CompatRules, compatOf } from "../compat.ts";
 import { dataFile, loadData } from "../data.ts";
+import { type DialectRules, Dialects } from "../dialects.ts";
 import { filterRequest, type Remedies } from "../filtering.ts";
 import { parseHeaders, secretsIn } from "../gateway_headers.ts";
 import { formatRateLimitError, parseRateLimitError, type RateLimitRules } from "../rate_limits.ts";
@@ -22,6 +23,7 @@ for (const [name, table] of Object.entries(vectors.tables)) tables[name] = parse
 const remedies = loadData<Remedies>("remedies.json");
 const capabilities = loadData<CapabilityRules>("capabilities.json");
 const compat = loadData<CompatRules>("compat.json");
+const dialects = new Dialects(loadData<DialectRules>("dialects.json"));
 const limits = loadData<RateLimitRules>("rate_limits.json");
 
 /** A line's model id, long ones written as a text and how often it is repeated. */
@@ -48,6 +50,9 @@ const RUNS: Record<string, (line: Line) => void> = {
   },
   compat: (line) => {
     assert.deepEqual(compatOf({ model: modelOf(line), ...aboutOf(line) }, tableOf(line), compat), line.compat);
+  },
+  places: ({ text, place }) => {
+    assert.equal(dialects.servedFromWords(text) ?? null, place);
   },
   headers: ({ text, headers, secrets, error }) => {
     if (error !== undefined) return assert.throws(() => parseHeaders(text), { message: error });
