@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from conformance.atlas.releases import last_releases, named_releases
 from conformance.embedded.config import WIDE_FLEET
 from conformance.embedded.config import fleet as described_fleet
 from conformance.embedded.environment import require_extra
-from conformance.errors import EmbeddedGatewayError, StoppedError
+from conformance.errors import AtlasError, EmbeddedGatewayError, StoppedError
+from conformance.files import installations
 from conformance.parameters import load_registry
 from conformance.plan.cells import select_models
 from conformance.provider.table import shipped_table_path
@@ -38,6 +40,28 @@ def add_releases(
     only these are. A release that nobody named and that cannot be installed is left out. Raises `ConformanceError`.
     """
     require_extra()
+    try:
+        with _alone():
+            _add_releases(versions, models, parameters, into, again=again)
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; what was measured is kept, and the same command goes on") from None
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One run at a time: it removes the environments that another may be using. Raises `AtlasError`."""
+    from filelock import FileLock, Timeout
+
+    place = installations("atlas")
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(place / "running.lock", timeout=0):
+            yield
+    except Timeout:
+        raise AtlasError("another process measures releases on this machine; wait until it is done") from None
+
+
+def _add_releases(versions: str | None, models: str | None, parameters: str, into: Path | None, *, again: bool) -> None:
     registry = load_registry()
     wish = Wish(registry, registry.select(parameters), models)
     folder, console = AtlasFolder(into or SHIPPED), Console()

@@ -65,9 +65,10 @@ def agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tup
         members = [member for each in stretch for member in versions[each]]
         names = _by_name(members, versions[version]) if stretch[0] != ordered[0] else None
         if names == "unheard":
-            # Of what is newer still it has not heard either; of another of these versions it may have.
+            # Of what is newer than the first of them it has not heard either. Of another model of that version it may
+            # have: LiteLLM 1.90 knows claude-fable-5, and not claude-sonnet-5.
             if following is None:
-                yield (f">{_dotted(version)}",), members
+                yield (f">{_dotted(stretch[0])}",), members
         elif speak_for_others("family", members):
             yield tuple(_bounds(stretch, newest=following is None, named=names == "named")), members
         stretch = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 
 from conformance.__main__ import commands, main
 from conformance.atlas import command, releases
@@ -25,6 +26,14 @@ from conformance.support.overrides import load_overrides
 from conformance.tests.helpers.running import CHECKOUT
 
 RECORDING = CHECKOUT / "cassettes" / "embedded"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own: whoever measures for real holds the lock of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(command, "installations", lambda _name: folder)
+    return folder
 
 
 @pytest.fixture
@@ -211,3 +220,27 @@ def test_the_table_has_each_release_at_once(
         carried_by(load_table(table)).rules
         == carried_table(AtlasFolder(tmp_path).read(), load_registry(), load_overrides()).rules
     )
+
+
+def test_one_run_at_a_time(cache: Path, measured: list[str], tmp_path: Path) -> None:
+    """Given a run that measures, when another is started, then it says so and touches nothing."""
+    with FileLock(cache / "running.lock"):
+        ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path / "atlas")])
+    assert str(ran.exception) == "another process measures releases on this machine; wait until it is done"
+    assert measured == []
+    assert not (tmp_path / "atlas").exists()
+
+
+def test_stopped_before_anything_was_measured(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a run that still asks which releases there are, when it is stopped, then it ends with one line of ours."""
+
+    def stop() -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "last_releases", stop)
+    ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path)])
+    assert isinstance(ran.exception, StoppedError)
+    assert "the same command goes on" in str(ran.exception)
+    assert measured == []

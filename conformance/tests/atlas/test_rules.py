@@ -95,11 +95,13 @@ def test_a_list_of_what_is_refused_holds_no_name_of_next_year(no: str) -> None:
 
 def test_a_list_of_what_is_taken_lacks_the_names_of_next_year() -> None:
     """Given an old release that refuses of newer versions what the next one takes, when other names are asked for, then
-    what is newer still is refused by the old one. Of these versions it may have heard of another, so that is sent."""
+    what is newer than the first of them is refused by the old one. Of that version it may have heard of another, so
+    that is sent."""
     table = two_releases((TAKEN, TAKEN), (TAKEN, TAKEN), (REFUSED, TAKEN), (REFUSED, TAKEN))
 
     assert refuses(table, "x/gpt-7", "1.80.0")
     assert refuses(table, "x/gpt-5-5", "1.80.0")
+    assert refuses(table, "x/gpt-5-8", "1.80.0")
     assert not refuses(table, "x/gpt-5-5-mini", "1.80.0")
     assert not refuses(table, "x/gpt-7", "1.90.0")
 
