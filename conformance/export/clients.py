@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 from conformance.export.dropping import droppable
 from conformance.export.facts import ModelFacts
@@ -20,6 +20,9 @@ from conformance.provider.table import split_parameter
 
 #: Where a lever names the value that is refused, and the parameter without it.
 _VALUE, _PATH = "$value", "$path"
+
+#: What must not be refused, and what must be, for a setting to help.
+Condition: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Client:
     version: str
     file: str
     variable: str
+    also: tuple[str, ...]
     format: str
     docs: tuple[str, ...]
     proof: str
@@ -104,13 +108,13 @@ class Client:
     cannot: tuple[Cannot, ...]
     drops: bool = False
 
-    def mends(self, parameter: str, endpoint: str) -> bool:
-        """Whether it can be told something about a parameter that is refused on an endpoint, and about no other."""
+    def conditions_of(self, parameter: str, endpoint: str) -> tuple[Condition, ...]:
+        """On what it can be told about a parameter that is refused on an endpoint, and about no other; () for never."""
         if endpoint not in self.endpoints:
-            return False
+            return ()
         if not self.drops:
-            return bool(self.levers_for(parameter, endpoint))
-        return droppable(parameter, endpoint, inside=self.format != "typescript")
+            return tuple((lever.unless, lever.every) for lever in self.levers_for(parameter, endpoint))
+        return (((), ()),) if droppable(parameter, endpoint, inside=self.format != "typescript") else ()
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -123,10 +127,6 @@ class Client:
         return tuple(
             lever.bound(parameter) for name in names for lever in self.levers if lever.knows(name, parameter, endpoint)
         )
-
-    def lever_for(self, parameter: str, endpoint: str) -> Lever | None:
-        """The first lever about a parameter that helps whatever else is refused."""
-        return next((each for each in self.levers_for(parameter, endpoint) if not each.every), None)
 
 
 @functools.cache
@@ -149,6 +149,7 @@ def _client(name: str, row: Mapping[str, Any], instead: Mapping[str, str]) -> Cl
         version=row["version"],
         file=row["file"],
         variable=row.get("variable", ""),
+        also=tuple(row.get("also", ())),
         format=row["format"],
         docs=tuple(row["docs"]),
         proof=row["proof"],

@@ -36,6 +36,8 @@ def export_one(name: str, request: Request, show: Say, say: Say) -> None:
     place = request.into or (usual_place(client) if request.to_write else None)
     existing = read(place) if place else None
     outputs = made(client, facts, request.wishes, _document(client, existing))
+    if len(outputs) > 1 and not request.to_write:
+        say(f"{client.title} has {len(outputs)} files, shown one after the other; --write puts each into its place")
     for number, output in enumerate(outputs):
         at = place if number == 0 else place.parent / output.name if place else None
         _one(output, at, existing if number == 0 else read(at) if at else None, request, show, say, number)
@@ -73,10 +75,12 @@ def _document(client: Client, existing: Existing | None) -> dict[str, object] | 
 
 
 def usual_place(client: Client) -> Path:
-    """Where the client looks for its file, or the file's name in this folder."""
+    """Where the client's file is, or would be: under another of its names, where only that is there."""
     named = os.environ.get(client.variable, "").strip() if client.variable else ""
     usual = Path(client.file).expanduser()
-    return Path(named).expanduser() / usual.name if named else usual
+    usual = Path(named).expanduser() / usual.name if named else usual
+    others = (usual.with_name(name) for name in client.also)
+    return usual if usual.exists() else next((other for other in others if other.exists()), usual)
 
 
 def export_all(folder: Path, request: Request, say: Say) -> None:
@@ -89,7 +93,8 @@ def export_all(folder: Path, request: Request, say: Say) -> None:
         try:
             outputs = made(client, request.facts(client), replace(wishes, endpoints=spoken))
         except ExportError as error:
-            say(f"{client.id}: left out: {error}")
+            earlier = f"; {folder / client.id} is of an earlier export" if (folder / client.id).exists() else ""
+            say(f"{client.id}: left out: {error}{earlier}")
             continue
         for output in outputs:
             place = folder / client.id / Path(output.name).name
@@ -97,8 +102,10 @@ def export_all(folder: Path, request: Request, say: Say) -> None:
             text = rendered(output, existing)
             if output.form == "json":
                 _notes(place, output)
-            if existing is None or existing.text != text:
-                write(place, existing, text)
+            if existing is not None and existing.text == text:
+                say(f"{place}: nothing changes")
+                continue
+            write(place, existing, text)
             say(f"written: {place}")
 
 

@@ -15,7 +15,14 @@ from conformance.export.mend_data import dropped
 def mend_of(parameter: str, group: str, endpoint: str, fields: Sequence[str]) -> dict[str, Any]:
     """How to mend a parameter that is rejected on an endpoint; `fields` are its top-level request fields.
 
-    The keys are those of `dropped`, and `pi`: a part of a model's entry in Pi's `models.json`, or None.
+    The keys are those of `dropped`, and two more. `exports` has, for each client that can be told about it, on what
+    that helps: for each setting what must not be refused (`unless`), and what must be (`every`). `pi` has in the same
+    order the parts of a model's entry in Pi's `models.json`.
     """
-    lever = load_clients()["pi"].lever_for(parameter, endpoint)
-    return {**dropped(parameter, group, endpoint, fields), "pi": None if lever is None else lever.setting}
+    exports = {
+        client.id: [{"unless": unless, "every": every} for unless, every in conditions]
+        for client in load_clients().values()
+        if (conditions := client.conditions_of(parameter, endpoint))
+    }
+    pi = [lever.setting for lever in load_clients()["pi"].levers_for(parameter, endpoint)]
+    return {**dropped(parameter, group, endpoint, fields), "exports": exports, "pi": pi}

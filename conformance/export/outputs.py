@@ -77,7 +77,7 @@ def told_of(client: Client, found: Sequence[Choice]) -> Iterator[str]:
 def told_ignored(ignored: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
     """What models take and do nothing with."""
     if ignored:
-        yield "These are taken and do nothing:"
+        yield "The models take these fields and ignore them:"
         for (parameter, endpoint), models in ignored.items():
             yield f"  {parameter} ({endpoint}): {models_of(models)}"
 

@@ -10,6 +10,7 @@ from conformance.matrix.comparison import Change, Kind
 from conformance.matrix.document import Matrix, disagreements
 from conformance.parameters import Registry
 from conformance.report.legend import ABSENT, letter_of
+from conformance.types import Parameter
 
 #: What a cell's mark is made of: two bits, and the number of its kind of change above them.
 DIFFERS, SPLIT, CHANGE = 1, 2, 4
@@ -62,7 +63,7 @@ def axes_of(matrix: Matrix, registry: Registry) -> Axes:
             "group": group,
             "core": name in known and "core" in known[name].sets,
             "why": known[name].why if name in known else None,
-            "standard": known[name].standard if name in known else None,
+            "standards": _standards(known[name]) if name in known else {},
         }
         for group in groups
         for name in ordered
@@ -74,6 +75,11 @@ def axes_of(matrix: Matrix, registry: Registry) -> Axes:
         parameters=tuple(parameters),
         planes=tuple(sorted(planes, key=_plane_order)),
     )
+
+
+def _standards(parameter: Parameter) -> dict[str, str]:
+    """Where a parameter is defined, by endpoint."""
+    return {endpoint.value: parameter.standard_on(endpoint) for endpoint in parameter.bodies}
 
 
 def _plane_order(plane: tuple[str, str]) -> tuple[str, bool]:

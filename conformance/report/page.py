@@ -127,9 +127,7 @@ def _mends(matrix: Matrix, axes: Axes) -> dict[str, dict[str, Any]]:
     fields = {(cell["parameter"], cell["endpoint"]): cell["fields"] for cell in matrix["cells"]}
     mends: dict[str, dict[str, Any]] = defaultdict(dict)
     for (parameter, endpoint), names in fields.items():
-        exports = [client.id for client in load_clients().values() if client.mends(parameter, endpoint)]
-        mend = mend_of(parameter, groups[parameter], endpoint, names)
-        mends[parameter][endpoint] = {**mend, "fields": names, "exports": exports}
+        mends[parameter][endpoint] = {**mend_of(parameter, groups[parameter], endpoint, names), "fields": names}
     return mends
 
 

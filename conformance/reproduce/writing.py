@@ -45,14 +45,14 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
     answer, language = _readable(shown, scrub)
     release = " ".join(part for part in (matrix["gateway"]["software"], _version(shown, matrix)) if part)
     text = _template().render(
-        parameter=fault.parameter.id,
+        parameter=_named(fault),
         what=words["what"],
         model=code(served_by or fault.cell["model"], 200),
         path=f"`{path}`",
         release=f" ({release})" if release else "",
         happens=_happens(fault, path, words["speaker"]),
         simulated=words["simulated"] if matrix["gateway"]["simulated"] else None,
-        expected=f"{words['expected']} The field's documentation: {fault.parameter.standard}",
+        expected=f"{words['expected']} The field's documentation: {fault.parameter.standard_on(request.endpoint)}",
         known=_known(fault, shrunk),
         curl=curl(request, registry.paths[request.endpoint]),
         python=python(request).rstrip(),
@@ -69,9 +69,14 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
     return scrub.text(text)
 
 
+def _named(fault: Fault) -> str:
+    """The parameter as code; of several fields that do not go together each one."""
+    return " with ".join(f"`{name}`" for name in fault.parameter.id.split("+"))
+
+
 def _happens(fault: Fault, path: str, speaker: str) -> str:
     streamed = ", streamed," if fault.request.mode is Mode.STREAM else ""
-    return f"`POST {path}`{streamed} with `{fault.parameter.id}`. {speaker} {code(fault.cell['reason'], _REASON)}"
+    return f"`POST {path}`{streamed} with {_named(fault)}. {speaker} {code(fault.cell['reason'], _REASON)}"
 
 
 def _known(fault: Fault, shrunk: Shrunk | None) -> str:

@@ -263,7 +263,7 @@ def _description(gateway: Gateway, cell: PlannedCell, judgement: Judgement, rout
     return (
         f"**{_verdict(judgement)}**: {code(judgement.reason, 2000)}{split}\n\n"
         f"{code(key.parameter)} on {key.endpoint.value}, {key.mode.value}, of {code(key.model)}{by}, through {through}."
-        f"{simulated}\n\n{cell.parameter.why} [What it is]({cell.parameter.standard})"
+        f"{simulated}\n\n{cell.parameter.why} [What it is]({cell.parameter.standard_on(key.endpoint)})"
     )
 
 

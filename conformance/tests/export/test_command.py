@@ -116,9 +116,42 @@ def test_all(place: Path) -> None:
     made = {path.name for path in (place / "out").iterdir()}
     assert made == set(load_clients())
     before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
-    assert export("--all", "out").exit_code == 0
+    again = export("--all", "out")
+    assert again.exit_code == 0
+    assert "written" not in again.stderr
+    assert "out/codex/config.toml: nothing changes" in again.stderr
     assert {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()} == before
     assert "The vendors were simulators" in (place / "out" / "claude-code" / "settings.json.txt").read_text("utf-8")
+
+
+def test_what_an_earlier_export_of_all_left(place: Path) -> None:
+    """Given a folder with exports of all, when one of them has nothing to say now, then its old files are spoken of."""
+    assert export("--all", "out").exit_code == 0
+    only_chat = matrix_with([cell(parameter="seed", verdict="rejected")])
+    (place / "m.json").write_text("".join(dump_matrix(only_chat)), encoding="utf-8")
+    ended = export("--all", "out", "--matrix", "m.json")
+    assert ended.exit_code == 0
+    left = [line for line in ended.stderr.splitlines() if "left out: " in line]
+    assert any(line.startswith("claude-code: ") for line in left)
+    assert all(line.endswith("is of an earlier export") for line in left)
+
+
+def test_a_file_by_its_other_name(place: Path) -> None:
+    """Given settings of opencode under their other name, when its export is written, then it is merged into those."""
+    folder = place / "home" / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text('{\n  // ours\n  "theme": "dark"\n}\n', encoding="utf-8")
+    assert export("--for", "opencode", *HERE, "--write").exit_code == 0
+    new = (folder / "opencode.jsonc").read_text("utf-8")
+    assert "// ours" in new
+    assert '"provider"' in new
+    assert not (folder / "opencode.json").exists()
+
+
+def test_several_files_are_told_of(place: Path) -> None:
+    """Given a client with a file for each model, when its export is shown, then it says that these are several."""
+    ended = export("--for", "claude-code", *HERE)
+    assert re.search(r"has \d+ files, shown one after the other; --write puts each into its place", ended.stderr)
 
 
 def test_only_some_models(place: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_page_says_what_the_export_does(endpoint: str) -> None:
         cells = [taken(other.id, endpoint, fields=_fields(other, endpoint)) for other in rest if other is not one]
         made = drops(refused(one.id, endpoint, fields=_fields(one, endpoint)), *cells, endpoints=(endpoint,))
         promised = bool(made.promised) and "+" not in one.path
-        if promised is not load_clients()["litellm"].mends(one.id, endpoint):
+        if promised is not bool(load_clients()["litellm"].conditions_of(one.id, endpoint)):
             wrong.append((one.id, made.left))
     assert wrong == []
 
@@ -131,4 +131,4 @@ def _fields(parameter: Parameter, endpoint: str) -> list[str]:
 )
 def test_what_can_be_left_out(client: str, parameter: str, endpoint: str, *, said: bool) -> None:
     """Given a value, a field in a field, or what LiteLLM refuses too early, when asked, then the client says so."""
-    assert load_clients()[client].mends(parameter, endpoint) is said
+    assert bool(load_clients()[client].conditions_of(parameter, endpoint)) is said

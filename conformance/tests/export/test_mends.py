@@ -23,8 +23,8 @@ def test_mends_speak_of_what_there_is() -> None:
 def test_mends_by_endpoint_value_and_default() -> None:
     """Given parameters, when mends are looked up, then the id wins over the path, and the path over the group."""
     chat, responses = "chat_completions", "responses"
-    assert mend_of("store:false", "privacy", chat, ["store"])["pi"] == {"compat": {"supportsStore": False}}
-    assert mend_of("store:false", "privacy", responses, ["store"])["pi"] is None
+    assert mend_of("store:false", "privacy", chat, ["store"])["pi"] == [{"compat": {"supportsStore": False}}]
+    assert mend_of("store:false", "privacy", responses, ["store"])["pi"] == []
     assert mend_of("tools.strict:true", "tools", responses, ["tools"])["drop"] == ["tools[*].strict"]
     assert mend_of("tools.strict:true", "tools", chat, ["tools"])["drop"] == ["tools[*].function.strict"]
     assert mend_of("messages.role:developer", "messages", chat, ["messages"])["drop"] == []
@@ -34,6 +34,7 @@ def test_mends_by_endpoint_value_and_default() -> None:
         "default": False,
         "drop": ["a", "b"],
         "allow": ["a", "b"],
-        "pi": None,
+        "exports": {name: [{"unless": (), "every": ()}] for name in ("litellm", "vercel-ai", "litellm-sdk")},
+        "pi": [],
         "stuck": False,
     }

@@ -326,7 +326,7 @@ def test_a_failure_inside_breaks_nothing(
     assert ready(hook, routed, CLAUDE) == routed.to(CLAUDE)
     assert answer(hook, routed) is None
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
-        "the hook failed, a request goes on as it came: KeyError"
+        "litellm-conformance: the hook failed, a request goes on as it came: KeyError"
     ]
 
 
@@ -353,7 +353,7 @@ def test_a_setting_that_cannot_be_used(
     assert policy(off, routed) == {}
     assert answer(off, routed) is None
     [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith("the hook is off")
+    assert line.startswith("litellm-conformance: the hook is off")
     assert words in line
 
 

@@ -28,6 +28,7 @@ from conformance.report.legend import SHOWN, letter_of
 from conformance.report.overview import by_model, by_route, facts
 from conformance.report.page import cell_fragment, render_page, write_page
 from conformance.report.signs import OF_VERDICT
+from conformance.tests.helpers.containing import has
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 from conformance.tests.helpers.running import CHECKOUT, run_pytest
@@ -127,7 +128,7 @@ def test_evidence_has_its_roles(shipped: Matrix, page: str) -> None:
             for role, number in zip(roles, numbers, strict=True):
                 sent = json.loads(unpacked["exchanges"][number]["sent"] or "{}")
                 if "{answer." not in json.dumps(added):
-                    assert (role in "pd") == (added.items() <= sent.items()), (each, role, sent)
+                    assert (role in "pd") == has(sent, added), (each, role, sent)
                 assert (role == "k") == ("conformance_bogus_key" in sent)
                 assert (role == "w") == ('"wrong' in json.dumps(sent))
                 assert (role == "f") == (sent == {})

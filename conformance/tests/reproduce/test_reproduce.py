@@ -82,6 +82,13 @@ def test_a_test_names_its_cell(matrix: Matrix) -> None:
     assert name_of(find_cell(matrix, f"conformance/suite/test_cells.py::test_cell[{CELL}]")) == CELL
 
 
+def test_fields_that_do_not_go_together_are_told_apart(matrix_file: Path) -> None:
+    """Given two fields of which only the company is refused, when that is reported, then each is named."""
+    code, text = ran("claude-haiku-4-5/messages/whole/temperature+top_p", f"--matrix={matrix_file}")
+    assert code == 0
+    assert text.startswith("### `temperature` with `top_p` is refused for `databricks/databricks-claude-haiku-4-5`")
+
+
 def test_every_fault_makes_a_report(matrix: Matrix) -> None:
     """Given each rejected or ignored cell of a recording, when it is reported, then the request holds the parameter,
     the script is Python, the command holds the same body, and nobody's key or address is told."""

@@ -35,7 +35,12 @@ export function reproducing({ plane, row, column }) {
  */
 export function bugReport({ plane, row, column }, letter, { reason }, probe, baseline) {
   const { endpoint, mode } = DATA.planes[plane];
-  const { id, standard } = DATA.parameters[column];
+  const { id, standards } = DATA.parameters[column];
+  const standard = standards[endpoint];
+  const field = id
+    .split("+")
+    .map((name) => `\`${name}\``)
+    .join(" with ");
   const model = DATA.models[row];
   const who = SPEAKERS[letter];
   const path = `/v1${DATA.paths[endpoint] ?? ""}${probe.told.door ?? ""}`;
@@ -45,8 +50,8 @@ export function bugReport({ plane, row, column }, letter, { reason }, probe, bas
   const named = model.served_by.length === 1 ? model.served_by[0] : model.id;
   return wellFormed(
     [
-      `### \`${id}\` ${DATA.faults.what[who]} for ${span(named)} on \`${path}\`${release ? ` (${release})` : ""}`,
-      `**What happens.** \`POST ${path}\`${mode === "stream" ? ", streamed," : ""} with \`${id}\`. ${DATA.faults.speaker[who]} ${span(cut(reason, SHOWN.reason))}`,
+      `### ${field} ${DATA.faults.what[who]} for ${span(named)} on \`${path}\`${release ? ` (${release})` : ""}`,
+      `**What happens.** \`POST ${path}\`${mode === "stream" ? ", streamed," : ""} with ${field}. ${DATA.faults.speaker[who]} ${span(cut(reason, SHOWN.reason))}`,
       DATA.gateway.simulated && DATA.faults.simulated[who],
       `**What was expected.** ${DATA.faults.expected[who]}${standard ? ` The field's documentation: ${standard}` : ""}`,
       `**A request that shows it.** It is a recorded one, and may have other fields that were asked about at once. \`${reproducing({ plane, row, column })} --ask\` makes it smaller.`,
@@ -54,7 +59,7 @@ export function bugReport({ plane, row, column }, letter, { reason }, probe, bas
       "`LITELLM_BASE_URL` is the gateway's address and `LITELLM_API_KEY` its key.",
       `**What came back.** ${probe.told.status ? `HTTP ${probe.told.status}` : "No answer"}`,
       fenced(cut(answer, SHOWN.answer)),
-      baseline && `**Without \`${id}\`.** ${without(baseline)}`,
+      baseline && `**Without ${field}.** ${without(baseline)}`,
     ]
       .filter(Boolean)
       .join("\n\n"),

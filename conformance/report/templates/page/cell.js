@@ -79,7 +79,7 @@ function evidenceBlocks(cell, doors, found) {
       ),
     isFault(letter) && reportBlock(cell, letter, found, probe, baseline),
     otherExchanges(found, probe),
-    about(column),
+    about(plane, column),
   ].filter(Boolean);
 }
 
@@ -329,8 +329,9 @@ function otherExchanges({ exchanges, short }, probe) {
   );
 }
 
-function about(column) {
-  const { why, standard } = DATA.parameters[column];
+function about(plane, column) {
+  const { why, standards } = DATA.parameters[column];
+  const standard = standards[DATA.planes[plane].endpoint];
   if (!why && !standard) return null;
   return section(
     "Why it matters",

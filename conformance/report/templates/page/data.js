@@ -5,10 +5,11 @@ import { ids } from "./elements.js";
 /**
  * @typedef {{ plane: number, row: number, column: number }} Cell
  * @typedef {{ id: string, route: string | null, served_by: string[], deployments: number }} Model
- * @typedef {{ id: string, group: string, why: string | null, standard: string | null }} Parameter
+ * @typedef {{ id: string, group: string, why: string | null, standards: Record<string, string> }} Parameter
  * @typedef {{ endpoint: string, mode: string, verdicts: string[], marks: string[] }} Plane
  * @typedef {{ id: string, title: string, letters: string, meaning: string, badness: number }} Verdict
- * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object | null, fields: string[], exports: string[] }} Mend
+ * @typedef {{ cost: string | null, advice: string | null, drop: string[], allow: string[], pi: object[], fields: string[], exports: Record<string, Condition[]> }} Mend
+ * @typedef {{ unless: string[], every: string[] }} Condition
  * @typedef {{ row: number, client: number }} Agent
  * @typedef {{ client: string, title: string, version: string, captured_at: string, setup?: Record<string, string> }} Profile
  * @typedef {{ letter: string, title: string, meaning: string, verdict: string }} Readiness

@@ -1,11 +1,11 @@
 // How a refused parameter is mended: by settings of LiteLLM and of clients, and by what filters on the way.
 
 import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
-import { DATA, IS_LITELLM } from "./data.js";
+import { ABSENT, DATA, IS_LITELLM, letterAt, SPOKEN_BY } from "./data.js";
 import { copyable, make, prose, section } from "./elements.js";
 import { wellFormed } from "./text.js";
 
-/** @import { Cell } from "./data.js" */
+/** @import { Cell, Condition } from "./data.js" */
 
 /**
  * @param {Cell} cell
@@ -16,6 +16,9 @@ export function mendBlock({ row, column, plane }, letter) {
   const parameter = DATA.parameters[column];
   const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
   if (!mend || !"gbri".includes(letter)) return null;
+  const { endpoint } = DATA.planes[plane];
+  const helps = (condition) => isMet(condition, row, endpoint);
+  const pi = mend.pi[(mend.exports.pi ?? []).findIndex(helps)];
   if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
   return section(
     "The mend",
@@ -37,11 +40,14 @@ export function mendBlock({ row, column, plane }, letter) {
         ),
         copyable(litellmSetting(model, "allowed_openai_params", mend.allow)),
       ],
-    mend.pi && [
+    pi && [
       make("h4", {}, "Pi: in the model's entry in ", make("code", {}, "models.json")),
-      copyable(piSetting(model, mend.pi)),
+      copyable(piSetting(model, pi)),
     ],
-    elsewhere(model, mend),
+    elsewhere(
+      model,
+      Object.keys(mend.exports).filter((name) => mend.exports[name].some(helps)),
+    ),
     make("h4", {}, "The bundled provider"),
     make("p", {}, "It leaves out by itself what its table says is rejected. Take this measurement into the table:"),
     copyable(
@@ -50,16 +56,38 @@ export function mendBlock({ row, column, plane }, letter) {
   );
 }
 
+/**
+ * Whether a client's setting helps a model: what it sends instead is not refused, and all is that it takes away.
+ * @param {Condition} condition
+ * @param {number} row
+ * @param {string} endpoint
+ */
+function isMet({ unless, every }, row, endpoint) {
+  const refused = (name) => isRefused(name, row, endpoint);
+  return !unless.some(refused) && every.every(refused);
+}
+
+/** True where a parameter is refused, or every value that was asked about of this path. */
+function isRefused(name, row, endpoint) {
+  const planes = DATA.planes.flatMap((plane, number) => (plane.endpoint === endpoint ? [number] : []));
+  const lettersOf = (column) => planes.map((plane) => letterAt(plane, row, column)).filter((each) => each !== ABSENT);
+  const asked = DATA.parameters.map(({ id }, column) => ({ id, letters: lettersOf(column) }));
+  const there = asked.filter(({ letters }) => letters.length > 0);
+  const found = there.filter(({ id }) => id === name);
+  const values = found.length > 0 ? found : there.filter(({ id }) => id.split(":", 1)[0] === name);
+  return values.length > 0 && values.every(({ letters }) => letters.some((each) => each in SPOKEN_BY));
+}
+
 /** Where else the mend can be made: in the configuration of a client that can be told, inside the proxy, between the two. */
-function elsewhere(model, mend) {
+function elsewhere(model, clients) {
   return [
-    mend.exports.length > 0 &&
+    clients.length > 0 &&
       make(
         "details",
         {},
-        make("summary", {}, `In the configuration of ${mend.exports.length} clients`),
+        make("summary", {}, `In the configuration of ${clients.length} ${clients.length === 1 ? "client" : "clients"}`),
         make("p", { class: "hint" }, "Each command shows what to set for this model; --write merges it into the file."),
-        mend.exports.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
+        clients.map((name) => [make("h4", {}, DATA.exports[name]), copyable(exporting(name, model))]),
       ),
     onTheWay(),
   ];

@@ -13,8 +13,10 @@ from conformance.export.clients import load_clients
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.report.page import cell_fragment, write_page
+from conformance.tests.helpers.exports import shipped_facts
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.tests.report.browser.watching import PHONE, REFUSED, Open, rows, status, until
+from conformance.types import CellKey, Endpoint, Mode
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -84,17 +86,38 @@ def test_a_fault_can_be_reported(opened: Open, shipped: Path) -> None:
     assert f"python -m conformance reproduce '{name}' --ask" in commands
 
 
-def test_a_mend_is_there_for_each_client_that_can_be_told(opened: Open, shipped: Path) -> None:
-    """Given a refused cell, when its mend is looked at, then there is a command for each client with a setting for it,
-    the hook's line and the shim's command, each to be copied."""
-    page = opened(shipped, cell_fragment(REFUSED))
+@pytest.mark.parametrize(
+    ("cell", "some", "none"),
+    [
+        pytest.param(REFUSED, {"litellm", "pi"}, set(), id="a field"),
+        pytest.param(
+            CellKey("o3", Endpoint.CHAT_COMPLETIONS, Mode.WHOLE, "reasoning_effort:minimal"),
+            {"pi"},
+            {"aider", "pydantic-ai"},
+            id="one value of several",
+        ),
+    ],
+)
+def test_a_mend_is_there_for_each_client_that_can_be_told(
+    opened: Open, shipped: Path, cell: CellKey, some: set[str], none: set[str]
+) -> None:
+    """Given a refused cell, when its mend is looked at, then there is a command for each client with a setting that
+    helps this model, the hook's line and the shim's command, each to be copied."""
+    page = opened(shipped, cell_fragment(cell))
     drawer = page.locator("#drawer[open]")
     drawer.locator("summary", has_text="In the configuration of").click()
     commands = [text.strip() for text in drawer.locator(".code pre").all_inner_texts()]
-    told = {name for name, client in load_clients().items() if client.mends(REFUSED.parameter, REFUSED.endpoint)}
-    assert {"litellm", "pi"} <= told
     exported = {text for text in commands if text.startswith("python -m conformance export")}
-    assert exported == {f"python -m conformance export --for {name} --models '{REFUSED.model}'" for name in told}
+    told = {text.split()[5] for text in exported}
+    facts = shipped_facts("litellm", cell.model).models[cell.model]
+    assert exported == {f"python -m conformance export --for {name} --models '{cell.model}'" for name in told}
+    assert some <= told
+    assert not told & none
+    for name, client in load_clients().items():
+        helped = client.drops or any(
+            lever.helps(facts, cell.endpoint) for lever in client.levers_for(cell.parameter, cell.endpoint)
+        )
+        assert (name in told) is bool(helped and client.conditions_of(cell.parameter, cell.endpoint)), name
     assert "python -m conformance shim" in commands
     assert any("litellm_hook.hook" in text for text in commands)
 
