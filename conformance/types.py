@@ -120,6 +120,8 @@ class Parameter:
     for each endpoint where the answer can show it, the observer in `parameters.effects` that looks.
     `headers` are request headers that the field needs, by lower-case name (`anthropic-beta`).
     `door` is what follows the endpoint's path where the question goes elsewhere (`/count_tokens`).
+    One that is `alone` makes a gateway go another way, so that nothing else can be told by its request.
+    `unknown_id` is an id in the bodies that nothing has: who says so has read the field, and who answers has not.
     `after` names the parameter, or the `baseline`, whose answer the bodies have to be filled from;
     `against` the one whose success is its baseline, where it has one.
     """
@@ -140,6 +142,13 @@ class Parameter:
     unobservable: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     door: str = ""
+    unknown_id: str = ""
+    alone: bool = False
+    standards: Mapping[Endpoint, str] = field(default_factory=dict)
+
+    def standard_on(self, endpoint: Endpoint) -> str:
+        """The address of the page that defines it on an endpoint."""
+        return self.standards.get(endpoint, self.standard)
 
     @property
     def path(self) -> str:

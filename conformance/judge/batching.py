@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from conformance.parameters import Context
+from conformance.parameters.joining import agree
 from conformance.plan.cells import Group
 from conformance.types import Parameter
 
@@ -21,15 +21,41 @@ def batches(parameters: Sequence[Parameter], group: Group) -> Iterator[list[Para
         parameters = left
 
 
+def crowds(parameters: Sequence[Parameter], group: Group) -> dict[str, int]:
+    """With how many of the others each parameter, by its id, wants the same, its context aside."""
+    wanted = {parameter.id: _wanted(parameter, group) for parameter in parameters}
+    return {one: sum(not each.isdisjoint(other) for other in wanted.values()) for one, each in wanted.items()}
+
+
 def _clash(one: Parameter, other: Parameter, group: Group) -> bool:
-    """Whether two parameters share a field or touch the same part of an answer, themselves or by their contexts."""
-    if one.door or other.door:
+    """Whether two parameters get in each other's way, themselves or by their contexts.
+
+    They do where they touch the same, and where they send one field, unless that is a list or an object which can be
+    what both want: two properties of one tool.
+    """
+    if any(each.door or each.unknown_id or each.alone for each in (one, other)):
         return True
-    shared = one.context == other.context  # what both stand in is in neither's way
+    wanted = _wanted(one, group), _wanted(other, group)
+    if one.context != other.context:  # what both stand in is in neither's way
+        return not (wanted[0] | _around(one, group)).isdisjoint(wanted[1] | _around(other, group))
+    common = wanted[0] & wanted[1]
+    return bool(common) and not all(_can_be_both(name, one, other, group) for name in common)
 
-    def taken(parameter: Parameter) -> set[str]:
-        around = Context() if shared else group.context(parameter.context)
-        fields = {*parameter.bodies[group.endpoint], *around.body}
-        return {*fields, *parameter.without, *around.without, *parameter.touches, *around.touches}
 
-    return not taken(one).isdisjoint(taken(other))
+def _can_be_both(name: str, one: Parameter, other: Parameter, group: Group) -> bool:
+    """Whether a name is a field that two parameters send, and can be joined."""
+    if name in {*one.touches, *other.touches, *one.without, *other.without}:
+        return False
+    values = [parameter.bodies[group.endpoint][name] for parameter in (one, other)]
+    return isinstance(values[0], Mapping | list) and agree(*values)
+
+
+def _wanted(parameter: Parameter, group: Group) -> set[str]:
+    """The fields that a parameter sends or leaves out, and what it touches."""
+    return {*parameter.bodies[group.endpoint], *parameter.without, *parameter.touches}
+
+
+def _around(parameter: Parameter, group: Group) -> set[str]:
+    """The same of the context that it stands in."""
+    around = group.context(parameter.context)
+    return {*around.body, *around.without, *around.touches}

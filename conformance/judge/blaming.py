@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conformance.answers import dialects
 from conformance.judge.asking import Asker
 from conformance.judge.dialogue import Ask, one
 from conformance.judge.findings import Findings
+from conformance.judge.naming import at_fault, blamed, is_certain
 from conformance.judge.reasons import Outcome, rejected
-from conformance.judge.verdicts import answer_of, blamed, is_at_fault, says_no
+from conformance.judge.verdicts import answer_of, says_no
 from conformance.types import Cause, Exchange, Parameter, RejectedBy, Role
 
 
@@ -29,21 +29,21 @@ class Blame:
             outcome = yield from self._find_who(parameter, refusal, outcome)
         self.findings.settle_by_refusal([parameter], answer_of(refusal), outcome)
 
-    def settle_among(self, named: Sequence[Parameter], refusal: Exchange) -> Sequence[Parameter]:
-        """Settle those of a batch that a refusal names.
+    def settle_among(
+        self, named: Sequence[Parameter], batch: Sequence[Parameter], refusal: Exchange
+    ) -> Sequence[Parameter]:
+        """Settle those of a batch that a refusal names and is certain about.
 
-        Returns them instead where each has to be asked for alone, because their company may be to blame.
+        Returns those that have to be asked for alone, because their company may be to blame. Where several share a
+        field, and the refusal names what only some of them send in it, the others wait for the next round.
         """
         answer, outcome = answer_of(refusal), self._outcome(named[0], refusal)
-        text = answer.refusal or ""
-        by_itself = len(named) == 1 and dialects.names_all(text, named[0].bodies[self.asker.group.endpoint])
-        endpoint = self.asker.group.endpoint
-        alone = len(named) == 1
-        at_fault = all(is_at_fault(parameter, endpoint, answer, alone=alone) for parameter in named)
-        certain = by_itself or (dialects.refuses_field(text) and at_fault)
-        if certain and not self._is_anonymous(outcome):
-            self.findings.settle_by_refusal(named, answer, outcome)
-            return ()
+        group = self.asker.group
+        if not self._is_anonymous(outcome):
+            culprits = at_fault(named, group, answer)
+            if culprits and is_certain(culprits, batch, group.endpoint, answer):
+                self.findings.settle_by_refusal(culprits, answer, outcome)
+                return ()
         return named
 
     def _outcome(self, parameter: Parameter, refusal: Exchange) -> Outcome:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from conformance.answers import dialects
 from conformance.answers.reading import Answer
 from conformance.judge.reasons import Outcome
 from conformance.judge.verdicts import Channel, Passed, outcome_of_success
+from conformance.parameters.effects import FETCHED
 from conformance.plan.cells import Group
-from conformance.types import Exchange, Parameter
+from conformance.types import Exchange, Parameter, Role, Verdict
 
 #: Outcomes by parameter id.
 Found = dict[str, Outcome]
@@ -21,7 +22,7 @@ class Findings:
     """What was found of each parameter: an outcome, or a success, whose outcome needs what is asked later.
 
     `baseline` is the plain one. `refused_fields` holds outcomes by the path of a field that is refused
-    whatever its value.
+    whatever its value. `in_company` has the ids of those that passed beside others.
     """
 
     group: Group
@@ -29,6 +30,7 @@ class Findings:
     outcomes: Found = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
     refused_fields: Found = field(default_factory=dict)
+    in_company: set[str] = field(default_factory=set)
 
     def is_settled(self, parameter: Parameter) -> bool:
         """True where nobody has to ask for the parameter any more."""
@@ -45,8 +47,16 @@ class Findings:
         if dialects.refuses_field(text):
             self.refused_fields |= dict.fromkeys(dialects.whole_fields(text), outcome)
 
-    def note_success(self, parameters: Iterable[Parameter], probe: Exchange) -> None:
+    def refusal_of_field(self, parameter: Parameter) -> Outcome | None:
+        """The outcome of a parameter whose field is refused whatever its value; None where it is not known to be."""
+        named = (parameter.path, *parameter.bodies[self.group.endpoint])
+        refusals = [self.refused_fields[name] for name in named if name in self.refused_fields]
+        return refusals[0].for_another(Role.SAME_FIELD) if refusals else None
+
+    def note_success(self, parameters: Sequence[Parameter], probe: Exchange) -> None:
         """Note that parameters passed, all of them in this probe."""
+        names = {parameter.id for parameter in parameters}
+        self.in_company = self.in_company | names if len(names) > 1 else self.in_company - names
         self.passed |= {parameter.id: Passed(probe, self.baseline_of(parameter)) for parameter in parameters}
 
     def baseline_of(self, parameter: Parameter) -> Exchange:
@@ -54,9 +64,29 @@ class Findings:
         names = (parameter.against, self.group.context(parameter.context).parameter)
         return next((self.passed[name].probe for name in names if name in self.passed), self.baseline)
 
+    def doubtful(self, channel: Channel) -> list[Parameter]:
+        """What passed in company and had no effect there: the company may be why.
+
+        No company changes whether an answer is stored.
+        """
+        found, endpoint = self.judge(channel), self.group.endpoint
+        return [
+            each
+            for each in self.group.parameters
+            if each.id in self.in_company
+            and found[each.id].verdict is Verdict.IGNORED
+            and each.effects.get(endpoint) not in FETCHED
+        ]
+
     def judge(self, channel: Channel) -> Found:
-        """The outcome of each of the group's parameters, in the light of what successes are worth there."""
+        """The outcome of each of the group's parameters, in the light of what successes are worth there.
+
+        That a field is refused whatever its value may have been seen only after what it builds on was.
+        """
         for parameter in self.group.parameters:
+            known = self.outcomes.get(parameter.id)
+            if known and known.verdict is Verdict.NOT_APPLICABLE:
+                self.outcomes[parameter.id] = self.refusal_of_field(parameter) or known
             if passed := self.passed.get(parameter.id):
                 outcome = outcome_of_success(parameter, self.group.endpoint, passed, channel)
                 self.outcomes[parameter.id] = replace(outcome, recorded=channel.recorded)

@@ -122,6 +122,12 @@ def rejected(cause: Cause, answer: Answer, response: Response) -> Outcome:
     return replace(outcome, rejected_by=dialects.spoken_by(text, response.headers))
 
 
+def looked_up(answer: Answer) -> Outcome:
+    """The outcome of a field with an id that nothing has, where the answer says just that."""
+    words = dialects.summary(answer.refusal or "")
+    return Outcome(Verdict.ACCEPTED, f"the field is read: what its id names was looked for and not found: {words}")
+
+
 def unclear(answer: Answer) -> Outcome:
     """The outcome of an answer that is no success, and says nothing about the parameter."""
     if answer.problem is not None:

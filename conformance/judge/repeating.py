@@ -12,8 +12,9 @@ from itertools import chain, islice
 
 from conformance.judge.asking import IN_VAIN, Asker
 from conformance.judge.dialogue import PATIENCE, Ask
+from conformance.judge.naming import blamed
 from conformance.judge.reasons import Outcome, rejected, unclear, without_baseline
-from conformance.judge.verdicts import Words, answer_of, blamed, is_refusal, says_no, words_of
+from conformance.judge.verdicts import Words, answer_of, is_refusal, says_no, words_of
 from conformance.types import Cause, Exchange, Parameter, Request, Role, Verdict
 
 #: How often a parameter has to be refused with a 4xx.

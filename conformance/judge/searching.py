@@ -9,11 +9,12 @@ from conformance.judge.asking import Asker
 from conformance.judge.blaming import Blame
 from conformance.judge.dialogue import Ask, together
 from conformance.judge.findings import Findings
-from conformance.judge.reasons import Outcome, not_recorded, without_baseline
+from conformance.judge.naming import blamed, finds_nothing
+from conformance.judge.reasons import Outcome, looked_up, not_recorded, unclear, without_baseline
 from conformance.judge.repeating import Suspects
 from conformance.judge.scheduling import Schedule
-from conformance.judge.verdicts import answer_of, blamed, says_no
-from conformance.types import Cause, Exchange, Parameter, Role
+from conformance.judge.verdicts import Channel, answer_of, says_no
+from conformance.types import Cause, Exchange, Parameter, Role, Verdict
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,18 @@ class Search:
             left = [parameter for parameter in schedule.parameters if not self.findings.is_settled(parameter)]
             lost = without_baseline(Cause.BASELINE_LOST, answer_of(gone))
             self.findings.settle(left, lost.shown_by((Role.BASELINE, gone)))
+
+    def confirm_ignored(self, channel: Channel) -> Ask[None]:
+        """Ask alone for what passed in company without an effect: that counts, if it comes to anything."""
+        parameters = self.findings.doubtful(channel)
+        before = {parameter.id: self.findings.passed.pop(parameter.id) for parameter in parameters}
+        yield from together(self._ask([parameter]) for parameter in parameters)
+        for parameter, end in (yield from self.suspects.confirm()):
+            yield from self._conclude(parameter, end)
+        for name, passed in before.items():
+            outcome = self.findings.outcomes.get(name)
+            if name not in self.findings.passed and (outcome is None or outcome.verdict is not Verdict.REJECTED):
+                self.findings.passed[name] = passed
 
     def _conclude(self, suspect: Parameter, end: Outcome | Exchange) -> Ask[None]:
         """Settle a suspect by its outcome, or by the exchange in which it passed, or was named."""
@@ -76,6 +89,8 @@ class Search:
         named = blamed(batch, self.asker.group.endpoint, answer) if says_no(answer) else []
         if answer.ok:
             self._note_success(batch, exchange)
+        elif batch[0].unknown_id and says_no(answer) and (finds_nothing(batch[0], answer) or not named):
+            self._settle_unknown(batch[0], exchange)
         elif named:
             self.asker.silence = 0
             yield from self._settle_named(batch, named, exchange)
@@ -86,12 +101,19 @@ class Search:
             elif says_no(answer):
                 self.suspects.failed.append(frozenset(parameter.id for parameter in batch))
 
+    def _settle_unknown(self, parameter: Parameter, refusal: Exchange) -> None:
+        """Settle what names something that nobody has, which goes alone, by a refusal that does not name its field."""
+        answer, baseline = answer_of(refusal), self.findings.baseline
+        outcome = looked_up(answer) if finds_nothing(parameter, answer) else unclear(answer)
+        self.findings.settle([parameter], outcome.shown_by((Role.PROBE, refusal), (Role.BASELINE, baseline)))
+
     def _settle_named(self, batch: Sequence[Parameter], named: Sequence[Parameter], refusal: Exchange) -> Ask[None]:
         """Settle what a refusal names, if need be after it was asked for alone."""
         if len(batch) == 1:
             yield from self.blame.settle(batch[0], refusal)
         else:
-            yield from together(self._ask([parameter]) for parameter in self.blame.settle_among(named, refusal))
+            alone = self.blame.settle_among(named, batch, refusal)
+            yield from together(self._ask([parameter]) for parameter in alone)
 
     def _note_success(self, parameters: Sequence[Parameter], exchange: Exchange) -> None:
         self.asker.silence = 0

@@ -131,35 +131,6 @@ def words_of(answer: Answer) -> Words:
     return answer.status, dialects.summary(answer.refusal or "")
 
 
-def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
-    """Those of the parameters that a refusal names: by a field at the top, else by the name at their paths' end."""
-    named = dialects.offenders(answer.refusal or "")
-    found = [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
-    return found or [p for p in parameters if "." in p.path and p.path.rpartition(".")[2] in named]
-
-
-def is_at_fault(parameter: Parameter, endpoint: Endpoint, answer: Answer, *, alone: bool) -> bool:
-    """True where a refusal names what this parameter itself sends, and not just the list that it lies in.
-
-    A bridge moves things: a refused part of `system` is named as one of `messages`, where another parameter lies.
-    It renames them, too: where the refusal names this parameter `alone`, the bridge's name counts as well.
-    """
-    body = parameter.bodies[endpoint]
-    named = [name for name in dialects.offenders(answer.refusal or "") if dialects.blames(name, tuple(body))]
-    own = frozenset(_names_in(body))
-    if not named:  # it is named without its place
-        return alone
-    return any(dialects.ends_in(name, own, bridged=alone) for name in named)
-
-
-def _names_in(value: Any) -> Iterator[str]:
-    """The name of every field in a body, at any depth."""
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    yield from value if isinstance(value, Mapping) else ()
-    for each in inner:
-        yield from _names_in(each)
-
-
 def outcome_of_success(parameter: Parameter, endpoint: Endpoint, passed: Passed, channel: Channel) -> Outcome:
     """The outcome of a success: was its effect seen, and if not, what is acceptance worth here?
 

@@ -181,6 +181,9 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
         unobservable=row.get("unobservable", ""),
         headers=row.get("headers", {}),
         door=row.get("door", ""),
+        unknown_id=row.get("unknown_id", ""),
+        alone=row.get("alone", False),
+        standards={Endpoint(name): address for name, address in row.get("standards", {}).items()},
     )
 
 

@@ -79,6 +79,11 @@ def recalled(_sent: Json, probe: Answer, baseline: Answer) -> Observation:
     return Observation(told > before, what)
 
 
+def looked_up(_sent: Json, _probe: Answer, _baseline: Answer) -> Observation:
+    """Whoever looks for an id that nothing has cannot answer."""
+    return Observation(False, "there is an answer, though nothing has the id that was sent: nobody looked for it")
+
+
 def strict(sent: Json, probe: Answer, baseline: Answer) -> Observation:
     """A Responses object repeats its tools, and whether their arguments have to fit the schema."""
     path = ("tools", 0, "strict")
@@ -336,6 +341,7 @@ OBSERVERS: Mapping[str, Observer] = {
     "reasoning_off": reasoning_off,
     "reasoning_on": reasoning_on,
     "recalled": recalled,
+    "looked_up": looked_up,
     "stop": stop,
     "stored": echo,
     "strict": strict,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, TypeAlias
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant, quoted
 from conformance.parameters import BASELINE, Context, EndpointEntry, Registry, joined_headers
+from conformance.parameters.joining import joined
 from conformance.text.counting import counted
 from conformance.text.globs import fits
 from conformance.types import CellKey, Endpoint, Mode, Model, Parameter, PlannedCell, Request, digest_of
@@ -110,7 +111,10 @@ class Group:
         door: str = "",
         again: int = 0,
     ) -> Request:
-        """The request that the baseline of these contexts becomes with these parts added, for the n-th time."""
+        """The request that the baseline of these contexts becomes with these parts added, for the n-th time.
+
+        The first part is the cap. Those after it are joined: what several say of one tool goes into that tool.
+        """
         cap, *probes = parts or ({},)
         company = [self.context(name) for name in contexts]
         body: dict[str, Any] = {"model": self.lane.asked, **self.entry.body, **cap}
@@ -118,8 +122,9 @@ class Group:
             body["stream"] = True
         left_out = {*without, *(name for context in company for name in context.without)}
         body = {name: value for name, value in body.items() if name not in left_out}
-        for part in (*(context.body for context in company), *probes):
-            body |= part
+        for context in company:
+            body |= context.body
+        body |= reduce(joined, probes, {})
         told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
         return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told, door=door)
 

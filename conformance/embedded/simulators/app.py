@@ -64,7 +64,7 @@ class Simulators:
     def _answer(self, operation: Operation, request: Request, model: str, body: Any) -> Response:
         ask = operation.wire.read(operation.vendor, model, body)
         if operation.name == "responses":
-            unknown = self._unknown_previous(operation.vendor, body)
+            unknown = self._unknown_id(operation.vendor, body)
             if unknown is not None:
                 return self._say_no(unknown, operation, model, request, body)
             before = self.said.get((operation.vendor, str(body.get("previous_response_id"))))
@@ -83,9 +83,19 @@ class Simulators:
         whole = queued if in_background and operation.vendor in vendors.STORED_RESPONSES else operation.wire.whole
         return _json(200, whole(done, body))
 
-    def _unknown_previous(self, vendor: str, body: Json) -> Refusal | None:
+    def _unknown_id(self, vendor: str, body: Json) -> Refusal | None:
+        """The refusal of an id that nothing has: an answer's that is not stored; nobody has conversations or prompts.
+
+        The words and the status 404: https://github.com/miharekar/visualizer/issues/198
+        """
+        if vendor in vendors.SWALLOWING:
+            return None
+        for field, thing in (("conversation", "Conversation"), ("prompt", "Prompt")):
+            if (named := body.get(field)) is not None:
+                name = named.get("id") if isinstance(named, dict) else named
+                return Refusal("not_found", message=f"{thing} with id '{name}' not found.", status=404)
         previous = body.get("previous_response_id")
-        if previous is None or vendor in vendors.SWALLOWING or (vendor, previous) in self.stored:
+        if previous is None or (vendor, previous) in self.stored:
             return None
         message = f"Previous response with id '{previous}' not found."
         return Refusal("not_found", ("previous_response_id",), message, "previous_response_not_found")

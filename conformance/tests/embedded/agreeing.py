@@ -107,6 +107,8 @@ def _contradictions(measured: Measured, group: Group, parameter: Parameter, outc
             return [] if refused else ["blamed on the backend, which never refused it"]
         case Verdict.REJECTED, _:
             return ["nobody is blamed, where the gateway is LiteLLM"]
+        case Verdict.ACCEPTED, _ if parameter.unknown_id:
+            return [] if refused else ["looked up, but no upstream said that it is not there"]
         case _ if refused or not (received or parameter.door):
             return ["a success that no upstream answered with one"]
         case Verdict.HONOURED, _ if parameter.id not in BY_THE_GATEWAY:

@@ -188,5 +188,5 @@ def test_a_gateway_that_bears_three_at_once(status: int, models: int) -> None:
 
     assert most > 3
     assert window.lowest < 8
-    assert sum(exchange.response.status == 200 for exchange in exchanges) > 140
+    assert sum(exchange.response.status == 200 for exchange in exchanges) > 120
     assert traffic.retried < (100 if models == 1 else len(asked))

@@ -61,7 +61,8 @@ def tallied(style: str, caps: tuple[str, ...] = (), stumbles: float = 0.0, *, ex
             tally.requests += len(policy.asked)
             for parameter in group.parameters:
                 outcome = found[parameter.id]
-                tally.unclear += outcome.verdict is Verdict.INCONCLUSIVE
+                told = STYLES[style].names or not parameter.unknown_id  # else it may be the id that is not found
+                tally.unclear += outcome.verdict is Verdict.INCONCLUSIVE and told
                 if outcome.verdict not in {Verdict.INCONCLUSIVE, *policy.says(group, parameter)}:
                     tally.wrong.append(f"{seed} {group.endpoint} {group.mode} {parameter.id}: {outcome}")
     return tally

@@ -216,6 +216,7 @@ BODIES = [(parameter, endpoint) for parameter in REGISTRY.parameters for endpoin
 # What is sent although it is refused, since the request would be another one without it.
 KEPT = {
     "container",
+    "conversation",
     "count_tokens",
     "inference_geo",
     "input.content.type",
@@ -227,6 +228,7 @@ KEPT = {
     "messages.content.type:tool_use",
     "messages.tool_calls",
     "previous_response_id",
+    "prompt",
     "system",
     "tools.external_web_access",
     "tools.format",
