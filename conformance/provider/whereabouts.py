@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from conformance.provider.files import cache_folder, read_document, write_whole
-from conformance.provider.refusals.dialects import served_from_words
 
 logger = logging.getLogger("conformance.provider")
 
@@ -83,10 +82,9 @@ class Whereabouts:
         name, version = headers.get(SERVED_HEADER, ""), headers.get(VERSION_HEADER)
         self._note(gateway, {model: [name]}, version, whole=False)
 
-    def said(self, gateway: str, model: str, refusal: str) -> None:
-        """Take note of what the words of a refusal tell, where nobody has told more."""
-        served = served_from_words(refusal)
-        if served and not self.served_by(gateway, model):
+    def said(self, gateway: str, model: str, served: str) -> None:
+        """Take note of what the words of a refusal tell (`azure/`, `azure/gpt-5.2`), where nobody has told more."""
+        if not self.served_by(gateway, model):
             self._note(gateway, {model: [served]}, None, whole=False)
 
     def listed(self, gateway: str, models: Mapping[str, Iterable[str]], version: str | None) -> None:

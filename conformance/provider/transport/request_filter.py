@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from conformance.provider.errors import ConformanceError
 from conformance.provider.json_text import edited
+from conformance.provider.refusals.dialects import served_from_words
 from conformance.provider.repair import RepairEvent, RepairMode
 from conformance.provider.repair.account import MAX_KEPT, Account
 from conformance.provider.repair.learned import Memory, RequestKind, address
@@ -122,8 +123,9 @@ class RequestFilter:
 
     def said(self, sent: Sent, refusal: str) -> None:
         """Take note of what a refusal's words tell of what was asked behind the gateway."""
-        if sent.kind is not None:
-            self.whereabouts.said(sent.kind.gateway, sent.kind.model, refusal)
+        served = served_from_words(refusal)
+        if sent.kind is not None and served:
+            self.whereabouts.said(sent.kind.gateway, sent.kind.model, served)
 
     def answered(self, sent: Sent, version: str | None) -> None:
         """Keep what the answer to a request has taught."""

@@ -65,15 +65,14 @@ def test_the_second_request_knows_what_the_first_answer_told(tmp_path: Path, rep
 def test_words_tell_where_nobody_has_told_more(tmp_path: Path) -> None:
     """Given a refusal without headers, when its words name the provider, then that is known until more is told."""
     known = Whereabouts(tmp_path)
-    refusal = "litellm.BadRequestError: AzureException - no"
-    known.said(GATEWAY, "m", refusal)
+    known.said(GATEWAY, "m", "azure/")
     assert known.served_by(GATEWAY, "m") == ("azure/",)
     assert Whereabouts(tmp_path).served_by(GATEWAY, "m") == ("azure/",)
 
     known.told(GATEWAY, "m", HEADERS)
-    known.said(GATEWAY, "m", "litellm.BadRequestError: DatabricksException - no")
+    known.said(GATEWAY, "m", "databricks/")
     assert known.served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
-    known.said(GATEWAY, "n", "no words of LiteLLM")
+    known.said(GATEWAY, "n", "no name")
     assert known.served_by(GATEWAY, "n") == ()
 
 
