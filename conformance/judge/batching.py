@@ -22,7 +22,7 @@ def batches(parameters: Sequence[Parameter], group: Group) -> Iterator[list[Para
 
 
 def crowds(parameters: Sequence[Parameter], group: Group) -> dict[str, int]:
-    """With how many of the others each parameter, by its id, wants the same, its context aside."""
+    """With how many parameters, itself among them, each wants the same, by its id and its context aside."""
     wanted = {parameter.id: _wanted(parameter, group) for parameter in parameters}
     return {one: sum(not each.isdisjoint(other) for other in wanted.values()) for one, each in wanted.items()}
 

@@ -41,7 +41,7 @@ class Blame:
         group = self.asker.group
         if not self._is_anonymous(outcome):
             culprits = at_fault(named, group, answer)
-            if culprits and is_certain(culprits, batch, group.endpoint, answer):
+            if culprits and is_certain(culprits, batch, group, answer):
                 self.findings.settle_by_refusal(culprits, answer, outcome)
                 return ()
         return named

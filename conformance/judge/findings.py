@@ -37,15 +37,21 @@ class Findings:
         return parameter.id in self.outcomes or parameter.id in self.passed
 
     def settle(self, parameters: Iterable[Parameter], outcome: Outcome) -> None:
-        """Give parameters this outcome."""
-        self.outcomes |= dict.fromkeys((parameter.id for parameter in parameters), outcome)
+        """Give parameters this outcome; a rejection counts more than a success in company."""
+        names = [parameter.id for parameter in parameters]
+        self.outcomes |= dict.fromkeys(names, outcome)
+        if outcome.verdict is Verdict.REJECTED:
+            for name in names:
+                self.passed.pop(name, None)
 
-    def settle_by_refusal(self, parameters: Iterable[Parameter], answer: Answer, outcome: Outcome) -> None:
-        """Give parameters the outcome of a refusal, and remember the fields that it refuses whatever their value."""
+    def settle_by_refusal(self, parameters: Sequence[Parameter], answer: Answer, outcome: Outcome) -> None:
+        """Give parameters the outcome of a refusal, and remember those of their fields that it refuses as such."""
         self.settle(parameters, outcome)
         text = answer.refusal or ""
         if dialects.refuses_field(text):
-            self.refused_fields |= dict.fromkeys(dialects.whole_fields(text), outcome)
+            sent = {name for parameter in parameters for name in parameter.bodies[self.group.endpoint]}
+            refused = [name for name in dialects.whole_fields(text) if name.partition(".")[0] in sent]
+            self.refused_fields |= dict.fromkeys(refused, outcome)
 
     def refusal_of_field(self, parameter: Parameter) -> Outcome | None:
         """The outcome of a parameter whose field is refused whatever its value; None where it is not known to be."""
@@ -74,6 +80,7 @@ class Findings:
             each
             for each in self.group.parameters
             if each.id in self.in_company
+            and not each.after  # it was filled from an answer, and is not any more
             and found[each.id].verdict is Verdict.IGNORED
             and each.effects.get(endpoint) not in FETCHED
         ]

@@ -58,7 +58,7 @@ def _names_part(answer: Answer, fields: tuple[str, ...], own: frozenset[str], *,
     return any(dialects.ends_in(name, own, bridged=alone) for name in named)
 
 
-def is_certain(culprits: Sequence[Parameter], batch: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> bool:
+def is_certain(culprits: Sequence[Parameter], batch: Sequence[Parameter], group: Group, answer: Answer) -> bool:
     """True where a refusal of a batch means these parameters whatever their company.
 
     So it does where it is of a field, or of two that do not go together and are one parameter. So it does where it
@@ -70,8 +70,10 @@ def is_certain(culprits: Sequence[Parameter], batch: Sequence[Parameter], endpoi
     if len(culprits) > 1:
         return False
     [culprit] = culprits
-    body = culprit.bodies[endpoint]
-    others = {name for each in batch if each is not culprit for name in each.bodies[endpoint]} - body.keys()
+    body = culprit.bodies[group.endpoint]
+    company = [each for each in batch if each is not culprit]
+    sent = (*(each.bodies[group.endpoint] for each in company), *(group.context(each.context).body for each in company))
+    others = {name for each in sent for name in each} - body.keys()
     return dialects.names_all(text, body) or (_quotes(text, sole_value(body)) and not dialects.mentions(text, others))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.judge.asking import Asker
 from conformance.judge.blaming import Blame
@@ -13,7 +13,7 @@ from conformance.judge.naming import blamed, finds_nothing
 from conformance.judge.reasons import Outcome, looked_up, not_recorded, unclear, without_baseline
 from conformance.judge.repeating import Suspects
 from conformance.judge.scheduling import Schedule
-from conformance.judge.verdicts import Channel, answer_of, says_no
+from conformance.judge.verdicts import Channel, answer_of, is_refusal, says_no
 from conformance.types import Cause, Exchange, Parameter, Role, Verdict
 
 
@@ -39,22 +39,20 @@ class Search:
 
     def confirm_ignored(self, channel: Channel) -> Ask[None]:
         """Ask alone for what passed in company without an effect: that counts, if it comes to anything."""
-        parameters = self.findings.doubtful(channel)
-        before = {parameter.id: self.findings.passed.pop(parameter.id) for parameter in parameters}
-        yield from together(self._ask([parameter]) for parameter in parameters)
+        yield from together(self._ask([parameter]) for parameter in self.findings.doubtful(channel))
         for parameter, end in (yield from self.suspects.confirm()):
             yield from self._conclude(parameter, end)
-        for name, passed in before.items():
-            outcome = self.findings.outcomes.get(name)
-            if name not in self.findings.passed and (outcome is None or outcome.verdict is not Verdict.REJECTED):
-                self.findings.passed[name] = passed
 
     def _conclude(self, suspect: Parameter, end: Outcome | Exchange) -> Ask[None]:
         """Settle a suspect by its outcome, or by the exchange in which it passed, or was named."""
         if isinstance(end, Outcome):
+            if suspect.unknown_id and end.verdict is Verdict.REJECTED:  # no words: it may be the id that is not found
+                end = replace(end, verdict=Verdict.INCONCLUSIVE, cause=Cause.REFUSAL_UNCLEAR, rejected_by=None)
             self.findings.settle([suspect], end)
         elif answer_of(end).ok:
             self._note_success([suspect], end)
+        elif finds_nothing(suspect, answer_of(end)):
+            self._settle_unknown(suspect, end)
         else:
             yield from self.blame.settle(suspect, end)
 
@@ -89,7 +87,7 @@ class Search:
         named = blamed(batch, self.asker.group.endpoint, answer) if says_no(answer) else []
         if answer.ok:
             self._note_success(batch, exchange)
-        elif batch[0].unknown_id and says_no(answer) and (finds_nothing(batch[0], answer) or not named):
+        elif batch[0].unknown_id and is_refusal(answer) and (finds_nothing(batch[0], answer) or not named):
             self._settle_unknown(batch[0], exchange)
         elif named:
             self.asker.silence = 0

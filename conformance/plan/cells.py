@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from conformance.errors import DiscoveryError, RegistryError, first_of, meant, quoted
@@ -124,7 +124,10 @@ class Group:
         body = {name: value for name, value in body.items() if name not in left_out}
         for context in company:
             body |= context.body
-        body |= reduce(joined, probes, {})
+        added: dict[str, Any] = {}
+        for part in probes:
+            added |= {name: joined(added[name], value) if name in added else value for name, value in part.items()}
+        body |= added
         told = joined_headers([self.entry.headers, *(context.headers for context in company), *headers])
         return Request(self.model.id, self.endpoint, self.mode, body, self._repeat(again), headers=told, door=door)
 

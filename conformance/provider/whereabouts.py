@@ -159,9 +159,9 @@ def _dumped(known: Mapping[str, _Gateway]) -> str:
 
 
 def _without_routes(before: dict[str, int], told: Iterable[str]) -> dict[str, int]:
-    """What was told before, without the bare routes of which more is told now."""
-    known = {f"{name.partition('/')[0]}/" for name in told if not name.endswith("/")}
-    return {name: when for name, when in before.items() if name not in known}
+    """What was told before, without bare routes if more is told now: the words of a refusal are known less well."""
+    fuller = any(not name.endswith("/") for name in told)
+    return {name: when for name, when in before.items() if not (fuller and name.endswith("/"))}
 
 
 def _newest(told: dict[str, int]) -> dict[str, int]:

@@ -124,6 +124,7 @@ export class Dialects {
       if (!told) continue;
       const provider = (told.provider ?? "").toLowerCase();
       const route = told.route ?? (Object.hasOwn(this.#providers, provider) ? this.#providers[provider] : provider);
+      if (!route) return undefined;
       return `${route}/${(told.upstream ?? "").replace(/\.+$/, "")}`;
     }
     return undefined;

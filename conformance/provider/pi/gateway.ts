@@ -136,11 +136,10 @@ export class Gateway {
     const before = this.#servedBy.get(model) ?? [];
     // Words tell only where nobody has told more.
     const said = before.length ? undefined : this.knowledge.repair.dialects.servedFromWords(refusal);
-    const served = headers[SERVED_HEADER] ?? said;
-    if (!served || this.#byId.get(model)?.served_by || !/^[a-z0-9_]+\/\S*$/.test(served)) return;
-    // A bare route goes where more is told of it.
-    const route = served.endsWith("/") ? undefined : served.slice(0, served.indexOf("/") + 1);
-    const known = before.filter((name) => name !== route);
+    const served = [headers[SERVED_HEADER], said].find((name) => name && /^[a-z0-9_]+\/\S*$/.test(name));
+    if (!served || this.#byId.get(model)?.served_by) return;
+    // Bare routes go where more is told: the words of a refusal are known less well.
+    const known = before.filter((name) => served.endsWith("/") || !name.endsWith("/"));
     if (known.includes(served) || known.length >= MAX_SERVED || served.length > MAX_SERVED_NAME) return;
     this.#servedBy.set(model, [...known, served]);
   }

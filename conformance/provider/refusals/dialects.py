@@ -254,7 +254,7 @@ def served_from_words(text: str) -> str | None:
     told = found.groupdict()
     provider = (told.get("provider") or "").lower()
     route = told.get("route") or tables.providers.get(provider, provider)
-    return f"{route}/{(told.get('upstream') or '').rstrip('.')}"
+    return f"{route}/{(told.get('upstream') or '').rstrip('.')}" if route else None
 
 
 def spoken_by(text: str, headers: Mapping[str, str]) -> str:

@@ -35,7 +35,7 @@ def named(parameters: list[Parameter], words: str) -> list[str]:
     """The ids of those that a refusal is certain to mean."""
     answer = answer_of(exchanged(group(parameters).request({}), refusal(words)))
     culprits = at_fault(parameters, group(), answer)
-    return [each.id for each in culprits] if culprits and is_certain(culprits, parameters, CHAT, answer) else []
+    return [each.id for each in culprits] if culprits and is_certain(culprits, parameters, group(), answer) else []
 
 
 def test_properties_of_one_tool_travel_together() -> None:
@@ -114,7 +114,7 @@ def test_a_value_that_is_quoted(words: str, *, certain: bool) -> None:
     """Given a refusal of a value, when it quotes it and speaks of no company, then it needs not be asked for alone."""
     company = [parameter("warm", 0.2), parameter("beta")]
     answer = answer_of(exchanged(group(company).request({}), refusal(words)))
-    assert is_certain(company[:1], company, CHAT, answer) is certain
+    assert is_certain(company[:1], company, group(), answer) is certain
 
 
 def test_what_is_observed_later_is_not_in_the_company_of_its_source() -> None:
@@ -230,3 +230,38 @@ def test_a_field_that_is_refused_is_refused_whatever_it_builds_on(*, source_firs
     asked = [source, plain, later] if source_first else [plain, later, source]
     found = held(Policy(refused=frozenset({"tools", "edits"})), group(asked))
     assert {name: outcome.verdict for name, outcome in found.items()} == dict.fromkeys(found, Verdict.REJECTED)
+
+
+def test_what_a_refusal_names_beside_its_culprit_is_not_refused_as_such() -> None:
+    """Given a refusal of a field and of tools that have passed before, then only the field is refused."""
+    words = "x does not support parameters: ['tools', 'alpha'], for model=m"
+    refuses = (lambda r: "alpha" in r.body, lambda _: refusal(words))
+    found = held(Watched(refuses), group([parameter("alpha", context="tools"), STRICT, CACHED]))
+    assert {name: outcome.verdict for name, outcome in found.items()} == {
+        "alpha": Verdict.REJECTED,
+        STRICT.id: Verdict.ACCEPTED,
+        CACHED.id: Verdict.ACCEPTED,
+    }
+
+
+def test_a_value_that_a_context_forbids_is_asked_for_alone() -> None:
+    """Given a refusal that quotes a value and speaks of the company's context, then it is not certain."""
+    company = [parameter("warm", 0.2), parameter("choice", context="tools")]
+    words = "Unsupported value: 'warm' does not support 0.2 with tools."
+    answer = answer_of(exchanged(group(company).request({}), refusal(words)))
+    assert not is_certain(company[:1], company, group(), answer)
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"), [("Conversation with id 'conv_0' not found.", Verdict.ACCEPTED), ("no", Verdict.INCONCLUSIVE)]
+)
+def test_an_id_of_nothing_after_a_rate_limit(words: str, verdict: Verdict) -> None:
+    """Given a rate limit first, when the id is not found later, then the field is read; other words say nothing."""
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return refusal("slow down", 429) if len(asked) <= 3 else refusal(words, 404)
+
+    found = held(Watched((lambda r: "conversation" in r.body, answer)), group([MISSING]))[MISSING.id]
+    assert found.verdict is verdict

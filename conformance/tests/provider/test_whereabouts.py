@@ -72,6 +72,9 @@ def test_words_tell_where_nobody_has_told_more(tmp_path: Path) -> None:
     known.told(GATEWAY, "m", HEADERS)
     known.said(GATEWAY, "m", "databricks/")
     assert known.served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
+    known.said(GATEWAY, "o", "vertex_ai/")
+    known.told(GATEWAY, "o", {"x-litellm-model-name": "gemini/gemini-2.5-flash"})
+    assert known.served_by(GATEWAY, "o") == ("gemini/gemini-2.5-flash",)
     known.said(GATEWAY, "n", "no name")
     assert known.served_by(GATEWAY, "n") == ()
 

@@ -66,6 +66,10 @@ test("the words of a refusal tell where nobody has told more", () => {
   told.told("m", {}, "litellm.BadRequestError: AzureException - no");
   told.told("gpt-5.2", {}, "litellm.BadRequestError: DatabricksException - no");
   assert.deepEqual([servedBy("m"), servedBy("gpt-5.2")], [["azure/"], ["azure/gpt-5.2"]]);
+  told.told("n", { "x-litellm-model-name": "gpt-5.2" }, "litellm.BadRequestError: AzureException - no");
+  assert.deepEqual(servedBy("n"), ["azure/"]);
+  told.told("n", { "x-litellm-model-name": "gemini/gemini-2.5-flash" });
+  assert.deepEqual(servedBy("n"), ["gemini/gemini-2.5-flash"]);
   told.told("m", { "x-litellm-model-name": "azure/gpt-5.2" });
   told.told("m", {}, "litellm.BadRequestError: DatabricksException - no");
   assert.deepEqual(servedBy("m"), ["azure/gpt-5.2"]);

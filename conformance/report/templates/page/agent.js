@@ -5,7 +5,7 @@ import { exporting, litellmSetting, piSetting, quoted } from "./commands.js";
 import { ABSENT, AGENT_BY_LETTER, agentAt, BY_LETTER, DATA, IS_LITELLM, letterAt, SPOKEN_BY } from "./data.js";
 import { code, copyable, foreign, make, prose, section } from "./elements.js";
 import { readinessOf } from "./evidence.js";
-import { onTheWay } from "./mend.js";
+import { onTheWay, piPart } from "./mend.js";
 import { visible } from "./text.js";
 
 /** @import { Agent, Cell } from "./data.js" */
@@ -210,7 +210,8 @@ function agentMend({ row, client }, way) {
   const drop = [...new Set([...of("drop"), ...namedByProofs(way)])];
   if (!refused.length && !lost.length && !drop.length) return null;
   const name = DATA.clients.profiles[client].client;
-  const pi = /^pi\b/.test(name) ? joined(of("pi")) : null;
+  const parts = refused.map(({ field, mend }) => piPart(mend, row, field.endpoint));
+  const pi = /^pi\b/.test(name) ? joined(parts.filter((part) => part !== undefined)) : null;
   const costs = [...refused, ...lost].filter(({ mend }) => mend.cost);
   return [
     make("h4", {}, drop.length || refused.length ? "The mend, and what it costs" : "What is lost"),
@@ -257,6 +258,7 @@ function namedByProofs({ proofs = [] }) {
 function joined(parts) {
   const whole = {};
   for (const part of parts)
-    for (const [name, value] of Object.entries(part)) whole[name] = { ...whole[name], ...value };
+    for (const [name, value] of Object.entries(part))
+      whole[name] = typeof value === "object" && value !== null ? { ...whole[name], ...value } : value;
   return parts.length ? whole : null;
 }

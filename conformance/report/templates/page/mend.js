@@ -5,7 +5,7 @@ import { ABSENT, DATA, IS_LITELLM, letterAt, SPOKEN_BY } from "./data.js";
 import { copyable, make, prose, section } from "./elements.js";
 import { wellFormed } from "./text.js";
 
-/** @import { Cell, Condition } from "./data.js" */
+/** @import { Cell, Condition, Mend } from "./data.js" */
 
 /**
  * @param {Cell} cell
@@ -18,7 +18,7 @@ export function mendBlock({ row, column, plane }, letter) {
   if (!mend || !"gbri".includes(letter)) return null;
   const { endpoint } = DATA.planes[plane];
   const helps = (condition) => isMet(condition, row, endpoint);
-  const pi = mend.pi[(mend.exports.pi ?? []).findIndex(helps)];
+  const pi = piPart(mend, row, endpoint);
   if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
   return section(
     "The mend",
@@ -54,6 +54,17 @@ export function mendBlock({ row, column, plane }, letter) {
       `pytest --gateway=${/^[\w.-]+$/.test(DATA.gateway.name) ? DATA.gateway.name : quoted(wellFormed(DATA.gateway.name))} --update-table\n`,
     ),
   );
+}
+
+/**
+ * The part of a model's entry in Pi's `models.json` that mends a parameter, if any does.
+ * @param {Mend} mend
+ * @param {number} row
+ * @param {string} endpoint
+ * @returns {object | undefined}
+ */
+export function piPart(mend, row, endpoint) {
+  return mend.pi[(mend.exports.pi ?? []).findIndex((condition) => isMet(condition, row, endpoint))];
 }
 
 /**

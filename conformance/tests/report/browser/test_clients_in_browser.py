@@ -55,6 +55,25 @@ def test_a_cell_opens_fields_evidence_and_mend(opened: Open, shipped: Path) -> N
     assert "HTTP 400" in page.inner_text("#drawer")
 
 
+@pytest.mark.parametrize(
+    ("low", "setting"),
+    [("accepted", {"thinkingLevelMap": {"minimal": None}}), ("rejected", {"reasoning": False})],
+    ids=["one level", "every level"],
+)
+def test_pi_is_told_what_helps_this_model(opened: Open, tmp_path: Path, low: str, setting: dict[str, Any]) -> None:
+    """Given Pi, which breaks on a level, when others are taken, then only that one is switched off; else all is."""
+    name = "reasoning_effort:minimal"
+    cells = [cell("m", name, "rejected"), cell("m", "reasoning_effort:low", low)]
+    page = opened(
+        written(tmp_path, with_agents(matrix_with(cells), [row("pi", "m", "breaks", [field(name, "breaks")])]))
+    )
+    page.locator("#agents button").click()
+    told = json.loads(page.locator("#drawer pre", has_text="providers").first.inner_text())
+    [entry] = told["providers"]["litellm"]["models"]
+    assert {key: value for key, value in entry.items() if key != "id"}.items() >= setting.items()
+    assert ("reasoning" in entry) is (low == "rejected")
+
+
 def test_a_proof_shows_its_exchange(opened: Open, tmp_path: Path) -> None:
     """Given a client whose whole request was refused, when its cell is opened, then the drawer tells proof and
     forecast, and shows the request and the answer; what the page does not hold, it names. The mend leaves out what the
