@@ -202,9 +202,12 @@ def _say_alike(other: Mapping[Where, Said], where: Where, said: Said | None, mem
 
     Then the two releases agree, and what lies between them is as they are.
     """
-    concerned = [replace(each, route=where.route) for each in members if where.route in (UNKNOWN, each.route)]
-    concerned = [each for each in concerned if _concerns(where, each)]
-    return said is not None and all(foretold(other, each) == said.supported for each in concerned)
+    if said is None:
+        return False
+    concerned = (each for each in members if where.route in (UNKNOWN, each.route) and _concerns(where, each))
+    # A copy is dear, and only a route that is not known needs one.
+    there = (each if each.route == where.route else replace(each, route=where.route) for each in concerned)
+    return all(foretold(other, each) == said.supported for each in there)
 
 
 def _stretches(

@@ -74,6 +74,7 @@ def test_the_archives_hold_no_secret_and_no_place_of_a_machine() -> None:
                 assert not re.search(r"/(home|root|Users)/", text), (path.name, name)
 
 
+@pytest.mark.slow
 def test_its_honesty_is_what_the_documents_say() -> None:
     """Given the shipped atlas, when each model and each release is foretold from the rest, then at most one in a
     hundred of the parameters that are taken would have been left out."""
