@@ -9,47 +9,15 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from starlette.responses import JSONResponse
 
-from conformance.__main__ import commands
-from conformance.errors import ConformanceError
 from conformance.export.clients import load_clients
 from conformance.matrix.document import dump_matrix
-from conformance.tests.helpers.exports import shipped_matrix
+from conformance.tests.helpers.exports import HERE, export, told
 from conformance.tests.helpers.gateways import KEY
 from conformance.tests.helpers.listings import listing
 from conformance.tests.helpers.pages import cell, matrix_with
 from conformance.tests.helpers.running import CHECKOUT
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with a matrix, where no gateway is named and nobody has settings."""
-    for name in list(os.environ):
-        if name.startswith(("LITELLM_", "OPENAI_", "CODEX_", "PI_", "CLAUDE_", "CONTINUE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "matrix.json").write_text("".join(dump_matrix(shipped_matrix())), encoding="utf-8")
-    return tmp_path
-
-
-#: The address of the gateway that some files have.
-HERE = ("--base-url", "http://127.0.0.1")
-
-
-def export(*options: str) -> Result:
-    """Run the command; a user's mistake is its exception."""
-    return CliRunner().invoke(commands, ["export", *options])
-
-
-def told(ended: Result) -> str:
-    """The one line of a user's mistake."""
-    assert isinstance(ended.exception, ConformanceError), ended.output
-    assert "\n" not in str(ended.exception)
-    return str(ended.exception)
 
 
 @pytest.mark.parametrize("client", load_clients())
@@ -243,23 +211,6 @@ def test_from_the_shipped_table(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert KEY not in ended.output
 
 
-@pytest.mark.parametrize(
-    ("client", "own"),
-    [
-        ("codex", 'model = "m"\n[model_providers.mine]\nname = "Mine"\nbase_url = "http://127.0.0.1/v1"\n'),
-        ("pi", '{"providers": {"mine": {"baseUrl": "http://127.0.0.1/v1", "api": "openai-completions"}}}'),
-        ("opencode", '{"provider": {"mine": {"options": {"baseURL": "http://127.0.0.1/v1/"}}}}'),
-    ],
-)
-def test_a_way_in_that_a_user_has_stays(client: str, own: str, place: Path) -> None:
-    """Given a file that reaches the gateway in a way of its own, when merged into, then no other way is added."""
-    (place / "f").write_text(own, encoding="utf-8")
-    new = export("--for", client, "--into", "f", "--base-url", "http://127.0.0.1").stdout
-    assert "LITELLM_API_KEY" not in new
-    assert "litellm" not in new.rpartition("<<<")[2].partition("\n")[2]
-    assert set(re.findall(r"model_provider = (.*)", new)) <= {'"mine"'}
-
-
 def test_from_a_table_alone(place: Path) -> None:
     """Given a table and no gateway, when an export is wanted, then it is of the models that the table names."""
     refuses = {"supported": False, "source": "s", "rejected_by": ["gateway"]}
@@ -291,53 +242,6 @@ def test_ids_that_nobody_can_show(place: Path) -> None:
 
 
 ENDS = ("chat_completions", "responses", "messages")
-
-
-@pytest.mark.parametrize(
-    ("client", "own"),
-    [
-        ("pi", '{"providers": {"litellm": {"baseUrl": "http://elsewhere/v1"}}}'),
-        ("opencode", '{"provider": {"litellm": {"options": {"baseURL": "http://elsewhere/v1"}}}}'),
-        ("codex", '[model_providers.litellm]\nbase_url = "http://elsewhere/v1"\n'),
-    ],
-)
-def test_another_gateway_of_that_name(client: str, own: str, place: Path) -> None:
-    """Given a file with another gateway of the name, when merged into, then one line says so; another name helps."""
-    (place / "f").write_text(own, encoding="utf-8")
-    ours = ("--for", client, "--into", "f", "--base-url", "http://ours.example")
-    assert "another gateway under the name 'litellm'" in told(export(*ours))
-    assert export(*ours, "--provider", "mine").exit_code == 0
-
-
-@pytest.mark.parametrize("client", ["pi", "opencode", "codex", "claude-code", "continue", "qwen-code", "cline"])
-def test_an_address_that_is_said_goes_before_an_earlier_one(client: str, place: Path) -> None:
-    """Given an export's file, when it is made again with another address, then that is in it, and the old one not."""
-    assert export("--for", client, "--into", "f", "--write", "--base-url", "http://old.example:1").exit_code == 0
-    ended = export("--for", client, "--into", "f", "--write", "--base-url", "http://new.example:2")
-    assert ended.exit_code == 0, ended.exception
-    new = (place / "f").read_text("utf-8")
-    assert "http://new.example:2" in new
-    assert "old.example" not in new
-
-
-@pytest.mark.parametrize("client", [each for each in load_clients() if each != "litellm"])
-def test_the_address_of_a_simulated_gateway(client: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a matrix of simulators, when exported, then the address is the environment's, or else nobody's."""
-    alone = export("--for", client)
-    assert "http://127.0.0.1" not in alone.output
-    assert "address is not known" in alone.output
-    monkeypatch.setenv("LITELLM_BASE_URL", "http://127.0.0.1:4321/v1")
-    named = export("--for", client)
-    assert "http://127.0.0.1:4321" in named.output
-    assert "address is not known" not in named.output
-
-
-def test_no_address_is_put_into_settings_of_claude_code(place: Path) -> None:
-    """Given settings of a user, when nobody knows the address, then none is written, and the user's own stays."""
-    for own in ('{"env": {"ANTHROPIC_BASE_URL": "http://mine.example"}}', '{"model": "opus"}'):
-        (place / "f").write_text(own, encoding="utf-8")
-        assert export("--for", "claude-code", "--into", "f", "--write").exit_code == 0
-        assert (place / "f").read_text("utf-8") == own
 
 
 @pytest.mark.parametrize(

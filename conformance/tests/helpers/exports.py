@@ -6,8 +6,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+
+from conformance.__main__ import commands
 from conformance.cassettes.folder import Folder
 from conformance.clients.profiles import shipped_profiles
+from conformance.errors import ConformanceError
 from conformance.export.clients import load_clients
 from conformance.export.facts import Facts, facts_of
 from conformance.export.formats import document_in
@@ -54,3 +58,19 @@ def merged_into(client: str, text: str, url: str = "http://127.0.0.1:4000", **wi
 def texts_for(client: str, *models: str, url: str = "http://127.0.0.1:4000", **wishes: Any) -> dict[str, str]:
     """The files of a client's export, by name."""
     return {output.name: rendered(output, None) for output in outputs_for(client, *models, url=url, **wishes)}
+
+
+#: The address of the gateway that some files have.
+HERE = ("--base-url", "http://127.0.0.1")
+
+
+def export(*options: str) -> Result:
+    """Run the command; a user's mistake is its exception."""
+    return CliRunner().invoke(commands, ["export", *options])
+
+
+def told(ended: Result) -> str:
+    """The one line of a user's mistake."""
+    assert isinstance(ended.exception, ConformanceError), ended.output
+    assert "\n" not in str(ended.exception)
+    return str(ended.exception)
