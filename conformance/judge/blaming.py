@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from conformance.judge.asking import Asker
 from conformance.judge.dialogue import Ask, one
 from conformance.judge.findings import Findings
-from conformance.judge.naming import at_fault, blamed, is_certain
-from conformance.judge.reasons import Outcome, rejected
+from conformance.judge.naming import at_fault, blamed, finds_nothing, is_certain
+from conformance.judge.reasons import Outcome, Shown, looked_up, rejected
 from conformance.judge.verdicts import answer_of, says_no
 from conformance.types import Cause, Exchange, Parameter, RejectedBy, Role
 
@@ -23,7 +23,10 @@ class Blame:
     litellm: bool
 
     def settle(self, parameter: Parameter, refusal: Exchange) -> Ask[None]:
-        """Settle a parameter that was asked for alone by the refusal that names it."""
+        """Settle a parameter that was asked for alone by the refusal that names it, or does not find what it names."""
+        if finds_nothing(parameter, answer_of(refusal)):
+            self.findings.settle([parameter], looked_up(answer_of(refusal)).shown_by(*self._shown(parameter, refusal)))
+            return
         outcome = self._outcome(parameter, refusal)
         if self._is_anonymous(outcome):
             outcome = yield from self._find_who(parameter, refusal, outcome)
@@ -47,8 +50,11 @@ class Blame:
         return named
 
     def _outcome(self, parameter: Parameter, refusal: Exchange) -> Outcome:
-        shown = (Role.PROBE, refusal), (Role.BASELINE, self.findings.baseline_of(parameter))
-        return rejected(Cause.REFUSAL_NAMED, answer_of(refusal), refusal.response).shown_by(*shown)
+        outcome = rejected(Cause.REFUSAL_NAMED, answer_of(refusal), refusal.response)
+        return outcome.shown_by(*self._shown(parameter, refusal))
+
+    def _shown(self, parameter: Parameter, refusal: Exchange) -> Sequence[Shown]:
+        return (Role.PROBE, refusal), (Role.BASELINE, self.findings.baseline_of(parameter))
 
     def _is_anonymous(self, outcome: Outcome) -> bool:
         """True where words and headers do not tell who refused, and an experiment can."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from conformance.answers import dialects
 from conformance.answers.reading import Answer
 from conformance.judge.reasons import Outcome
-from conformance.judge.verdicts import Channel, Passed, outcome_of_success
+from conformance.judge.verdicts import Channel, Passed, had_no_effect, outcome_of_success
 from conformance.parameters.effects import FETCHED
 from conformance.plan.cells import Group
 from conformance.types import Exchange, Parameter, Role, Verdict
@@ -70,19 +70,20 @@ class Findings:
         names = (parameter.against, self.group.context(parameter.context).parameter)
         return next((self.passed[name].probe for name in names if name in self.passed), self.baseline)
 
-    def doubtful(self, channel: Channel) -> list[Parameter]:
+    def doubtful(self) -> list[Parameter]:
         """What passed in company and had no effect there: the company may be why.
 
         No company changes whether an answer is stored.
         """
-        found, endpoint = self.judge(channel), self.group.endpoint
+        endpoint = self.group.endpoint
         return [
             each
             for each in self.group.parameters
             if each.id in self.in_company
+            and each.id in self.passed
             and not each.after  # it was filled from an answer, and is not any more
-            and found[each.id].verdict is Verdict.IGNORED
             and each.effects.get(endpoint) not in FETCHED
+            and had_no_effect(each, endpoint, self.passed[each.id])
         ]
 
     def judge(self, channel: Channel) -> Found:

@@ -18,8 +18,11 @@ _NOTHING = re.compile(r"not found|no such|(?:does not|doesn't) exist|cannot be f
 def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) -> list[Parameter]:
     """Those of the parameters that a refusal names: by a field at the top, else by the name at their paths' end.
 
-    Where it names no field at all, those are meant of which it quotes a value that is no ordinary word.
+    Where it names no field at all, those are meant of which it quotes a value that is no ordinary word. Whoever does
+    not find an id has named its parameter before all.
     """
+    if missing := [p for p in parameters if finds_nothing(p, answer)]:
+        return missing
     text = answer.refusal or ""
     named = dialects.offenders(text)
     found = [p for p in parameters if any(dialects.blames(name, tuple(p.bodies[endpoint])) for name in named)]
@@ -27,7 +30,7 @@ def blamed(parameters: Sequence[Parameter], endpoint: Endpoint, answer: Answer) 
     if found or named:
         return found
     marks = set(re.findall(r"['\"`]([a-z][a-z_]*_\d{6,12})['\"`]", text[: dialects.MAX_TEXT]))
-    return [p for p in parameters if not marks.isdisjoint(_values_in(p.bodies[endpoint]))]
+    return [p for p in parameters if not marks.isdisjoint(_texts_in(p.bodies[endpoint]))]
 
 
 def at_fault(named: Sequence[Parameter], group: Group, answer: Answer) -> list[Parameter]:
@@ -94,19 +97,17 @@ def _quotes(text: str, value: Any) -> bool:
 
 def _names_in(value: Any) -> frozenset[str]:
     """The name of every field in a body, at any depth."""
-    return frozenset(_walk(value))
+    return frozenset(name for each in _all_in(value) if isinstance(each, Mapping) for name in each)
 
 
-def _values_in(value: Any) -> frozenset[str]:
+def _texts_in(value: Any) -> frozenset[str]:
     """Every text in a body, at any depth."""
-    if isinstance(value, str):
-        return frozenset((value,))
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return frozenset(text for each in inner for text in _values_in(each))
+    return frozenset(each for each in _all_in(value) if isinstance(each, str))
 
 
-def _walk(value: Any) -> Iterator[str]:
+def _all_in(value: Any) -> Iterator[Any]:
+    """A value and all values in it."""
+    yield value
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    yield from value if isinstance(value, Mapping) else ()
     for each in inner:
-        yield from _walk(each)
+        yield from _all_in(each)

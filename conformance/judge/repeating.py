@@ -12,7 +12,7 @@ from itertools import chain, islice
 
 from conformance.judge.asking import IN_VAIN, Asker
 from conformance.judge.dialogue import PATIENCE, Ask
-from conformance.judge.naming import blamed, finds_nothing
+from conformance.judge.naming import blamed
 from conformance.judge.reasons import Outcome, rejected, unclear, without_baseline
 from conformance.judge.verdicts import Words, answer_of, is_refusal, says_no, words_of
 from conformance.types import Cause, Exchange, Parameter, Request, Role, Verdict
@@ -170,8 +170,7 @@ class Suspects:
                 return exchange
         for exchange in probes:
             answer = answer_of(exchange)
-            named = blamed([suspect.parameter], self.asker.group.endpoint, answer)
-            if says_no(answer) and (named or finds_nothing(suspect.parameter, answer)):
+            if says_no(answer) and blamed([suspect.parameter], self.asker.group.endpoint, answer):
                 return exchange
         if beside is None or len(probes) < len(came):
             return suspect.unclear()

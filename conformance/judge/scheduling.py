@@ -48,11 +48,13 @@ class Schedule:
         `silent` are the paths of fields that are refused in words that name nothing: such a refusal costs its
         company a search, so other values of these fields go alone.
         """
-        due = self._due()
-        alone = [[each] for each in due if self._exhaustive or each.path in silent or self._findings.is_settled(each)]
-        if self._exhaustive:
-            return alone
-        due = [each for each in due if [each] not in alone]
+        alone: list[list[Parameter]] = []
+        due: list[Parameter] = []
+        for each in self._due():
+            if self._exhaustive or each.path in silent or self._findings.is_settled(each):
+                alone.append([each])
+            else:
+                due.append(each)
         # A field's second value waits until it is known whether the field is taken at all.
         known = {parameter.path for parameter in self.parameters if self._findings.is_settled(parameter)}
         firsts = {parameter.path: parameter for parameter in reversed(due) if parameter.path not in known}

@@ -9,11 +9,11 @@ from conformance.judge.asking import Asker
 from conformance.judge.blaming import Blame
 from conformance.judge.dialogue import Ask, together
 from conformance.judge.findings import Findings
-from conformance.judge.naming import blamed, finds_nothing
-from conformance.judge.reasons import Outcome, looked_up, not_recorded, unclear, without_baseline
+from conformance.judge.naming import blamed
+from conformance.judge.reasons import Outcome, not_recorded, unclear, without_baseline
 from conformance.judge.repeating import Suspects
 from conformance.judge.scheduling import Schedule
-from conformance.judge.verdicts import Channel, answer_of, is_refusal, says_no
+from conformance.judge.verdicts import answer_of, is_refusal, says_no
 from conformance.types import Cause, Exchange, Parameter, Role, Verdict
 
 
@@ -37,9 +37,9 @@ class Search:
             lost = without_baseline(Cause.BASELINE_LOST, answer_of(gone))
             self.findings.settle(left, lost.shown_by((Role.BASELINE, gone)))
 
-    def confirm_ignored(self, channel: Channel) -> Ask[None]:
+    def confirm_ignored(self) -> Ask[None]:
         """Ask alone for what passed in company without an effect: that counts, if it comes to anything."""
-        yield from together(self._ask([parameter]) for parameter in self.findings.doubtful(channel))
+        yield from together(self._ask([parameter]) for parameter in self.findings.doubtful())
         for parameter, end in (yield from self.suspects.confirm()):
             yield from self._conclude(parameter, end)
 
@@ -51,8 +51,6 @@ class Search:
             self.findings.settle([suspect], end)
         elif answer_of(end).ok:
             self._note_success([suspect], end)
-        elif finds_nothing(suspect, answer_of(end)):
-            self._settle_unknown(suspect, end)
         else:
             yield from self.blame.settle(suspect, end)
 
@@ -87,23 +85,18 @@ class Search:
         named = blamed(batch, self.asker.group.endpoint, answer) if says_no(answer) else []
         if answer.ok:
             self._note_success(batch, exchange)
-        elif batch[0].unknown_id and is_refusal(answer) and (finds_nothing(batch[0], answer) or not named):
-            self._settle_unknown(batch[0], exchange)
         elif named:
             self.asker.silence = 0
             yield from self._settle_named(batch, named, exchange)
+        elif batch[0].unknown_id and is_refusal(answer):  # it went alone, and may be what was not found
+            shown = (Role.PROBE, exchange), (Role.BASELINE, self.findings.baseline)
+            self.findings.settle(batch, unclear(answer).shown_by(*shown))
         else:
             self.asker.silence += 1
             if len(batch) == 1:
                 self.suspects.add(batch[0], self.findings.baseline_of(batch[0]), exchange)
             elif says_no(answer):
                 self.suspects.failed.append(frozenset(parameter.id for parameter in batch))
-
-    def _settle_unknown(self, parameter: Parameter, refusal: Exchange) -> None:
-        """Settle what names something that nobody has, which goes alone, by a refusal that does not name its field."""
-        answer, baseline = answer_of(refusal), self.findings.baseline
-        outcome = looked_up(answer) if finds_nothing(parameter, answer) else unclear(answer)
-        self.findings.settle([parameter], outcome.shown_by((Role.PROBE, refusal), (Role.BASELINE, baseline)))
 
     def _settle_named(self, batch: Sequence[Parameter], named: Sequence[Parameter], refusal: Exchange) -> Ask[None]:
         """Settle what a refusal names, if need be after it was asked for alone."""

@@ -76,7 +76,7 @@ def _settle_with(start: Start, baseline: Exchange, group: Group, exhaustive: boo
     if channel.swallows:
         follow_ups.append(ask_wrong_types(asker, findings, exhaustive=exhaustive))
     yield from together(follow_ups)
-    yield from search.confirm_ignored(channel)
+    yield from search.confirm_ignored()
     return findings.judge(channel)
 
 

@@ -169,6 +169,11 @@ def invisible(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
     return _seen(parameter, endpoint, passed).seen is None
 
 
+def had_no_effect(parameter: Parameter, endpoint: Endpoint, passed: Passed) -> bool:
+    """True for a success whose answer shows that the parameter did nothing."""
+    return _seen(parameter, endpoint, passed).seen is False
+
+
 def channel_of(bogus: Exchange | None, wrong: Exchange | None, entry: EndpointEntry) -> Channel:
     """What the controls of a group say: the bogus key, and a known field with a value of a wrong type."""
     controls = ((Role.WRONG_TYPE, wrong), (Role.UNKNOWN_KEY, bogus))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from conformance.parameters._reading import leaves
 
 
 def agree(one: Any, other: Any) -> bool:
@@ -29,13 +31,5 @@ def joined(one: Any, other: Any) -> Any:
 
 def sole_value(body: Any) -> Any:
     """The one plain value that a body has, at whatever depth; None where it has several, or a list."""
-    values = list(_plain_values(body))
-    return values[0] if len(values) == 1 else None
-
-
-def _plain_values(value: Any) -> Iterator[Any]:
-    if not isinstance(value, Mapping):
-        yield value if not isinstance(value, list) else None
-        return
-    for each in value.values():
-        yield from _plain_values(each)
+    values = [value for _, value in leaves(body)]
+    return values[0] if len(values) == 1 and not isinstance(values[0], Mapping | list) else None
