@@ -54,11 +54,15 @@ def _alone() -> Iterator[None]:
 
     place = installations("atlas")
     place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / "running.lock", timeout=0)
     try:
-        with FileLock(place / "running.lock", timeout=0):
-            yield
-    except Timeout:
+        lock.acquire()
+    except Timeout:  # of this lock alone, and not of one that the run waits for
         raise AtlasError("another process measures releases on this machine; wait until it is done") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _add_releases(versions: str | None, models: str | None, parameters: str, into: Path | None, *, again: bool) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -42,7 +42,15 @@ if not TYPE_CHECKING:
     except ImportError:  # what is pure in here is tested where LiteLLM is not installed
         _Base = object
 
-logger = logging.getLogger("conformance.provider")
+
+class _Named(logging.LoggerAdapter[logging.Logger]):
+    """Says who speaks: LiteLLM's log has lines of many."""
+
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        return f"litellm-conformance: {msg}", kwargs
+
+
+logger = _Named(logging.getLogger("conformance.provider"), {})
 
 #: How often LiteLLM may send a request again that was mended. It waits each time, and longer the second time.
 RETRIES_OF_ONE = 2
@@ -111,7 +119,7 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         try:
             return cls(Account(by_deployment(layered_table()), repair_mode(None), Memory(cache_folder)))
         except ConformanceError as error:
-            logger.error("litellm-conformance: the hook is off, requests go on as they come: %s", error)
+            logger.error("the hook is off, requests go on as they come: %s", error)
             return cls(None)
 
     async def async_pre_call_hook(
@@ -201,13 +209,7 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         for name in dropped:
             if self._account is not None and self._account.is_news(call.kind.model, name):
                 done = f"sent {instead[name]} instead" if name in instead else "left out"
-                logger.info(
-                    "litellm-conformance: %s does not take %s on %s: %s",
-                    call.kind.model,
-                    name,
-                    call.kind.endpoint,
-                    done,
-                )
+                logger.info("%s does not take %s on %s: %s", call.kind.model, name, call.kind.endpoint, done)
 
     def _failed(self, attempt: _Attempt | None, exception: Any) -> None:
         """Work out what to send instead after a refusal, for the router's retry or else for the next request."""
@@ -221,9 +223,9 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
             text = str(getattr(exception, "message", "") or exception)
             attempt.again = attempt.repair.next_body(max(status, 400), text)
             if attempt.again is not None:
-                logger.info("litellm-conformance: %s", attempt.repair.event)
+                logger.info("%s", attempt.repair.event)
             elif attempt.repair.explanation:
-                logger.info("litellm-conformance: not mended: %s", attempt.repair.explanation)
+                logger.info("not mended: %s", attempt.repair.explanation)
             if attempt.repair.said:
                 # What is only searched for is nothing that the next request could build on.
                 left = dict(attempt.repair.refused) if attempt.again is not None else attempt.repair.unfinished
@@ -289,8 +291,8 @@ def _set_by_operator() -> Mapping[str, Any]:
 
 def _untouched(what: str, error: Exception) -> None:
     """Log in one line that the hook has failed; the error's own words may hold what a client sent."""
-    logger.warning("litellm-conformance: the hook failed, %s: %s", what, type(error).__name__)
-    logger.debug("litellm-conformance: the hook failed", exc_info=error)
+    logger.warning("the hook failed, %s: %s", what, type(error).__name__)
+    logger.debug("the hook failed", exc_info=error)
 
 
 def _installed() -> str | None:
