@@ -157,7 +157,7 @@ def _requirements(version: str) -> tuple[str, ...]:
 
 def _overrides(version: str) -> tuple[str, ...]:
     listed = tomllib.loads((_REQUIREMENTS / "overrides.toml").read_text(encoding="utf-8"))["release"]
-    return next((tuple(each["pins"]) for each in listed if version.startswith(each["starts"])), ())
+    return next((tuple(each["pins"]) for each in listed if version.startswith(tuple(each["starts"]))), ())
 
 
 def _install(version: str, place: Path) -> None:

@@ -109,7 +109,7 @@ class Client:
     drops: bool = False
 
     def conditions_of(self, parameter: str, endpoint: str) -> tuple[Condition, ...]:
-        """On what it can be told about a parameter that is refused on an endpoint, and about no other; () for never."""
+        """The conditions under which one of its settings helps with a refused parameter; empty if none does."""
         if endpoint not in self.endpoints:
             return ()
         if not self.drops:
