@@ -14,12 +14,12 @@ import { wellFormed } from "./text.js";
 export function mendBlock({ row, column, plane }, letter) {
   const model = DATA.models[row];
   const parameter = DATA.parameters[column];
-  const mend = DATA.mends[parameter.id]?.[DATA.planes[plane].endpoint];
-  if (!mend || !"gbri".includes(letter)) return null;
   const { endpoint } = DATA.planes[plane];
+  const mend = DATA.mends[parameter.id]?.[endpoint];
+  if (!mend || !"gbri".includes(letter)) return null;
+  if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
   const helps = (condition) => isMet(condition, row, endpoint);
   const pi = piPart(mend, row, endpoint);
-  if (letter === "i") return mend.cost && section("What is lost", make("p", {}, prose(mend.cost)));
   return section(
     "The mend",
     mend.advice && make("p", {}, prose(mend.advice)),
