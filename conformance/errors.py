@@ -122,6 +122,10 @@ class ShimError(ConformanceError):
     """The shim cannot be started: a package is missing, no gateway is named, or its port is taken."""
 
 
+class CacheError(ConformanceError):
+    """The user's cache folder, which holds what is installed, cannot be written to."""
+
+
 class AtlasError(ConformanceError):
     """The atlas, or what it needs, cannot be read or written."""
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from conformance.errors import CacheError
 from conformance.provider.files import write_whole
 
 _UMASK = os.umask(0)
@@ -46,6 +47,18 @@ def whole_folder(place: Path) -> Iterator[Path]:
         building.rename(place)
     finally:
         shutil.rmtree(building, ignore_errors=True)  # there only where something failed
+
+
+def made_for_installations(folder: Path) -> Path:
+    """A folder of `installations`, made if it is not there. Raises `CacheError` where nothing can be written in it."""
+    try:
+        prove_writable(folder)
+    except OSError as error:
+        raise CacheError(
+            f"cannot write to the cache folder {folder} ({error.strerror}); make it writable, or name another with "
+            "the variable XDG_CACHE_HOME"
+        ) from None
+    return folder
 
 
 def installations(name: str) -> Path:

@@ -20,7 +20,7 @@ from conformance.embedded.config import WIDE_FLEET
 from conformance.embedded.config import fleet as described_fleet
 from conformance.embedded.environment import require_extra
 from conformance.errors import AtlasError, EmbeddedGatewayError, StoppedError
-from conformance.files import installations
+from conformance.files import installations, made_for_installations
 from conformance.parameters import load_registry
 from conformance.plan.cells import select_models
 from conformance.provider.table import shipped_table_path
@@ -52,8 +52,7 @@ def _alone() -> Iterator[None]:
     """One run at a time: it removes the environments that another may be using. Raises `AtlasError`."""
     from filelock import FileLock, Timeout
 
-    place = installations("atlas")
-    place.mkdir(parents=True, exist_ok=True)
+    place = made_for_installations(installations("atlas"))
     lock = FileLock(place / "running.lock", timeout=0)
     try:
         lock.acquire()

@@ -21,7 +21,7 @@ from conformance.clients.recipes import Recipe
 from conformance.embedded import process
 from conformance.embedded.environment import run_uv
 from conformance.errors import ClientError
-from conformance.files import whole_folder
+from conformance.files import made_for_installations, whole_folder
 
 #: What a client inherits. Nothing else may change what it sends.
 _INHERITED = ("LANG", "LC_ALL", "TZ")
@@ -67,7 +67,7 @@ def install(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Installed
     installer = _INSTALLERS[recipe.installer]
     digest = hashlib.sha256("\n".join([recipe.installer, sys.version, *recipe.packages]).encode()).hexdigest()[:10]
     place = root / f"{recipe.name}-{digest}"
-    root.mkdir(parents=True, exist_ok=True)
+    made_for_installations(root)
     with FileLock(root / f"{place.name}.lock"):
         if not place.exists():
             say(f"{recipe.name}: installing {', '.join(recipe.packages)} …")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from conformance.embedded import process
 from conformance.errors import EmbeddedGatewayError
-from conformance.files import installations, whole_folder
+from conformance.files import installations, made_for_installations, whole_folder
 
 DEFAULT_LITELLM_VERSION = "1.109.1"
 
@@ -95,7 +95,7 @@ def ensure_environment(version: str | None, say: Callable[[str], None]) -> Envir
     if environment.python.exists():
         _clear_leftovers(root)
         return environment
-    root.mkdir(parents=True, exist_ok=True)
+    made_for_installations(root)
     _clear_leftovers(root)
     lock = FileLock(root / f"{place.name}.lock")
     try:
