@@ -309,20 +309,34 @@ def shipped_table_path() -> Path:
 
 
 def load_table(path: str | Path | None = None) -> SupportTable:
-    """Load a support table, the shipped one by default.
+    """Load a support table, the shipped one by default. All who load a file get the same table; do not change it.
 
     Raises `TableError` for a file that cannot be read, is not JSON, does not have the table's
     shape, or was written by a newer version of this package.
     """
     file = shipped_table_path() if path is None else Path(path)
     try:
+        state = file.stat()
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from None
+    table = _loaded(file, state.st_ino, state.st_mtime_ns, state.st_size)
+    return table if path is None else replace(table, own=len(table.rules) - 1)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(file: Path, *_state: int) -> SupportTable:
+    """The table in a file, read once for each state of it: every client of a process asks for the shipped one."""
+    try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TableError(f"cannot read the support table {file}: {error.strerror or error}") from None
+        raise _unreadable(file, error) from None
     except (ValueError, RecursionError) as error:
         raise TableError(f"the support table {file} is not JSON ({error}); restore it, or make it again") from None
-    table = parse_table(data, str(file))
-    return table if path is None else replace(table, own=len(table.rules) - 1)
+    return parse_table(data, str(file))
+
+
+def _unreadable(file: Path, error: OSError | ValueError) -> TableError:
+    return TableError(f"cannot read the support table {file}: {getattr(error, 'strerror', None) or error}")
 
 
 def parse_table(data: object, where: str = "the support table") -> SupportTable:
@@ -344,10 +358,10 @@ def parse_table(data: object, where: str = "the support table") -> SupportTable:
 
 def _rule(row: object, where: str) -> Rule:
     fields = _typed(row, dict, where)
-    unknown = set(fields) - {*SELECTORS, "statements", "cassettes"}
+    unknown = fields.keys() - _RULE_KEYS
     if unknown:
         raise TableError(f"{where} has an unknown key {sorted(unknown)[0]!r}")
-    selectors = {name: _strings(fields[name], f"{where}.{name}") for name in SELECTORS if name in fields}
+    selectors = {name: _strings(fields[name], where, name) for name in SELECTORS if name in fields}
     if not selectors.get("models"):
         raise TableError(f"{where} names no models")
     for name in ("family_versions", "gateway_versions"):
@@ -356,37 +370,51 @@ def _rule(row: object, where: str) -> Rule:
                 raise TableError(
                     f"{where}.{name}: {bound!r} is not a version bound; write one such as '>=1.80' or '<1.100'"
                 )
-    statements = _typed(fields.get("statements"), dict, f"{where}.statements")
+    statements = _typed(fields.get("statements"), dict, where, "statements")
     return Rule(
-        statements={name: _statement(value, f"{where}.statements[{name!r}]") for name, value in statements.items()},
-        cassettes=_strings(fields.get("cassettes", []), f"{where}.cassettes"),
+        statements={name: _statement(value, where, name) for name, value in statements.items()},
+        cassettes=_strings(fields.get("cassettes", []), where, "cassettes"),
         **selectors,
     )
 
 
-def _statement(value: object, where: str) -> Statement:
+def _statement(value: object, where: str, name: str) -> Statement:
+    if isinstance(value, dict) and len(value) == 2:  # nearly always: `supported` and `source`
+        supported, source = value.get("supported"), value.get("source")
+        if isinstance(supported, bool) and isinstance(source, str):
+            return _plain(supported, source)
+    where = f"{where}.statements[{name!r}]"
     fields = _typed(value, dict, where)
     if not isinstance(fields.get("supported"), bool) or not isinstance(fields.get("source"), str):
         raise TableError(f"{where} needs 'supported' (true or false) and 'source' (a name)")
     return Statement(
         supported=fields["supported"],
         source=fields["source"],
-        rejected_by=_strings(fields.get("rejected_by", []), f"{where}.rejected_by"),
-        note=_typed(fields.get("note", ""), str, f"{where}.note"),
+        rejected_by=_strings(fields.get("rejected_by", []), where, "rejected_by"),
+        note=_typed(fields.get("note", ""), str, where, "note"),
     )
 
 
-def _strings(value: object, where: str) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=4096)  # a table says the same of many parameters
+def _plain(supported: bool, source: str) -> Statement:
+    return Statement(supported, source)
+
+
+def _strings(value: object, where: str, name: str) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):  # nearly always
         return tuple(value)
-    items: Iterable[object] = _typed(value, list, where)
-    return tuple(_typed(item, str, where) for item in items)
+    items: Iterable[object] = _typed(value, list, where, name)
+    return tuple(_typed(item, str, where, name) for item in items)
 
 
-def _typed(value: object, kind: type[Any], where: str) -> Any:
+def _typed(value: object, kind: type[Any], where: str, name: str = "") -> Any:
     if not isinstance(value, kind):
-        raise TableError(f"{where} must be a JSON {_JSON_NAMES[kind]}, not {type(value).__name__}")
+        place = f"{where}.{name}" if name else where
+        raise TableError(f"{place} must be a JSON {_JSON_NAMES[kind]}, not {type(value).__name__}")
     return value
 
+
+#: What a row of a table's rules may have.
+_RULE_KEYS = frozenset({*SELECTORS, "statements", "cassettes"})
 
 _JSON_NAMES: Mapping[object, str] = {dict: "object", list: "array", str: "string"}

@@ -23,10 +23,8 @@ from conformance.atlas.packing import ANSWER, axes_of, data_of, letters_of
 from conformance.atlas.rendering import SHARED, render_page
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
-from conformance.measure.replay import Replay
-from conformance.parameters import load_registry
 from conformance.tests.atlas.building import RELEASES, Shown, atlas_of, history_of, request_of
-from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.helpers.shipped import RECORDING, shipped_replay
 
 CHAT, STREAM = "chat_completions/whole", "chat_completions/stream"
 CELLS = {
@@ -130,13 +128,12 @@ def test_the_page_has_all_its_modules() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> AtlasFolder:
     """An atlas on disk, from the shipped recording: the second release refuses what the first one honoured."""
     made = AtlasFolder(tmp_path_factory.mktemp("atlas"))
-    recording, registry = Folder(CHECKOUT / "cassettes" / "embedded"), load_registry()
-    matrix = Replay(recording, recording.read_gateway(), registry).matrix()
-    made.add("1.81.16", matrix, recording, 1)
+    matrix = shipped_replay().matrix()
+    made.add("1.81.16", matrix, RECORDING, 1)
     for cell in matrix["cells"]:
         if cell["verdict"] == "honoured":
             cell["verdict"], cell["rejected_by"] = "rejected", "gateway"
-    made.add("1.90.7", matrix, recording, 1)
+    made.add("1.90.7", matrix, RECORDING, 1)
     return made
 
 

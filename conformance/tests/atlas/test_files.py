@@ -11,17 +11,12 @@ import pytest
 
 from conformance.atlas import SHIPPED
 from conformance.atlas.archives import Archives
-from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import AtlasFolder, dumped
 from conformance.atlas.history import ABSENT, histories, supported
 from conformance.atlas.honesty import honesty, shares
 from conformance.embedded.config import HELD_BACK_FLEET, WIDE_FLEET, fleet
 from conformance.errors import AtlasError
-from conformance.parameters import load_registry
-from conformance.provider.table import load_table
 from conformance.secrets.scrubbing import Scrubber
-from conformance.support.deriving import carried_by
-from conformance.support.overrides import load_overrides
 
 FOLDER = AtlasFolder(SHIPPED)
 
@@ -29,15 +24,6 @@ FOLDER = AtlasFolder(SHIPPED)
 def test_the_shipped_atlas_is_written_as_it_reads() -> None:
     """Given the shipped atlas, when it is written anew, then nothing differs."""
     assert dumped(FOLDER.read()) == FOLDER.file.read_text(encoding="utf-8")
-
-
-def test_the_shipped_table_carries_the_shipped_atlas() -> None:
-    """Given the shipped atlas, when its rules are derived, then they are those of the shipped table."""
-    carried = carried_table(FOLDER.read(), load_registry(), load_overrides())
-    shipped = carried_by(load_table())
-
-    assert shipped.rules == carried.rules
-    assert shipped.sources == carried.sources
 
 
 def test_each_change_has_its_evidence() -> None:
@@ -61,6 +47,7 @@ def test_each_change_has_its_evidence() -> None:
     assert checked >= 20
 
 
+@pytest.mark.slow
 def test_the_archives_hold_no_secret_and_no_place_of_a_machine() -> None:
     """Given the archives, when they are searched, then nothing in them is secret or tells whose machine it was."""
     for path in sorted((SHIPPED / "evidence").iterdir()):

@@ -16,8 +16,9 @@ from conformance.embedded import gateway as gateway_module
 from conformance.embedded.config import litellm_config
 from conformance.export.dropping import dropping
 from conformance.schemas.documents import Cell
-from conformance.tests.helpers.exports import merged_into, shipped_facts, shipped_matrix
+from conformance.tests.helpers.exports import merged_into, shipped_facts
 from conformance.tests.helpers.running import Workplace, run_pytest
+from conformance.tests.helpers.shipped import shipped_matrix
 from conformance.types import STATEMENTS, Endpoint, Verdict
 
 #: One model of each route; of several behind one name chance decides. CONFORMANCE_EXPORT names others.

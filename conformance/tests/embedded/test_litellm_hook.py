@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from conformance.bench.agents import Asked, asked_of, wrong_with
+from conformance.bench.agents import Asked, wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request, remedies
@@ -23,6 +23,7 @@ from conformance.provider.repair.learned import Memory
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport.features import apart, with_features
 from conformance.tests.helpers.hooked import hooked_gateway
+from conformance.tests.helpers.sent import sent_to
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,7 @@ def renamed(made: dict[str, Any]) -> None:
 
 def asked() -> list[Asked]:
     """What clients send to a model of its family, for every model that chats."""
-    return list(asked_of(ROUTES))
+    return sent_to(ROUTES)
 
 
 def ask_all(client: httpx.Client, requests: Iterable[Asked]) -> list[Told]:
@@ -191,7 +192,7 @@ def test_what_agents_send_gets_through(
     summary = f"{len(every)} requests, {failed_bare} fail bare, {len(failures)} hooked; of {len(alone)} left out "
     record_property("hook", f"{summary}{len(taken)} would have been taken")
     assert {told.dropped for told in bare} == {()}
-    assert failed_bare > 100
+    assert failed_bare > len(every) / 5
     assert len(failures) <= len(every) * 0.005, json.dumps(failures, indent=1)
     assert silent == []
     assert len(taken) <= len(alone) * 0.01, (summary, taken)

@@ -11,16 +11,13 @@ import httpx
 import pytest
 
 from conformance.answers.reading import Answer, read_answer
-from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded import gateway as gateway_module
 from conformance.embedded.config import litellm_config
 from conformance.export.mends import mend_of
-from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
-from conformance.plan.cells import select_endpoints
 from conformance.schemas.documents import Cell
-from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.helpers.shipped import shipped_matrix
 from conformance.types import Endpoint, Mode, Parameter, Request, Response
 
 REGISTRY = load_registry()
@@ -35,12 +32,7 @@ def refused() -> list[Cell]:
 
     Not of messages: there LiteLLM refuses some fields before it drops any.
     """
-    folder = Folder(CHECKOUT / "cassettes" / "embedded")
-    document = folder.read_gateway()
-    parameters = REGISTRY.known(document["run"]["parameters"])
-    cells = Replay(folder, document, REGISTRY, parameters, select_endpoints("chat_completions,responses")).matrix()[
-        "cells"
-    ]
+    cells = [c for c in shipped_matrix()["cells"] if c["endpoint"] in ("chat_completions", "responses")]
     return [c for c in cells if c["verdict"] == "rejected" and c["mode"] == "whole" and not c.get("split")]
 
 

@@ -7,25 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway
-from conformance.measure.replay import Replay
-from conformance.parameters import load_registry
-from conformance.readiness.section import with_clients
 from conformance.schemas.documents import ReadinessWay
 from conformance.tests.embedded.agents_run import (
     AGENTS,
-    MODELS,
-    PROFILES,
     RECIPES,
     chosen,
     installed,
     marks,
+    models,
     ran,
     watching,
 )
-from conformance.tests.helpers.running import CHECKOUT
-from conformance.types import Endpoint
+from conformance.tests.helpers.shipped import shipped_matrix
 
 pytestmark = marks
 
@@ -41,23 +35,19 @@ BY_NAME = {
 @pytest.fixture(scope="module")
 def forecasts() -> Mapping[tuple[str, str, str], ReadinessWay]:
     """What the shipped recording says of each way of each client with each model."""
-    registry, folder = load_registry(), Folder(CHECKOUT / "cassettes" / "embedded")
-    replay = Replay(folder, folder.read_gateway(), registry, registry.select("all"), tuple(Endpoint))
-    matrix = with_clients(replay.matrix(), registry, PROFILES)
-    return {
-        (row["client"], row["model"], way["way"]): way for row in matrix["clients"]["readiness"] for way in row["ways"]
-    }
+    rows = shipped_matrix()["clients"]["readiness"]
+    return {(row["client"], row["model"], way["way"]): way for row in rows for way in row["ways"]}
 
 
 @pytest.mark.parametrize("agent", WAYS)
 def test_the_forecast_is_what_happens(
     agent: str, gateway: EmbeddedGateway, forecasts: Mapping[tuple[str, str, str], ReadinessWay], tmp_path: Path
 ) -> None:
-    """Given a real agent, when it is run with every model of the fleet, then it is refused where that was forecast."""
+    """Given a real agent, when it is run with models of the fleet, then it is refused where that was forecast."""
     recipe, way = installed(agent), WAYS[agent]
     wrong, decided = [], 0
     with watching(gateway.base_url) as watched:
-        for model in MODELS:
+        for model in models():
             ran(recipe, watched, gateway.api_key, model, way, tmp_path / model)
             refused = watched.refused()
             assert watched.answered, f"{agent} sent nothing for {model}"
@@ -70,4 +60,4 @@ def test_the_forecast_is_what_happens(
             if (forecast["readiness"] == "breaks") is not bool(refused):
                 wrong.append((model, forecast["reason"], refused[:1]))
     assert not wrong
-    assert decided > len(MODELS) / 2
+    assert decided > len(models()) / 2

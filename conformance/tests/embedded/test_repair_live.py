@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.bench.agents import asked_of, wrong_with
+from conformance.bench.agents import wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request
@@ -19,6 +19,7 @@ from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
+from conformance.tests.helpers.sent import sent_to
 
 #: Every model that chats, and how many routes it has.
 ROUTES = Counter(row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {}))
@@ -27,7 +28,7 @@ NOTHING = SupportTable((Rule(("*",), {}),))
 
 def asked() -> Iterator[tuple[str, dict[str, Any]]]:
     """What clients send to a model of its family, for every model that chats, and where it goes."""
-    return ((each.path, each.body) for each in asked_of(ROUTES))
+    return ((each.path, each.body) for each in sent_to(ROUTES))
 
 
 @pytest.mark.slow
@@ -83,7 +84,7 @@ def without_one(rules: RequestFilter) -> Iterator[tuple[str, dict[str, Any], str
         said = {name: each.supported for name, each in entry.parameters.items()}
         for name in (each for each, can in said.items() if not can):
             less = with_learnt(NOTHING, {each: can for each, can in said.items() if each != name})
-            for each in asked_of(ROUTES):
+            for each in sent_to(ROUTES):
                 body = each.body
                 mode = "stream" if body.get("stream") else "whole"
                 if (body["model"], each.endpoint, mode) == (kind.model, kind.endpoint, kind.mode):

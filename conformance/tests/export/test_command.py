@@ -144,7 +144,7 @@ def _without_comments(text: str) -> str:
         (["--for", "nobody"], "choose from litellm, pi"),
         ([], "name one client with --for, or a folder for all with --all"),
         (["--for", "pi", "--all", "out"], "name one client with --for, or a folder for all with --all"),
-        (["--for", "pi", "--models", "nothing*"], "none of the 17 models fits --models 'nothing*'"),
+        (["--for", "pi", "--models", "nothing*"], "none of the 7 models fits --models 'nothing*'"),
         (["--for", "pi", "--all", "out", "--into", "f"], "name one client"),
         (["--all", "out", "--into", "f"], "--into names one client's file"),
         (["--for", "pi", "--let-through"], "--let-through is for LiteLLM's own"),

@@ -14,7 +14,7 @@ from conformance.export.foretold import foretold
 from conformance.export.making import Wishes, made
 from conformance.parameters import load_registry
 from conformance.provider.table import load_table, parse_table
-from conformance.tests.helpers.exports import shipped_matrix
+from conformance.tests.helpers.shipped import shipped_matrix
 from conformance.types import Endpoint, Gateway, Model
 
 REGISTRY = load_registry()

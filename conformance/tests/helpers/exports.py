@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
 
 from conformance.__main__ import commands
-from conformance.cassettes.folder import Folder
-from conformance.clients.profiles import shipped_profiles
 from conformance.errors import ConformanceError
 from conformance.export.clients import load_clients
 from conformance.export.facts import Facts, facts_of
@@ -18,22 +15,7 @@ from conformance.export.formats import document_in
 from conformance.export.making import Wishes, made
 from conformance.export.outputs import Output
 from conformance.export.writing import Existing, rendered
-from conformance.matrix.document import Matrix
-from conformance.measure.replay import Replay
-from conformance.parameters import load_registry
-from conformance.readiness.section import with_clients
-from conformance.tests.helpers.running import CHECKOUT
-from conformance.types import Endpoint
-
-REGISTRY = load_registry()
-
-
-@functools.cache
-def shipped_matrix() -> Matrix:
-    """The matrix of the shipped recording, judged once."""
-    folder = Folder(CHECKOUT / "cassettes" / "embedded")
-    replay = Replay(folder, folder.read_gateway(), REGISTRY, REGISTRY.select("all"), tuple(Endpoint))
-    return with_clients(replay.matrix(), REGISTRY, shipped_profiles())
+from conformance.tests.helpers.shipped import REGISTRY, shipped_matrix
 
 
 def shipped_facts(client: str, *models: str, url: str = "http://127.0.0.1:4000") -> Facts:

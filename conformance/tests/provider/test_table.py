@@ -261,6 +261,21 @@ def test_load_by_name(tmp_path: Path) -> None:
     assert load_table(str(file)).rules == parse_table(_document()).rules
 
 
+def test_a_file_is_read_once_for_each_state_of_it(tmp_path: Path) -> None:
+    """Given a table in a file, when it is loaded twice, then it is one; when it has changed, it is the new one."""
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(_document()))
+    first = load_table(file)
+    assert load_table(file).rules is first.rules
+
+    file.write_text(json.dumps(_document({"models": ["m"], "statements": {}})))
+    assert [rule.models for rule in load_table(file).rules] == [("m",), ("*",)]
+    file.unlink()
+    for gone in (file, "a\0b"):
+        with pytest.raises(TableError, match="cannot read"):
+            load_table(gone)
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 2) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),

@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cassettes.folder import Folder
-from conformance.clients.profiles import load_profiles
-from conformance.measure.replay import Replay
-from conformance.parameters import load_registry
-from conformance.readiness.section import with_clients
 from conformance.schemas.documents import ReadinessRow
+from conformance.tests.helpers.shipped import shipped_matrix
 
 SHIPPED = Path(__file__).parents[3] / "cassettes" / "embedded"
 
@@ -19,10 +15,7 @@ SHIPPED = Path(__file__).parents[3] / "cassettes" / "embedded"
 @pytest.fixture(scope="module")
 def rows() -> dict[tuple[str, str], ReadinessRow]:
     """Each client and model of the shipped recording."""
-    folder, registry = Folder(SHIPPED), load_registry()
-    matrix = Replay(folder, folder.read_gateway(), registry).matrix()
-    section = with_clients(matrix, registry, load_profiles())["clients"]
-    return {(row["client"], row["model"]): row for row in section["readiness"]}
+    return {(row["client"], row["model"]): row for row in shipped_matrix()["clients"]["readiness"]}
 
 
 def test_codex_on_databricks(rows: dict[tuple[str, str], ReadinessRow]) -> None:

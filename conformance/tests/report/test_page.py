@@ -19,9 +19,7 @@ from conformance.cassettes.folder import Folder
 from conformance.errors import ReportError
 from conformance.matrix.comparison import Kind
 from conformance.matrix.document import Matrix, counts, disagreements, dump_matrix, parse_matrix
-from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
-from conformance.plan.cells import select_endpoints
 from conformance.report.evidence import LETTERS
 from conformance.report.grid import CHANGE, DIFFERS, SPLIT, axes_of, planes_of
 from conformance.report.legend import SHOWN, letter_of
@@ -32,23 +30,20 @@ from conformance.tests.helpers.containing import has
 from conformance.tests.helpers.pages import HOSTILE, cell, large_matrix, matrix_with
 from conformance.tests.helpers.parsed_page import Parsed, packet
 from conformance.tests.helpers.running import CHECKOUT, run_pytest
+from conformance.tests.helpers.shipped import RECORDING, shipped_replay
 from conformance.types import WORST_FIRST, CellKey, Endpoint, Mode, Role, Verdict
-
-SHIPPED = Folder(CHECKOUT / "cassettes" / "embedded")
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Matrix:
     """The matrix of the shipped recording."""
-    registry, document = load_registry(), SHIPPED.read_gateway()
-    known = registry.known(document["run"]["parameters"])
-    return Replay(SHIPPED, document, registry, known, select_endpoints(None)).matrix()
+    return shipped_replay().matrix()
 
 
 @pytest.fixture(scope="module")
 def page(shipped: Matrix) -> str:
     """The page of the shipped recording."""
-    return render_page(shipped, SHIPPED.read_model)
+    return render_page(shipped, RECORDING.read_model)
 
 
 def test_policy_allows_this_script_and_style_alone(page: str) -> None:
@@ -152,7 +147,7 @@ def test_matrix_without_roles() -> None:
 
 def test_evidence_is_exact_and_says_what_it_leaves_out(page: str) -> None:
     """Given recorded exchanges, when they are packed, then requests are as sent, bodies whole or cut and counted."""
-    unpacked, recorded = packet(Parsed(page), "claude-haiku-4-5"), SHIPPED.read_model("claude-haiku-4-5")
+    unpacked, recorded = packet(Parsed(page), "claude-haiku-4-5"), RECORDING.read_model("claude-haiku-4-5")
     cut = 0
     for ref, told in zip(unpacked["refs"], unpacked["exchanges"], strict=True):
         exchange = recorded[ref.partition("#")[2]]
@@ -169,7 +164,7 @@ def test_little_room_keeps_the_telling_exchanges(shipped: Matrix) -> None:
     """Given less and less room, when a page is made, then it keeps to it, and verdicts, reasons and digests stay."""
     kept, sizes = [], []
     for allowance in (4_000_000, 400_000, 100_000):
-        parsed = Parsed(render_page(shipped, SHIPPED.read_model, allowance=allowance))
+        parsed = Parsed(render_page(shipped, RECORDING.read_model, allowance=allowance))
         sizes.append(sum(map(len, parsed.data["evidence"])))
         unpacked = packet(parsed, "claude-haiku-4-5")
         kept.append(sum(each is not None for each in unpacked["exchanges"]) / len(unpacked["refs"]))

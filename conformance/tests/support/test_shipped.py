@@ -14,7 +14,6 @@ import conformance.provider
 from conformance.atlas import SHIPPED
 from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import AtlasFolder
-from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.exchange.sender import now
 from conformance.matrix.document import dump_matrix
@@ -28,10 +27,8 @@ from conformance.support.facts import facts_of
 from conformance.support.overrides import load_overrides
 from conformance.support.writing import dump_table
 from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.helpers.shipped import RECORDING, shipped_replay
 from conformance.text.names import cassette_name
-from conformance.types import Endpoint
-
-RECORDINGS = Folder(CHECKOUT / "cassettes" / "embedded")
 
 #: Nothing of the test stack, as where only the provider is wanted.
 BLOCKED = ("allure", "click", "httpx", "jsonschema_rs", "pytest", "rich", "vcr", "xdist", "yaml")
@@ -40,8 +37,7 @@ BLOCKED = ("allure", "click", "httpx", "jsonschema_rs", "pytest", "rich", "vcr",
 @pytest.fixture(scope="module")
 def replay() -> Replay:
     """The shipped recording."""
-    registry = load_registry()
-    return Replay(RECORDINGS, RECORDINGS.read_gateway(), registry, registry.select("all"), tuple(Endpoint))
+    return shipped_replay()
 
 
 def test_recording_is_complete_and_of_simulators(replay: Replay) -> None:
@@ -55,13 +51,13 @@ def test_recording_is_complete_and_of_simulators(replay: Replay) -> None:
 
 def test_no_cassette_lies_there_unused(replay: Replay) -> None:
     """Given the shipped recording, when its folder is listed, then every file belongs to a model of the plan."""
-    files = {path.name for path in RECORDINGS.path.iterdir()}
+    files = {path.name for path in RECORDING.path.iterdir()}
     assert files == {GATEWAY_FILE} | {cassette_name(model.id) for model in replay.plan.models}
 
 
 def test_nothing_shipped_looks_like_a_secret() -> None:
     """Given the shipped recordings, when they are scrubbed again, then nothing is left to scrub."""
-    for path in RECORDINGS.path.iterdir():
+    for path in RECORDING.path.iterdir():
         text = path.read_text(encoding="utf-8")
         assert Scrubber().text(text) == text, path.name
 
@@ -82,7 +78,7 @@ def test_shipped_table_stays_what_it_is(replay: Replay) -> None:
 
 def test_a_run_of_one_model_changes_nothing() -> None:
     """Given the shipped table, when a run of one model alone updates it, then what it says of the others stays."""
-    one = Replay(RECORDINGS, RECORDINGS.read_gateway(), load_registry(), selection="nova-pro").matrix()
+    one = Replay(RECORDING, RECORDING.read_gateway(), load_registry(), selection="nova-pro").matrix()
     assert same_rules(load_table(), derive(one, load_overrides(), load_table(), load_registry().values_of))
 
 

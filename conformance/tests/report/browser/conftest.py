@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.bench import screenshot
-from conformance.report.page import render_page
+from conformance.report.page import render_page, write_page
 from conformance.tests.helpers.pages import large_matrix
-from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.helpers.shipped import RECORDING, REGISTRY, shipped_matrix
 from conformance.tests.report.browser.watching import DESKTOP, Open
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the shipped recording."""
     path = tmp_path_factory.mktemp("shipped") / "index.html"
-    screenshot.shipped_page(path, CHECKOUT / "cassettes")
+    write_page(path, shipped_matrix(), RECORDING, registry=REGISTRY)
     return path
 
 

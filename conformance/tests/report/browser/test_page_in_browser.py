@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from conformance.cassettes.folder import Folder
 from conformance.export.clients import load_clients
-from conformance.measure.replay import Replay
-from conformance.parameters import load_registry
 from conformance.report.page import cell_fragment, write_page
 from conformance.tests.helpers.exports import shipped_facts
-from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.helpers.shipped import RECORDING, REGISTRY, shipped_replay
 from conformance.tests.report.browser.watching import PHONE, REFUSED, Open, rows, status, until
 from conformance.types import CellKey, Endpoint, Mode
 
@@ -159,13 +156,11 @@ def test_cell_opens_its_evidence(opened: Open, shipped: Path) -> None:
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the shipped recording as if the exchanges of its ignored cells did not decide them."""
-    path, folder = tmp_path_factory.mktemp("undecided") / "index.html", Folder(CHECKOUT / "cassettes" / "embedded")
-    registry = load_registry()
-    matrix = Replay(folder, folder.read_gateway(), registry).matrix()
+    path, matrix = tmp_path_factory.mktemp("undecided") / "index.html", shipped_replay().matrix()
     for row in matrix["cells"]:
         if row["verdict"] == "ignored":
             row["verdict"], row["reason"] = "inconclusive", "server error 500: upstream_error."
-    write_page(path, matrix, folder, registry=registry)
+    write_page(path, matrix, RECORDING, registry=REGISTRY)
     return path
 
 
