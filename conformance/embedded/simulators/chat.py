@@ -51,7 +51,7 @@ def read(vendor: str, model: str, body: Json) -> Ask:
 
 def _effort(body: Json) -> str | None:
     thinking = body.get("thinking")
-    if isinstance(thinking, dict):  # Databricks Claude's own spelling
+    if isinstance(thinking, dict):  # as Databricks' Claude and DeepSeek are asked to think
         return "none" if thinking.get("type") == "disabled" else "medium"
     return body.get("reasoning_effort")
 
@@ -102,21 +102,29 @@ def _head(done: Completion, body: Json, kind: str) -> Json:
 
 
 def _message(done: Completion, choice: Choice, body: Json) -> Json:
+    thought = _thought(done, body)
     if choice.calls:
         calls = [_call(index, call.id, call.name, call.arguments) for index, call in enumerate(choice.calls)]
         return {
             "role": "assistant",
             "content": None,
             "tool_calls": [_without(each, "index") for each in calls],
+            **({} if "content" in thought else thought),
         }
-    if done.reasoning and isinstance(body.get("thinking"), dict):
-        return {"role": "assistant", "content": [_thought(done), {"type": "text", "text": choice.text}]}
-    return {"role": "assistant", "content": choice.text}
+    if "content" in thought:
+        return {"role": "assistant", "content": [*thought["content"], {"type": "text", "text": choice.text}]}
+    return {"role": "assistant", "content": choice.text, **thought}
 
 
-def _thought(done: Completion) -> Json:
+def _thought(done: Completion, body: Json) -> Json:
+    """What an answer has of what a model thought, where `thinking` asked for it: a part of the content for Databricks,
+    a field beside it for others (https://api-docs.deepseek.com/guides/thinking_mode)."""
+    if not done.reasoning or not isinstance(body.get("thinking"), dict):
+        return {}
+    if done.ask.vendor != "databricks":
+        return {"reasoning_content": done.reasoning}
     summary = {"type": "summary_text", "text": done.reasoning, "signature": digest(done.reasoning)}
-    return {"type": "reasoning", "summary": [summary]}
+    return {"content": [{"type": "reasoning", "summary": [summary]}]}
 
 
 def _call(index: int, call_id: str, name: str, arguments: str) -> Json:
@@ -168,8 +176,8 @@ def stream(done: Completion, body: Json) -> Iterator[bytes]:
     chunk = partial(_chunk, head)
     for index, choice in enumerate(done.choices):
         yield chunk(index, {"role": "assistant", "content": None if choice.calls else ""})
-        if done.reasoning and isinstance(body.get("thinking"), dict):
-            yield chunk(index, {"content": [_thought(done)]})
+        if thought := _thought(done, body):
+            yield chunk(index, thought)
         for place, call in enumerate(choice.calls):
             yield chunk(index, {"tool_calls": [_call(place, call.id, call.name, "")]})
             for piece in halves(call.arguments):

@@ -20,7 +20,7 @@ ATLAS = AtlasFolder(SHIPPED).read()
 NEWEST = list(ATLAS["releases"])[-1]
 
 #: A model of each vendor that has a wire format of its own; the variable CONFORMANCE_ATLAS names others (`*` takes
-#: a quarter of an hour).
+#: seven minutes).
 MODELS = (
     "databricks/databricks-claude-opus-4-8",
     "azure/gpt-5.5",
@@ -34,6 +34,7 @@ MODELS = (
     "cohere/command-a-plus-05-2026",
     "ollama_chat/qwen3:32b",
     "mistral/mistral-large-latest",
+    "deepseek/deepseek-chat",
 )
 
 

@@ -12,6 +12,8 @@ from conformance.tests.embedded.simulated import Simulators
 from conformance.tests.embedded.smallest import (
     ANTHROPIC,
     COHERE,
+    COMPATIBLE,
+    DATABRICKS,
     GEMINI,
     GEMINI_STREAM,
     HELLO,
@@ -156,6 +158,29 @@ def test_reasoning_effort_costs_reasoning_tokens(simulators: Simulators) -> None
     ]
     low, high = (each["completion_tokens_details"]["reasoning_tokens"] for each in spent)
     assert 0 < low < high
+
+
+@pytest.mark.parametrize("path", [COMPATIBLE, DATABRICKS])
+def test_what_was_thought_stands_where_the_vendor_puts_it(simulators: Simulators, path: str) -> None:
+    """Given a model that is asked to think, when it answers, then Databricks puts that into the content, and others
+    beside it, as LiteLLM reads it: whole and in pieces."""
+    asked = base(path, messages=COUNT, thinking={"type": "enabled", "budget_tokens": 1024}, max_tokens=2048)
+    message = simulators.post(*asked).json()["choices"][0]["message"]
+    deltas = [
+        each["choices"][0]["delta"]
+        for each in chunks(simulators.post(asked[0], {**asked[1], "stream": True}).text)
+        if each["choices"]
+    ]
+
+    if path == DATABRICKS:
+        assert [part["type"] for part in message["content"]] == ["reasoning", "text"]
+        assert [part for each in deltas if isinstance(each.get("content"), list) for part in each["content"]]
+        return
+    assert isinstance(message["content"], str)
+    assert message["reasoning_content"]
+    assert [each["reasoning_content"] for each in deltas if "reasoning_content" in each] == [
+        message["reasoning_content"]
+    ]
 
 
 def test_a_repeated_long_prompt_is_reported_as_cached(simulators: Simulators) -> None:
