@@ -39,8 +39,8 @@ _FATES: Mapping[Fate, str] = {
 #: What has to be known of all of it.
 CAVEAT = (
     "Each LiteLLM release is real. Behind it stood simulators that follow the vendors' published schemas, not the "
-    "vendors. A cell is one model, endpoint, mode and parameter. What one of the two releases does not show is not "
-    "counted."
+    "vendors. It went by the list of models that it brings; one that loads today's list when it starts may take more. "
+    "A cell is one model, endpoint, mode and parameter. What one of the two releases does not show is not counted."
 )
 
 

@@ -7,6 +7,7 @@ holds from its release to the one before the next. What did not change is so wri
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,6 +40,7 @@ def state_of(verdict: str, rejected_by: str | None) -> str:
     return f"{verdict}:{rejected_by}" if rejected_by else verdict
 
 
+@functools.lru_cache(maxsize=64)  # there are twenty states, and millions of questions
 def supported(state: str) -> bool | None:
     """Whether a parameter can be sent in this state; None where nothing is known."""
     return STATEMENTS[Verdict(state.partition(":")[0])]
@@ -53,6 +55,16 @@ def require_releases(atlas: Atlas) -> None:
     """Raise `AtlasError` for an atlas in which nothing was measured yet."""
     if not atlas["releases"]:
         raise AtlasError("the atlas has no releases; measure some with: python -m conformance atlas")
+
+
+def release_of(atlas: Atlas, name: str) -> str:
+    """The measured release that a name stands for: itself, or the newest of a minor version. Raises `AtlasError`."""
+    wanted, releases = name.removeprefix("v"), list(atlas["releases"])
+    newest = (each for each in reversed(releases) if each.startswith(f"{wanted}."))
+    found = wanted if wanted in releases else next(newest, None)
+    if found is None:
+        raise AtlasError(f"the atlas has no release {wanted}; it has {', '.join(releases) or 'nothing'}")
+    return found
 
 
 def spelled_out(history: Mapping[str, str], releases: Iterable[str]) -> dict[str, str]:

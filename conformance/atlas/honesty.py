@@ -39,16 +39,26 @@ Columns = Mapping[tuple[str, str], Mapping[str, Sequence[Member]]]
 def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for known in columns.values():
+        before: Sequence[Member] = ()
+        found: Counter[str] = Counter()
         for members in known.values():
-            groups: dict[Hashable, list[Member]] = defaultdict(list)
-            for member in members:
-                groups[name_of(member)].append(member)
-            for name, those in groups.items():
-                route = those[0].route  # the rules of other routes do not concern it
-                rest = [each for each in members if each.route == route and name_of(each) != name]
-                found = said_of(rest)
-                counts.update(_outcome(found, member) for member in those)
+            if members != before:  # most releases are as the one before
+                before, found = members, _outcomes_without_each(members, name_of)
+            counts.update(found)
     return _told(counts)
+
+
+def _outcomes_without_each(members: Sequence[Member], name_of: Callable[[Member], Hashable]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    groups: dict[Hashable, list[Member]] = defaultdict(list)
+    for member in members:
+        groups[name_of(member)].append(member)
+    for name, those in groups.items():
+        route = those[0].route  # the rules of other routes do not concern it
+        rest = [each for each in members if each.route == route and name_of(each) != name]
+        found = said_of(rest)
+        counts.update(_outcome(found, member) for member in those)
+    return counts
 
 
 def _without_each_release(columns: Columns, releases: Sequence[str]) -> dict[str, int]:

@@ -9,6 +9,10 @@ For one endpoint, mode, parameter and release there are three kinds of statement
 
 Few do not speak for others: `stretches.FEWEST` says how many have to agree.
 
+What LiteLLM itself refuses, and a later release takes, is not told of. LiteLLM decides much by a list of models. The
+atlas is measured with the list that a release brings. A LiteLLM that reaches the network loads today's list when it
+starts, unless it is told not to (`LITELLM_LOCAL_MODEL_COST_MAP`), and then takes what the later release takes.
+
 Where the route is not known, a family speaks only if its members agree on every route that was measured.
 
 Only what is refused has to be said: all else is sent anyway. That something is taken is said where a rule below,
@@ -18,6 +22,7 @@ measured releases in which it was made; the newest measured release speaks for t
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,19 +71,38 @@ def rules_of(atlas: Atlas, values_of: ValuesOf, doubted: Doubted) -> tuple[list[
     ranges: dict[tuple[Where, str, str, tuple[str, ...]], dict[str, Said]] = defaultdict(dict)
     for (channel, parameter), known in columns_of(atlas, releases).items():
         endpoint, _, mode = channel.partition("/")
-        made: list[dict[Where, Said]] = [
-            said_of(known.get(release, []), doubted=doubted(endpoint, parameter)) for release in releases
-        ]
-        for where in dict.fromkeys(where for each in made for where in each):
-            said = [each.get(where) for each in made]
-            about = [known.get(release, ()) for release in releases]
-            after = [
-                place > 0 and _say_alike(made[place - 1], where, each, about[place]) for place, each in enumerate(said)
-            ]
-            before = [_say_alike(made[place + 1], where, said[place], about[place]) for place in range(len(said) - 1)]
-            for bounds, statement in _stretches(said, after, [*before, False], releases):
-                ranges[where, endpoint, mode, bounds][parameter] = statement
+        about = [known.get(release, []) for release in releases]
+        for where, bounds, said in _said_over(about, releases, doubted=doubted(endpoint, parameter)):
+            ranges[where, endpoint, mode, bounds][parameter] = said
     return _rules(ranges, values_of)
+
+
+def _said_over(
+    about: Sequence[Sequence[Member]], releases: Sequence[str], *, doubted: bool
+) -> Iterator[tuple[Where, tuple[str, ...], Said]]:
+    """What is said of one parameter, and of which releases; `about` has the models that were measured at each."""
+    first = _first_alike(about)
+    said_at = {place: said_of(about[place], doubted=doubted) for place in dict.fromkeys(first)}
+    made = [said_at[place] for place in first]
+    neighbours = list(itertools.pairwise(first))
+
+    @functools.cache
+    def alike(other: int, place: int, where: Where) -> bool:
+        return _say_alike(made[other], where, made[place].get(where), about[place])
+
+    for where in dict.fromkeys(where for each in made for where in each):
+        after = [False, *(alike(one, other, where) for one, other in neighbours)]
+        before = [*(alike(other, one, where) for one, other in neighbours), False]
+        for bounds, said in _stretches([each.get(where) for each in made], after, before, releases):
+            yield where, bounds, said
+
+
+def _first_alike(about: Sequence[Sequence[Member]]) -> list[int]:
+    """For each release the first of its neighbours at which the same models were measured alike: most are so."""
+    first = [0] * len(about)
+    for place in range(1, len(about)):
+        first[place] = first[place - 1] if about[place] == about[place - 1] else place
+    return first
 
 
 def said_of(members: Sequence[Member], *, doubted: bool = False) -> dict[Where, Said]:
@@ -166,20 +190,20 @@ def columns_of(atlas: Atlas, releases: Sequence[str]) -> dict[tuple[str, str], d
         filled = _filled(history, releases)
         taken = [number for number, (_, state) in enumerate(filled) if supported(state)]
         for number, (release, state) in enumerate(filled):
-            said = supported(state)
-            if said is not None:
-                columns[place.channel, place.parameter][release].append(
-                    Member(
-                        served.route,
-                        served.upstream,
-                        family.name if family else "",
-                        family.version if family else (),
-                        said,
-                        "" if said else state.partition(":")[2],
-                        before=bool(taken) and taken[0] < number,
-                        later=bool(taken) and taken[-1] > number,
-                    )
+            said, by = supported(state), state.partition(":")[2]
+            if said is None or (by == "gateway" and taken and taken[-1] > number):
+                continue  # what LiteLLM takes later it may take already: see above
+            columns[place.channel, place.parameter][release].append(
+                Member(
+                    served.route,
+                    served.upstream,
+                    family.name if family else "",
+                    family.version if family else (),
+                    said,
+                    by,
+                    before=bool(taken) and taken[0] < number,
                 )
+            )
     return columns
 
 

@@ -13,7 +13,7 @@ Version: TypeAlias = tuple[int, ...]
 class Member:
     """A measured model, and what became of one parameter at one release; `family` is empty where none is known.
 
-    `before` and `later` say that an older and a newer release took the parameter.
+    `before` says that an older release took the parameter.
     """
 
     route: str
@@ -23,7 +23,6 @@ class Member:
     supported: bool
     by: str
     before: bool = False
-    later: bool = False
 
 
 #: How many measured models have to agree before they speak for others, by kind and by who refuses: the gateway
@@ -48,8 +47,8 @@ def agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tup
     """Stretches of versions whose members agree, with their bounds.
 
     The newest speaks also for what is newer: as far as its major version goes, or for ever where two major versions
-    agree. Nobody speaks for what is older: a refusal often begins with a version. A gateway that tells newer versions
-    from older ones knows names, and what it does not know is another matter (`_by_name`).
+    agree. Nobody speaks for what is older: a refusal often begins with a version. Where a gateway knows newer versions
+    by name, nobody speaks for the next major one (`_by_name`).
     """
     ordered = sorted(versions)
     stretch: list[Version] = []
@@ -63,29 +62,18 @@ def agreeing(versions: Mapping[Version, Sequence[Member]]) -> Iterator[tuple[tup
         if following is not None and {member.supported for member in versions[following]} == answers:
             continue
         members = [member for each in stretch for member in versions[each]]
-        names = _by_name(members, versions[version]) if stretch[0] != ordered[0] else None
-        if names == "unheard":
-            # Of what is newer than the first of them it has not heard either. Of another model of that version it may
-            # have: LiteLLM 1.90 knows claude-fable-5, and not claude-sonnet-5.
-            if following is None:
-                yield (f">{_dotted(stretch[0])}",), members
-        elif speak_for_others("family", members):
-            yield tuple(_bounds(stretch, newest=following is None, named=names == "named")), members
+        if speak_for_others("family", members):
+            named = stretch[0] != ordered[0] and _by_name(members, versions[version])
+            yield tuple(_bounds(stretch, newest=following is None, named=named)), members
         stretch = []
 
 
-def _by_name(members: Sequence[Member], newest: Sequence[Member]) -> str | None:
-    """How a gateway that tells newer versions from older ones comes to it: by a list of names.
+def _by_name(members: Sequence[Member], newest: Sequence[Member]) -> bool:
+    """Whether a gateway that tells newer versions from older ones does so by a list of names that it refuses.
 
-    `named`: an older release, which had not heard of the newest yet, took the parameter; so what refuses it has to do
-    with the name. `unheard`: the gateway refuses all of them, and a later release, which has heard of them, does not.
-    None where nothing shows that names decide.
+    It does where an older release, which had not heard of the newest yet, took the parameter.
     """
-    if members[0].supported:
-        return None
-    if any(member.before for member in newest):
-        return "named"
-    return "unheard" if all(member.by == "gateway" and member.later for member in members) else None
+    return not members[0].supported and any(member.before for member in newest)
 
 
 def _bounds(stretch: Sequence[Version], *, newest: bool, named: bool) -> Iterator[str]:

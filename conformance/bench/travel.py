@@ -3,6 +3,9 @@
 For each release the models of `held_back_fleet.toml` are measured. A filter that knows these measurements, the
 oracle, is the best that there can be. What gets through with it is asked once more through the shipped table, which
 knows nothing of these models but their routes, their names and the release. Repair is off.
+
+LiteLLM loads today's list of models when it starts. So each release is asked with the list of the newest one, and once
+more with its own, as where it reaches no network.
 """
 
 from __future__ import annotations
@@ -10,11 +13,15 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -25,6 +32,7 @@ from conformance.bench.agents import Asked, asked_of, wrong_with
 from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded.config import HELD_BACK_FLEET
+from conformance.embedded.environment import ensure_environment
 from conformance.errors import first_of
 from conformance.exchange.sender import Traffic
 from conformance.measure.job import Job
@@ -114,19 +122,45 @@ def _counted(names: Iterable[str]) -> str:
 def main(versions: str = VERSIONS) -> None:
     """Measure the held-back models on each release, and tell how far the shipped table carries."""
     console = Console()
-    for version in named_releases(versions):
-        tally = travel(version, load_table(), console)
-        console.print(f"LiteLLM {version}: {tally.line}", highlight=False, soft_wrap=True)
-        if tally.wrong:
-            console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
-        if tally.missed:
-            console.print(f"only with the oracle: {tally.misses}", highlight=False, soft_wrap=True)
+    *older, newest = named_releases(versions)
+    with served_file(ensure_environment(newest, console.print).model_list) as todays:
+        for version, model_list in [*((each, todays) for each in (newest, *older)), *((each, None) for each in older)]:
+            tally = travel(version, load_table(), console, model_list)
+            which = "today's list" if model_list else "its own list"
+            console.print(f"LiteLLM {version} with {which}: {tally.line}", highlight=False, soft_wrap=True)
+            if tally.wrong:
+                console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
+            if tally.missed:
+                console.print(f"only with the oracle: {tally.misses}", highlight=False, soft_wrap=True)
 
 
-def travel(version: str, table: SupportTable, console: Console) -> Tally:
-    """The tally of one release."""
+@contextmanager
+def served_file(file: Path) -> Iterator[str]:
+    """The URL of a file on a loopback port, while the block runs."""
+    content = file.read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_args: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+
+
+def travel(version: str, table: SupportTable, console: Console, model_list: str | None = None) -> Tally:
+    """The tally of one release, with the list of models at a URL or with its own."""
     registry = load_registry()
-    with embedded_gateway(version=version, say=console.print, fleet=HELD_BACK_FLEET) as gateway:
+    with embedded_gateway(version=version, say=console.print, fleet=HELD_BACK_FLEET, model_list=model_list) as gateway:
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 target=Target(gateway.base_url, gateway.api_key),

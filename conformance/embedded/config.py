@@ -17,9 +17,12 @@ class Fleet(TypedDict):
     deployment: list[dict[str, Any]]
 
 
+#: With it LiteLLM does not load today's list of models when it starts.
+_OWN_LIST = "LITELLM_LOCAL_MODEL_COST_MAP"
+
 # No telemetry, no downloads: with these LiteLLM opens no connection but to the simulators.
 _ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    _OWN_LIST: "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
     "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
     "LITELLM_LOCAL_BLOG_POSTS": "True",
@@ -86,7 +89,14 @@ def litellm_config(simulators: str, name: str = DEFAULT_FLEET) -> dict[str, Any]
     }
 
 
-def litellm_environment(master_key: str, home: Path) -> dict[str, str]:
-    """Environment variables for LiteLLM, to be added to the few a child inherits."""
+def litellm_environment(master_key: str, home: Path, model_list: str | None = None) -> dict[str, str]:
+    """Environment variables for LiteLLM, to be added to the few a child inherits.
+
+    It goes by its own list of models, or by the one at the URL `model_list`.
+    """
     # The key is passed here and not in the configuration file, so that it never reaches a disk.
-    return {**_ENVIRONMENT, "LITELLM_MASTER_KEY": master_key, "HOME": str(home), "USERPROFILE": str(home)}
+    own = {**_ENVIRONMENT, "LITELLM_MASTER_KEY": master_key, "HOME": str(home), "USERPROFILE": str(home)}
+    if model_list is not None:
+        del own[_OWN_LIST]
+        own["LITELLM_MODEL_COST_MAP_URL"] = model_list
+    return own

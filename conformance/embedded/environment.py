@@ -48,6 +48,13 @@ class Environment:
     version: str
     python: Path
 
+    @property
+    def model_list(self) -> Path:
+        """The list of models that this LiteLLM brings."""
+        folder = self.python.parent.parent
+        packages = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
+        return packages / "litellm" / "model_prices_and_context_window_backup.json"
+
 
 def require_extra() -> None:
     """Raise `EmbeddedGatewayError` unless everything in the `embedded` extra is installed."""

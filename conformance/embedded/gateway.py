@@ -69,10 +69,12 @@ def embedded_gateway(
     say: Callable[[str], None] = _say_nothing,
     log_dir: Path | None = None,
     fleet: str = DEFAULT_FLEET,
+    model_list: str | None = None,
 ) -> Iterator[EmbeddedGateway]:
     """A LiteLLM proxy of that version (None: the pinned default) over the simulators, while the block runs.
 
-    `fleet` names the models it has (`config.fleet`).
+    `fleet` names the models it has (`config.fleet`). `model_list` is the URL of the list of models that it loads when
+    it starts, in place of its own.
     `say` gets a line before anything that takes long. Logs go to `log_dir`, or to a folder that is
     kept only when something went wrong. Raises `EmbeddedGatewayError` when it cannot be installed or
     started. Both processes are gone when the block has ended, however it ended.
@@ -87,7 +89,7 @@ def embedded_gateway(
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="litellm-conformance-")))
             children = _Children(cleanup, folder, logs)
             say(f"starting LiteLLM {environment.version} …")
-            gateway = children.start(environment, fleet)
+            gateway = children.start(environment, fleet, model_list)
             try:
                 yield gateway
             finally:
@@ -111,7 +113,7 @@ class _Children:
         self._cleanup, self._folder, self._logs = cleanup, folder, logs
         self._deadline = time.monotonic() + START_SECONDS
 
-    def start(self, environment: Environment, fleet: str) -> EmbeddedGateway:
+    def start(self, environment: Environment, fleet: str, model_list: str | None) -> EmbeddedGateway:
         """Start both and return when both answer."""
         simulators_port = self._start_simulators()
         key = "sk-" + secrets.token_urlsafe(24)
@@ -124,7 +126,7 @@ class _Children:
             environment.python,
             "litellm:run_server",
             ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
-            environment=litellm_environment(key, self._folder),
+            environment=litellm_environment(key, self._folder, model_list),
         )
         # Only this LiteLLM knows the key, so nobody else who got the port can answer for it.
         self._wait(f"LiteLLM {environment.version}", litellm, port, "/v1/models", key)

@@ -36,6 +36,16 @@ def test_the_master_key_stays_out_of_the_configuration_file() -> None:
     assert "master_key" not in json.dumps(litellm_config(SIMULATORS))
 
 
+def test_it_goes_by_its_own_list_of_models_unless_it_is_given_one() -> None:
+    """Given a list's address or none, when LiteLLM's surroundings are made, then it loads that one, or none."""
+    own, given = (litellm_environment("", Path("home"), url) for url in (None, "http://127.0.0.1:1/"))
+
+    assert own["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
+    assert "LITELLM_MODEL_COST_MAP_URL" not in own
+    assert given.keys() - own.keys() == {"LITELLM_MODEL_COST_MAP_URL"}
+    assert own.keys() - given.keys() == {"LITELLM_LOCAL_MODEL_COST_MAP"}
+
+
 def test_one_name_stands_for_two_routes() -> None:
     """The alias that shows why evidence needs the deployment's id."""
     routes = [row["vendor"] for row in fleet()["deployment"] if row["name"] == "team-default"]

@@ -67,6 +67,7 @@ def test_the_default_is_locked_by_hash(cache: Path, monkeypatch: pytest.MonkeyPa
     made = ensure_environment(None, lambda _line: None)
     assert made.version == DEFAULT_LITELLM_VERSION
     assert made.python.is_relative_to(cache)
+    assert made.model_list.is_relative_to(cache)
     assert {"--require-hashes", "--no-deps"} < set(commands[1])
 
 
