@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from conformance.atlas.history import Atlas, History, Place, histories
+from conformance.atlas.history import Atlas, History, Place, histories, release_of
 from conformance.errors import AtlasError
 from conformance.types import Verdict
 
@@ -144,11 +144,8 @@ def comparisons(atlas: Atlas) -> list[Comparison]:
 
 def comparison_of(atlas: Atlas, release: str) -> Comparison:
     """One release against the one before it. Raises `AtlasError` where there is nothing to compare."""
-    releases = list(atlas["releases"])
-    if release not in releases:
-        known = ", ".join(releases) or "nothing"
-        raise AtlasError(f"the atlas has no release {release}; it has {known}")
-    if release == releases[0]:
+    release = release_of(atlas, release)
+    if release == next(iter(atlas["releases"])):
         raise AtlasError(f"{release} is the oldest release of the atlas, so there is none to compare it with")
     return next(each for each in comparisons(atlas) if each.release == release)
 

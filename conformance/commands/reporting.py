@@ -9,12 +9,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from conformance.atlas import SHIPPED
+from conformance.atlas.files import AtlasFolder
+from conformance.atlas.standing import names_release, standing_at
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
 from conformance.errors import CassetteError, ReportError
 from conformance.files import write_atomically
 from conformance.matrix.comparison import compare_matrices
 from conformance.matrix.document import Matrix
 from conformance.measure.runs import made_in
+from conformance.parameters import load_registry
 from conformance.provider.target import target_from_options
 from conformance.report import PAGE, difference
 from conformance.report.matrix_file import matrix_path, read_matrix
@@ -98,12 +102,18 @@ def reproduce(
 @click.option("--markdown", "form", flag_value="markdown", help="As Markdown that fits a pull request's comment.")
 @click.option("--json", "form", flag_value="json", help="As JSON, with every cell.")
 def diff(old: str, new: str, form: str | None) -> None:
-    """Show what changed between two matrices, or folders that hold one.
+    """Show what changed between two matrices, folders that hold one, or LiteLLM releases of the atlas (1.90 1.109.3).
 
     Exit code 0: nothing got worse. 1: something that was safe to send is now rejected. 4: a matrix
     cannot be read.
     """
-    comparison = compare_matrices(read_matrix(old), read_matrix(new))
+    releases = [name for name in (old, new) if _is_release(name)]
+    if len(releases) == 1:
+        raise ReportError(
+            f"{releases[0]} is a release of the atlas, whose models have other names than your gateway's; "
+            "compare two releases, or two matrices"
+        )
+    comparison = compare_matrices(_matrix_of(old), _matrix_of(new))
     if form == "json":
         click.echo(json.dumps(comparison.as_json(), indent=1))
     elif form == "markdown":
@@ -111,6 +121,16 @@ def diff(old: str, new: str, form: str | None) -> None:
     else:
         Console(highlight=False).print(difference.as_renderable(comparison))
     sys.exit(1 if comparison.breaks else 0)
+
+
+def _is_release(name: str) -> bool:
+    """Whether a name can only be a release: there is no such file, and no such folder with a matrix."""
+    return names_release(name) and not matrix_path(name).is_file()
+
+
+def _matrix_of(name: str) -> Matrix:
+    """The matrix in a file or a folder, or that of a release in the shipped atlas."""
+    return standing_at(AtlasFolder(SHIPPED), name, load_registry()) if _is_release(name) else read_matrix(name)
 
 
 def _recording_of(matrix: Matrix, place: str) -> Folder:
