@@ -149,6 +149,11 @@ def test_blames_top_level_fields(offender: str, fields: tuple[str, ...], blamed:
     [
         ("litellm.UnsupportedParamsError: databricks does not support …", {}, RejectedBy.GATEWAY),
         ("litellm.BadRequestError: DatabricksException - {}", {}, RejectedBy.BACKEND),
+        (
+            "litellm.APIConnectionError: APIConnectionError: DeepseekException - Invalid response object",
+            {},
+            RejectedBy.GATEWAY,
+        ),
         ("store: Extra inputs are not permitted", {"llm_provider-server": "x"}, RejectedBy.BACKEND),
         ("store: Extra inputs are not permitted", {"x-litellm-version": "1"}, RejectedBy.UNKNOWN),
         ("", {}, RejectedBy.UNKNOWN),
