@@ -11,6 +11,7 @@ held against what was measured there:
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -39,12 +40,10 @@ Columns = Mapping[tuple[str, str], Mapping[str, Sequence[Member]]]
 def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for known in columns.values():
-        before: Sequence[Member] = ()
-        found: Counter[str] = Counter()
-        for members in known.values():
-            if members != before:  # most releases are as the one before
-                before, found = members, _outcomes_without_each(members, name_of)
-            counts.update(found)
+        for members, releases in itertools.groupby(known.values()):  # most releases are as the one before
+            found = _outcomes_without_each(members, name_of)
+            for _ in releases:
+                counts.update(found)
     return _told(counts)
 
 

@@ -99,9 +99,9 @@ def _said_over(
 
 def _first_alike(about: Sequence[Sequence[Member]]) -> list[int]:
     """For each release the first of its neighbours at which the same models were measured alike: most are so."""
-    first = [0] * len(about)
-    for place in range(1, len(about)):
-        first[place] = first[place - 1] if about[place] == about[place - 1] else place
+    first: list[int] = []
+    for _, run in itertools.groupby(about):
+        first += [len(first)] * sum(1 for _ in run)
     return first
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from conformance.atlas.archives import Archives
-from conformance.atlas.files import AtlasFolder
 from conformance.atlas.history import Atlas, release_of, snapshot
 from conformance.matrix.document import cell_row, make_matrix
 from conformance.parameters import Registry
@@ -23,13 +22,12 @@ def names_release(text: str) -> bool:
     return _RELEASE.fullmatch(text) is not None
 
 
-def standing_at(folder: AtlasFolder, name: str, registry: Registry) -> Matrix:
+def standing_at(atlas: Atlas, archives: Archives, name: str, registry: Registry) -> Matrix:
     """The matrix of a release. Each cell has the reason and the exchanges with which its state began, and names the
     archive that holds them.
 
-    Raises `AtlasError` for a release that the atlas has not, and for one that cannot be read.
+    Raises `AtlasError` for a release that the atlas has not, and for an archive that cannot be read.
     """
-    atlas = folder.read()
     release = release_of(atlas, name)
     row = atlas["releases"][release]
     measured_at = row["measured_at"]
@@ -44,7 +42,7 @@ def standing_at(folder: AtlasFolder, name: str, registry: Registry) -> Matrix:
             "selection": None,
         },
         [Model(id=model, route=each["route"], served_by=(model,)) for model, each in atlas["models"].items()],
-        list(_cells(atlas, release, Archives(folder.path), registry)),
+        list(_cells(atlas, release, archives, registry)),
     )
 
 

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from conformance.atlas import SHIPPED
+from conformance.atlas.archives import Archives
 from conformance.atlas.files import AtlasFolder
 from conformance.atlas.standing import names_release, standing_at
 from conformance.cassettes.folder import OWN_RECORDINGS, Folder
@@ -113,7 +114,7 @@ def diff(old: str, new: str, form: str | None) -> None:
             f"{releases[0]} is a release of the atlas, whose models have other names than your gateway's; "
             "compare two releases, or two matrices"
         )
-    comparison = compare_matrices(_matrix_of(old), _matrix_of(new))
+    comparison = compare_matrices(*(_releases(old, new) if releases else (read_matrix(old), read_matrix(new))))
     if form == "json":
         click.echo(json.dumps(comparison.as_json(), indent=1))
     elif form == "markdown":
@@ -128,9 +129,11 @@ def _is_release(name: str) -> bool:
     return names_release(name) and not matrix_path(name).is_file()
 
 
-def _matrix_of(name: str) -> Matrix:
-    """The matrix in a file or a folder, or that of a release in the shipped atlas."""
-    return standing_at(AtlasFolder(SHIPPED), name, load_registry()) if _is_release(name) else read_matrix(name)
+def _releases(old: str, new: str) -> tuple[Matrix, Matrix]:
+    """The matrices of two releases in the shipped atlas."""
+    folder, registry = AtlasFolder(SHIPPED), load_registry()
+    atlas, archives = folder.read(), Archives(folder.path)
+    return standing_at(atlas, archives, old, registry), standing_at(atlas, archives, new, registry)
 
 
 def _recording_of(matrix: Matrix, place: str) -> Folder:

@@ -203,8 +203,8 @@ _ATLASES = st.dictionaries(
 @given(_ATLASES, st.booleans())
 def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]], doubted: bool) -> None:
     """Given any atlas, when a measured model is asked about at a measured release, then the rules say what was
-    measured, each statement says how it is known, and no rule stands twice. What LiteLLM
-    refused, and took later, is told of by nobody."""
+    measured, each statement says how it is known, and no rule stands twice. What is said of what LiteLLM refused, and
+    took later, is not looked at."""
     models = {
         model: {
             release: state

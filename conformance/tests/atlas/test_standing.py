@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.atlas.archives import Archives
 from conformance.atlas.files import AtlasFolder
 from conformance.atlas.history import Atlas, release_of
 from conformance.atlas.standing import names_release, standing_at
@@ -41,7 +42,8 @@ def test_a_release_stands_as_it_was_measured(tmp_path: Path) -> None:
     folder.add("1.81.16", first, RECORDING, 1)
     folder.add("1.90.7", second, RECORDING, 1)
 
-    old, new = standing_at(folder, "1.81.16", REGISTRY), standing_at(folder, "1.90", REGISTRY)
+    atlas, archives = folder.read(), Archives(tmp_path)
+    old, new = (standing_at(atlas, archives, name, REGISTRY) for name in ("1.81.16", "1.90"))
 
     assert told(old) == told(first)
     assert told(new) == told(second)

@@ -13,7 +13,8 @@ from conformance.types import RejectedBy, Verdict
 pytestmark = pytest.mark.slow
 
 
-#: A model of each vendor; the variable CONFORMANCE_AGREEMENT names others (`*` takes 6 minutes).
+#: Models of five vendors, one name over two of them. The variable CONFORMANCE_AGREEMENT names others (`*` takes 6
+#: minutes).
 MODELS = (
     "claude-sonnet-4-5",
     "claude-sonnet-4-6-bedrock",

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from conformance.schemas.documents import ReadinessRow
 from conformance.tests.helpers.shipped import shipped_matrix
-
-SHIPPED = Path(__file__).parents[3] / "cassettes" / "embedded"
 
 
 @pytest.fixture(scope="module")
