@@ -105,13 +105,17 @@ class NothingShownError(ConformanceError):
 
 
 class StoppedError(ConformanceError):
-    """A recording stopped early, for example because the gateway went away. What was measured is kept."""
+    """A recording stopped early, for example because the gateway went away. What was measured is kept.
+
+    `way_on` says how to continue.
+    """
 
     exit_code = 2  # as pytest's own for an interrupted run
+    way_on = "continue with --resume"
 
 
 class BudgetError(StoppedError):
-    """A recording stopped early, because its budget is used up."""
+    """A recording stopped early, because its budget is used up, or too small for one more request."""
 
 
 class PiExtensionError(ConformanceError):

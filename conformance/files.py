@@ -65,4 +65,5 @@ def installations(name: str) -> Path:
     """The folder below the user's cache that holds what is installed under this name."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("litellm-conformance", appauthor=False) / name
+    # Older releases of platformdirs take a relative XDG_CACHE_HOME, and uv and LiteLLM run in other folders.
+    return user_cache_path("litellm-conformance", appauthor=False).absolute() / name

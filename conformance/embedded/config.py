@@ -89,14 +89,14 @@ def litellm_config(simulators: str, name: str = DEFAULT_FLEET) -> dict[str, Any]
     }
 
 
-def litellm_environment(master_key: str, home: Path, model_list: str | None = None) -> dict[str, str]:
+def litellm_environment(master_key: str, home: Path, model_list_url: str | None = None) -> dict[str, str]:
     """Environment variables for LiteLLM, to be added to the few a child inherits.
 
-    It goes by its own list of models, or by the one at the URL `model_list`.
+    It goes by its own list of models, or by the one at `model_list_url`.
     """
     # The key is passed here and not in the configuration file, so that it never reaches a disk.
     own = {**_ENVIRONMENT, "LITELLM_MASTER_KEY": master_key, "HOME": str(home), "USERPROFILE": str(home)}
-    if model_list is not None:
+    if model_list_url is not None:
         del own[_OWN_LIST]
-        own["LITELLM_MODEL_COST_MAP_URL"] = model_list
+        own["LITELLM_MODEL_COST_MAP_URL"] = model_list_url
     return own

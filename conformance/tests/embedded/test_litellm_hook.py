@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,15 @@ import pytest
 from conformance.bench.agents import Asked, wrong_with
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
+from conformance.embedded.environment import ensure_environment
 from conformance.provider.filter import filter_request, remedies
 from conformance.provider.headers import DROPPED_HEADER
+from conformance.provider.models.catalogue import model_rows
 from conformance.provider.repair.learned import Memory
 from conformance.provider.table import Rule, Statement, SupportTable
 from conformance.provider.transport.features import apart, with_features
 from conformance.tests.helpers.hooked import hooked_gateway
+from conformance.tests.helpers.running import CHECKOUT
 from conformance.tests.helpers.sent import sent_to
 
 pytestmark = pytest.mark.slow
@@ -196,6 +200,36 @@ def test_what_agents_send_gets_through(
     assert len(failures) <= len(every) * 0.005, json.dumps(failures, indent=1)
     assert silent == []
     assert len(taken) <= len(alone) * 0.01, (summary, taken)
+
+
+def test_the_hook_knows_what_the_gateway_declares(hooked: tuple[EmbeddedGateway, Path]) -> None:
+    """Given a LiteLLM, when the hook asks it what it declares for what serves each model, then that is what the gateway
+    tells its clients."""
+    gateway, home = hooked
+    with client_of(gateway) as client:
+        paths = ("model_group/info", "model/info")
+        groups, deployments = (client.get(f"{gateway.base_url}/{path}").json()["data"] for path in paths)
+    listed = model_rows([{"id": name} for name in ROUTES], groups, deployments)
+    expected = {each.served_by[0]: each.claimed for each in listed if each.parameters}
+    asking = (
+        "import json, sys\n"
+        "from conformance.provider.integrations.litellm_hook import _declared\n"
+        "print(json.dumps({served: _declared(served) for served in json.load(sys.stdin)}))"
+    )
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(CHECKOUT), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(
+        [ensure_environment(None, print).python, "-c", asking],
+        input=json.dumps(list(expected)),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert len(expected) > 10
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {served: tuple(names or ()) for served, names in found.items()} == expected
 
 
 #: Older releases; the variable CONFORMANCE_RELEASES names others.

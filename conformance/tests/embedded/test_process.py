@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from conformance.embedded.environment import Environment
 from conformance.embedded.gateway import embedded_gateway
 from conformance.embedded.process import Child
 from conformance.errors import EmbeddedGatewayError
+from conformance.tests.helpers.gateways import http, raw_server
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks processes up in /proc")
 
@@ -37,7 +41,7 @@ import sys, time
 from pathlib import Path
 from conformance.embedded.process import Child
 folder = Path(sys.argv[1])
-Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=folder)
+Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=[folder])
 time.sleep(600)
 """
 
@@ -98,13 +102,48 @@ def log_says(folder: Path, text: str) -> bool:
 def test_stop_ends_the_child_and_what_it_started(folder: Path) -> None:
     """Given a child that ignores signals and has a child, stop returns when both are gone."""
     before = members(os.getpid())
-    child = Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=folder)
+    child = Child(Path(sys.executable), "stubborn", [], log=folder / "log", folder=folder, import_from=[folder])
     assert wait_until(lambda: log_says(folder, "started"))
     group = [pid for pid in members(os.getpid()) if pid not in before]
     child.stop()
     assert len(group) >= 2
     assert wait_until(lambda: not alive(group))
     assert child.status is not None
+
+
+# A target that ends on its own, and leaves a process in its group.
+LEAVES_ONE = """
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
+"""
+
+
+def test_a_child_that_ends_on_its_own_leaves_nothing(folder: Path) -> None:
+    """Given a child that has ended and has left a process, when its end is seen, then that process is ended too."""
+    (folder / "leaves.py").write_text(LEAVES_ONE, encoding="utf-8")
+    child = Child(Path(sys.executable), "leaves", [], log=folder / "log", folder=folder, import_from=[folder])
+    assert wait_until(lambda: child.status is not None)
+    left = int((folder / "log").read_text(encoding="utf-8"))
+    assert wait_until(lambda: not alive([left]))
+    child.stop()
+    assert child.status == 0
+
+
+@pytest.mark.parametrize("reaped", [False, True], ids=["seen", "reaped by another"])
+def test_stop_kills_nobody_who_got_the_number_of_a_child(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, reaped: bool
+) -> None:
+    """Given a child whose end was seen long ago, when it is stopped, then no signal goes to its number."""
+    (folder / "ends.py").write_text("", encoding="utf-8")
+    child = Child(Path(sys.executable), "ends", [], log=folder / "log", folder=folder, import_from=[folder])
+    if reaped:
+        os.waitpid(child._process.pid, 0)
+    else:
+        assert wait_until(lambda: child.status is not None)
+    killed: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
+    child.stop()
+    assert killed == []
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -130,7 +169,7 @@ def test_a_child_inherits_neither_keys_nor_proxies(folder: Path, monkeypatch: py
         [],
         log=folder / "log",
         folder=folder,
-        import_from=folder,
+        import_from=[folder],
         environment={"GIVEN": "1"},
     )
     assert wait_until(lambda: child.status is not None)
@@ -154,6 +193,45 @@ def test_a_gateway_that_ends_while_starting_keeps_its_log(tmp_path: Path, monkey
     assert "\n" not in str(raised.value)
     assert str(tmp_path / "litellm.log") in str(raised.value)
     assert wait_until(lambda: members(os.getpid()) == before, 5)
+
+
+def test_the_simulators_import_what_this_process_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given packages that its Python alone does not find, when a gateway starts, then its simulators start as well."""
+    venv.create(tmp_path / "bare", symlinks=True)
+    bare = process.python_of(tmp_path / "bare")
+    monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.setattr(gateway_module, "ensure_environment", lambda _version, _say: Environment("1.109.1", bare))
+    with (
+        pytest.raises(EmbeddedGatewayError, match=r"LiteLLM 1\.109\.1 ended while starting: .*named 'litellm'"),
+        embedded_gateway(log_dir=tmp_path / "logs"),
+    ):
+        pass
+
+
+def test_a_server_that_has_the_port_is_not_taken_for_litellm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a server without keys that has got LiteLLM's port, when LiteLLM ends, then that is told."""
+    broken = Environment("1.109.1", Path(sys.executable))
+    monkeypatch.setattr(gateway_module, "ensure_environment", lambda _version, _say: broken)
+    with raw_server(http(b"{}")) as url:
+        monkeypatch.setattr(gateway_module, "reserved_port", lambda _port: nullcontext(int(url.rpartition(":")[2])))
+        with (
+            pytest.raises(EmbeddedGatewayError, match="No module named 'litellm'"),
+            embedded_gateway(log_dir=tmp_path),
+        ):
+            pass
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems reserve no port")
+def test_a_reserved_port_is_for_the_one_who_names_it() -> None:
+    """Given a reserved port, when somebody asks for any port, then it is another; a server that names it has it."""
+    with process.reserved_port() as port:
+        with ExitStack() as others:
+            given = [others.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(500)]
+            assert port not in [each.getsockname()[1] for each in given]
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(("127.0.0.1", port)):
+            assert server.getsockname()[1] == port
 
 
 def test_a_gateway_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,17 +277,56 @@ contextvars.copy_context().run(run)
 def test_collecting_garbage_kills_no_child(folder: Path) -> None:
     """Given finalizers that set context variables, a child lives through them on each Python."""
     (folder / "sets.py").write_text(SETS_CONTEXT_VARIABLES, encoding="utf-8")
-    child = Child(Path(sys.executable), "sets", [], log=folder / "log", folder=folder, import_from=folder)
+    child = Child(Path(sys.executable), "sets", [], log=folder / "log", folder=folder, import_from=[folder])
     assert wait_until(lambda: child.status is not None, 30)
     child.stop()
     assert child.status == 0, child.end
     assert log_says(folder, "done")
 
 
+# Makes garbage until some of it was collected, and says which thread did it.
+TELLS_WHO_COLLECTS = """
+import threading, time
+
+seen = set()
+
+class Garbage:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        seen.add(threading.current_thread() is threading.main_thread())
+
+until = time.monotonic() + 20
+while not seen and time.monotonic() < until:
+    Garbage()
+print("collected in the main thread:", seen)
+"""
+
+
+def test_garbage_is_collected_by_the_thread_that_runs_the_target(folder: Path) -> None:
+    """Given objects that only the event loop's thread may free, a child's other threads free none."""
+    (folder / "tells.py").write_text(TELLS_WHO_COLLECTS, encoding="utf-8")
+    child = Child(Path(sys.executable), "tells", [], log=folder / "log", folder=folder, import_from=[folder])
+    assert wait_until(lambda: child.status is not None, 30)
+    child.stop()
+    assert log_says(folder, "collected in the main thread: {True}"), (folder / "log").read_text(encoding="utf-8")
+
+
+def test_a_process_that_just_began_runs_its_program(tmp_path: Path) -> None:
+    """Given a process whose words Linux has not written down yet, when asked, then its program is run."""
+    program = tmp_path / "python"
+    program.symlink_to(sys.executable)
+    for _ in range(20):
+        with subprocess.Popen([program, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL):
+            assert process.is_run(program)
+    assert not process.is_run(program)
+
+
 def test_a_signal_that_killed_a_child_is_named(folder: Path) -> None:
     """A log of a process that died of a fault ends in anything; the signal is what happened."""
     (folder / "dies.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", encoding="utf-8")
-    child = Child(Path(sys.executable), "dies", [], log=folder / "log", folder=folder, import_from=folder)
+    child = Child(Path(sys.executable), "dies", [], log=folder / "log", folder=folder, import_from=[folder])
     assert wait_until(lambda: child.status is not None)
     child.stop()
     assert child.end == "SIGSEGV killed it."

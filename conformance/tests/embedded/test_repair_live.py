@@ -15,15 +15,14 @@ from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
 from conformance.provider.filter import filter_request
 from conformance.provider.repair import RepairEvent
-from conformance.provider.table import Rule, SupportTable
 from conformance.provider.table.layers import with_learnt
 from conformance.provider.transport import http_client
 from conformance.provider.transport.request_filter import RequestFilter
+from conformance.tests.helpers.mending import NOTHING
 from conformance.tests.helpers.sent import sent_to
 
 #: Every model that chats, and how many routes it has.
 ROUTES = Counter(row["name"] for row in fleet()["deployment"] if "mode" not in row.get("info", {}))
-NOTHING = SupportTable((Rule(("*",), {}),))
 
 
 def asked() -> Iterator[tuple[str, dict[str, Any]]]:

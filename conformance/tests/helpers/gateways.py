@@ -164,8 +164,10 @@ def scripted_gateway(
     listing: Callable[[Request], Response] | None = None,
     declared: Sequence[dict[str, Any]] = (),
     certificate: Path | None = None,
+    behind: Sequence[dict[str, Any]] = (),
 ) -> Iterator[ScriptedGateway]:
-    """Run a gateway that lists these models, declares this of them, and answers by this policy."""
+    """Run a gateway that lists these models, declares this of them and of the deployments `behind` them, and answers by
+    this policy."""
     seen: list[dict[str, Any]] = []
     headers: list[dict[str, str]] = []
 
@@ -193,6 +195,7 @@ def scripted_gateway(
         routes=[
             Route("/v1/models", list_models),
             Route("/model_group/info", lambda _: JSONResponse({"data": list(declared)}, 200 if declared else 404)),
+            Route("/model/info", lambda _: JSONResponse({"data": list(behind)}, 200 if behind else 404)),
             Route("/v1/chat/completions", answer, methods=["POST"]),
             Route("/v1/responses", answer, methods=["POST"]),
             Route("/v1/messages", answer, methods=["POST"]),

@@ -50,13 +50,13 @@ def hooked_gateway(
             made["litellm_settings"]["callbacks"] = [BESIDE if beside else HOOK]
         return made
 
-    def surrounded(key: str, folder: Path, model_list: str | None) -> dict[str, str]:
+    def surrounded(key: str, folder: Path, model_list_url: str | None) -> dict[str, str]:
         if beside:
             (folder / "conformance_hook.py").write_text(f"from {HOOK.rpartition('.')[0]} import hook\n")
-        return {**litellm_environment(key, home or folder, model_list), **(environment or {})}
+        return {**litellm_environment(key, home or folder, model_list_url), **(environment or {})}
 
     def child(*told: Any, **more: Any) -> Child:
-        return Child(*told, **{"import_from": CHECKOUT, **more})
+        return Child(*told, **{"import_from": [CHECKOUT], **more})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gateway, "litellm_config", changed)

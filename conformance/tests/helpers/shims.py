@@ -33,12 +33,16 @@ def shim_before(
     headers: tuple[str, ...] = (),
     ca_bundle: str | None = None,
     key: str | None = None,
+    asks_lists: bool = False,
 ) -> Iterator[RunningShim]:
-    """Run a shim for as long as the block runs; with `key`, clients without one use this one."""
+    """Run a shim for as long as the block runs; with `key`, clients without one use this one.
+
+    Unless it `asks_lists`, the gateway gets clients' requests and no others.
+    """
     environ: Mapping[str, str] = {} if key is None else {"LITELLM_API_KEY": key}
     upstream = upstream_of(environ, base_url, headers, use_my_key=key is not None, ca_bundle=ca_bundle)
     running = RunningShim("")
-    made = make_shim(upstream, running.said.append, table=table, repair=repair)
+    made = make_shim(upstream, running.said.append, table=table, repair=repair, asks_lists=asks_lists)
     server = server_of(made)
     with listening(0) as listener:
         running.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
