@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from conformance.errors import PiExtensionError
+from conformance.provider.files import at_home
 
 #: The folder's name among Pi's extensions.
 FOLDER = "litellm-conformance"
@@ -19,10 +20,12 @@ _PACKAGE = "litellm-conformance-pi"
 
 
 def extensions_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where Pi looks for extensions: `$PI_CODING_AGENT_DIR/extensions`, or `~/.pi/agent/extensions`."""
+    """Where Pi looks for extensions: `$PI_CODING_AGENT_DIR/extensions`, or `~/.pi/agent/extensions`.
+
+    Raises `PiExtensionError` where that home folder is not known.
+    """
     configured = (os.environ if environ is None else environ).get("PI_CODING_AGENT_DIR")
-    agent = Path(configured).expanduser() if configured else Path.home() / ".pi" / "agent"
-    return agent / "extensions"
+    return at_home(configured or "~/.pi/agent", PiExtensionError) / "extensions"
 
 
 def sources() -> dict[str, Path]:

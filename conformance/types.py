@@ -168,7 +168,8 @@ class Model:
     `route` is the provider path (`databricks`, `azure`), `served_by` what the deployments behind
     the id run, `deployments` how many different things that is (1 where nothing is declared),
     `deployment_ids` an id for each of them by which it can be asked alone. `declared` are the chat
-    parameters that the gateway claims to support, None where it claims nothing.
+    parameters that the gateway claims to support, None where it claims nothing; `parameters` are those
+    that hold for the one thing behind the id, None where nobody knows.
     """
 
     id: str
@@ -178,6 +179,7 @@ class Model:
     deployments: int = 1
     deployment_ids: tuple[str, ...] = ()
     declared: tuple[str, ...] | None = None
+    parameters: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,10 +28,13 @@ PLACEHOLDER = "https://your-gateway.example"
 _EFFORT = {"chat_completions": "reasoning_effort", "responses": "reasoning.effort", "messages": "thinking"}
 
 
+#: What tells the user to replace it.
+MISSING = f"The gateway's address is not known: put it in place of {PLACEHOLDER}, or export with --base-url."
+
+
 def head_of(client: Client, facts: Facts, found: Sequence[Choice]) -> list[str]:
     """The comment of a client's own file."""
-    missing = f"The gateway's address is not known: put it in place of {PLACEHOLDER}, or export with --base-url."
-    return [*origin(client, facts), *([] if facts.url else [missing]), *told_of(client, found)]
+    return [*origin(client, facts), *([] if facts.url else [MISSING]), *told_of(client, found)]
 
 
 def address_of(facts: Facts) -> str:

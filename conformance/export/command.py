@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conformance.errors import ExportError
+from conformance.export.agents import MISSING, PLACEHOLDER
 from conformance.export.clients import Client, load_clients
 from conformance.export.facts import Facts
 from conformance.export.formats import document_in
 from conformance.export.making import Wishes, client_named, made
 from conformance.export.outputs import Output, models_of
 from conformance.export.writing import Existing, difference, read, rendered, write
+from conformance.provider.files import at_home
 
 #: Says a line to the user beside what is made.
 Say = Callable[[str], None]
@@ -66,6 +68,8 @@ def _one(
     say(changes.rstrip("\n"))
     backup = write(place, existing, text)
     say(f"written: {place}" + (f"; what was there is in {backup}" if backup else ""))
+    if PLACEHOLDER in text:  # a comment in the middle of a file is easily overlooked
+        say(f"NOTE {MISSING}")
 
 
 def _document(client: Client, existing: Existing | None) -> dict[str, object] | None:
@@ -75,10 +79,12 @@ def _document(client: Client, existing: Existing | None) -> dict[str, object] | 
 
 
 def usual_place(client: Client) -> Path:
-    """Where the client's file is, or would be: under another of its names, where only that is there."""
+    """Where the client's file is, or would be: under another of its names, where only that is there.
+
+    Raises `ExportError` where its home folder is not known.
+    """
     named = os.environ.get(client.variable, "").strip() if client.variable else ""
-    usual = Path(client.file).expanduser()
-    usual = Path(named).expanduser() / usual.name if named else usual
+    usual = at_home(named, ExportError) / Path(client.file).name if named else at_home(client.file, ExportError)
     others = (usual.with_name(name) for name in client.also)
     return usual if usual.exists() else next((other for other in others if other.exists()), usual)
 

@@ -43,7 +43,14 @@ def _judgements(
                 continue
             for mode in parameter.modes:
                 question = Question(
-                    model.id, endpoint, mode, model.route, gateway.name, gateway.version, model.served_by
+                    model.id,
+                    endpoint,
+                    mode,
+                    model.route,
+                    gateway.name,
+                    gateway.version,
+                    model.served_by,
+                    declared=model.parameters,
                 )
                 yield _judgement(CellKey(model.id, endpoint, mode, parameter.id), parameter, question, table)
 

@@ -13,6 +13,10 @@ class TargetError(ConformanceError):
     """The gateway's address or key is missing or malformed."""
 
 
+class HomeError(ConformanceError, RuntimeError):
+    """A path begins in a home folder that is not known. It is a `RuntimeError` as Python's own: caches do without."""
+
+
 class TableError(ConformanceError):
     """A matrix, a support table or an overrides file does not fit its schema."""
 

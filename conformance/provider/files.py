@@ -1,4 +1,4 @@
-"""This package's folder in the user's cache, and files that are written whole or not at all."""
+"""The user's home and cache folders, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from conformance.provider.errors import ConformanceError, HomeError
+
+
+def at_home(path: str | Path, kind: type[ConformanceError] = HomeError) -> Path:
+    """A path with the folder that its `~` stands for. Raises an error of this kind where that is not known."""
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError):
+        do = "set HOME" if Path(path).parts[:1] == ("~",) else "write the path in full"
+        raise kind(f"nobody knows the home folder in {path}; {do}") from None
+
 
 def cache_folder() -> Path:
-    """Where this package's caches lie for this user."""
+    """Where this package's caches lie for this user. Raises `HomeError` for a user without a home."""
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or at_home("~/AppData/Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = at_home("~/Library/Caches")
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        base = os.environ.get("XDG_CACHE_HOME") or at_home("~/.cache")
     return Path(base) / "litellm-conformance"
 
 

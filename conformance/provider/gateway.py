@@ -165,6 +165,7 @@ class LiteLLMProvider:
             "gateway": self._gateway,
             "gateway_version": place.version(self._address),
             "served_by": place.served_by(self._address, asked.id),
+            "declared": place.declared(self._address, asked.id),
             "secrets": self.target.secrets,
         }
         return stream(self._client.openai, asked, messages, **known, **options)
@@ -194,8 +195,7 @@ class LiteLLMProvider:
 
     def _keep(self, fetched: Fetched) -> None:
         self._cached = write_models(self.target, fetched.models, self._folder)
-        served = {listed.id: listed.served_by for listed in fetched.models}
-        self.request_filter.whereabouts.listed(self._address, served, fetched.version)
+        fetched.note(self.request_filter.whereabouts, self._address)
 
     def _fall_back(self, error: GatewayError) -> None:
         """Go on with the last list, unless there is none or it is the key that is at fault."""
@@ -232,6 +232,7 @@ class LiteLLMProvider:
                 gateway=self._gateway,
                 gateway_version=known.version(self._address),
                 served_by=served,
+                declared=known.declared(self._address, listed.id),
             ),
             route=listed.route,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -122,11 +124,15 @@ def make_target(
         parts = urlsplit(url)
         port_is_number = parts.port is None or parts.port > 0
     except ValueError:
-        raise TargetError(f"{url_name} is not a valid address; write it as https://host[:port][/v1]") from None
+        parts = None
+    if parts is None or not url.isprintable():
+        raise TargetError(f"{url_name} is not a valid address; write it as https://host[:port][/v1]")
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not port_is_number:
         raise TargetError(f"{url_name} is not an HTTP address; write it as https://host[:port][/v1]")
     if parts.username or parts.password:
         raise TargetError(f"{url_name} holds credentials; put the key into {key_name} instead")
+    if not _can_be(parts.hostname, literal=parts.netloc.rpartition("@")[2].startswith("[")):
+        raise TargetError(f"{url_name} names a host that cannot be; check it, and write it as https://host[:port][/v1]")
     if parts.query or parts.fragment:
         raise TargetError(f"{url_name} holds a query or fragment; write it as https://host[:port][/v1]")
     key = api_key.strip()
@@ -135,3 +141,16 @@ def make_target(
     if key and (not key.isascii() or not key.isprintable() or " " in key):
         raise TargetError(f"{key_name} holds a character that an HTTP header cannot carry; check it for stray bytes")
     return Target(url.removesuffix("/v1").rstrip("/"), key, checked)
+
+
+def _can_be(host: str, *, literal: bool) -> bool:
+    """Whether a host can be found; `literal` is an address in brackets. Names may have `_`: those of containers do."""
+    try:
+        if literal:
+            return bool(ipaddress.IPv6Address(host))
+        if re.fullmatch(r"\d+(\.\d+){3}", host):
+            return bool(ipaddress.IPv4Address(host))
+        host.encode("idna")  # as whoever connects does it
+    except ValueError:
+        return False
+    return all(sign.isalnum() or sign in "-._" or unicodedata.category(sign).startswith("M") for sign in host)

@@ -69,6 +69,7 @@ class ModelRow(TypedDict):
     deployments: NotRequired[int]
     deployment_ids: NotRequired[list[str]]
     declared: NotRequired[list[str] | None]
+    parameters: NotRequired[list[str] | None]
 
 
 class Cell(TypedDict):
@@ -216,6 +217,7 @@ class RecordedModel(TypedDict):
     deployments: int
     deployment_ids: list[str]
     declared: list[str] | None
+    parameters: NotRequired[list[str] | None]
 
 
 class RecordedRun(TypedDict):
@@ -281,6 +283,7 @@ class RuleRow(TypedDict):
     family_versions: NotRequired[list[str]]
     gateways: NotRequired[list[str]]
     gateway_versions: NotRequired[list[str]]
+    declared: NotRequired[list[Literal["yes", "no", "unknown"]]]
     cassettes: NotRequired[list[str]]
     statements: dict[str, StatementRow]
 
@@ -300,7 +303,7 @@ class AtlasSource(TypedDict):
     """A source that is derived from the atlas: how, and how many models and releases stand behind it at least."""
 
     kind: Literal["atlas"]
-    how: Literal["measured", "family", "route"]
+    how: Literal["undeclared", "measured", "family", "route"]
     models: int
     releases: int
     simulated: bool

@@ -19,6 +19,7 @@ from conformance.shim.faults import Fault, body_of, speaks_messages
 from conformance.shim.guarding import refused
 from conformance.shim.headers import Pairs, readable, towards_client, towards_gateway
 from conformance.shim.incoming import ClientGoneError, Incoming, all_of
+from conformance.shim.lists import Lists
 from conformance.shim.telling import Telling
 
 #: Statuses that send a client to another address.
@@ -32,7 +33,7 @@ class Shim:
     """What lies between clients and the gateway at `base_url`; an ASGI application.
 
     `client` sends through the provider's transport with `request_filter`. `always` are headers for every request, and
-    `own_key` those for a request without a key.
+    `own_key` those for a request without a key. With `lists`, the gateway is asked for its models.
     """
 
     base_url: str
@@ -41,6 +42,7 @@ class Shim:
     telling: Telling
     always: Pairs = ()
     own_key: Pairs = ()
+    lists: Lists | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; its client's going away ends what is done for it."""
@@ -88,6 +90,8 @@ class Shim:
         theirs = towards_gateway(scope["headers"], self.always, self.own_key)
         content: bytes | AsyncIterator[bytes] | None = incoming.pieces() if incoming.has_body else None
         if self.request_filter.reads(scope["method"], str(url), headers) and content is not None:
+            if self.lists is not None:
+                await self.lists.known_to(theirs)
             if self.request_filter.repair != "off":
                 theirs = readable(theirs)
             if int(headers.get("content-length", "0")) <= MAX_BODY:

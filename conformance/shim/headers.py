@@ -58,6 +58,11 @@ def towards_client(headers: Pairs, dropped: Iterable[str]) -> list[tuple[bytes, 
     return [*kept, (DROPPED, names[:_LONGEST_DROPPED].encode())] if names else kept
 
 
+def as_texts(headers: Pairs) -> dict[str, str]:
+    """The headers as the provider has them."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+
+
 def readable(headers: Pairs) -> list[tuple[bytes, bytes]]:
     """The headers with an `accept-encoding` that asks for nothing the repair cannot unpack; none stays none."""
     return [(name, _readable(value) if name == b"accept-encoding" else value) for name, value in headers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -18,6 +19,8 @@ from conformance.provider.tls import verification
 from conformance.provider.transport import async_http_client
 from conformance.provider.transport.request_filter import RequestFilter
 from conformance.shim.app import Shim
+from conformance.shim.headers import as_texts
+from conformance.shim.lists import Lists
 from conformance.shim.settings import Upstream
 from conformance.shim.telling import Telling
 
@@ -51,10 +54,12 @@ def make_shim(
     *,
     table: Table | None = None,
     repair: RepairMode | None = None,
+    asks_lists: bool = True,
 ) -> Shim:
-    """The application for a gateway. `say` takes a line for the terminal.
+    """The application for a gateway. `say` takes a line for the terminal. With `asks_lists` it asks the gateway for its
+    models, with each client's key.
 
-    Raises `ConformanceError` for a table, a repair mode or certificates that cannot be used.
+    Raises `ConformanceError` for a table, a repair mode, certificates or a proxy that cannot be used.
     """
     telling, target = Telling(say), upstream.target
     rules = RequestFilter(
@@ -71,7 +76,9 @@ def make_shim(
         event_hooks={"response": [set_location_aside]},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a cookie is its client's alone
     )
-    return Shim(target.base_url, client, rules, telling, upstream.always, upstream.own_key)
+    keyless = replace(target, api_key="", headers=as_texts(upstream.always))
+    lists = Lists(keyless, rules.whereabouts) if asks_lists else None
+    return Shim(target.base_url, client, rules, telling, upstream.always, upstream.own_key, lists)
 
 
 def server_of(shim: Shim) -> Server:

@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from conformance.matrix.document import Matrix
+from conformance.matrix.document import Matrix, model_from
 from conformance.provider.table import Question, Rule, Statement, SupportTable
 from conformance.support.facts import Fact, facts_of, measured_source
 from conformance.support.grouping import ValuesOf, grouped
 from conformance.support.overrides import DEFAULT, Overrides
 from conformance.text.names import cassette_name
-from conformance.types import CellKey, Endpoint, Mode
+from conformance.types import CellKey, Endpoint, Mode, Model
 
 
 def derive(
@@ -108,13 +108,13 @@ def _untold(
 ) -> dict[CellKey, Fact]:
     """The facts that the rules below do not tell already, with a note where those say otherwise."""
     untold = {}
-    served = {row["id"]: row["served_by"] for row in matrix["models"]}
+    models = {row["id"]: model_from(row) for row in matrix["models"]}
     version = matrix["gateway"]["version"]
     for key, fact in facts:
-        if key.model not in served:  # of an earlier run, and not told by the rules below it then
+        if key.model not in models:  # of an earlier run, and not told by the rules below it then
             untold[key] = fact
             continue
-        said = told(base, key, gateway, served[key.model], version)
+        said = told(base, key, gateway, models[key.model], version)
         supported = said.supported if said else True
         if supported == fact.supported or (said and said.source in overrides.beating_sources):
             continue
@@ -123,10 +123,11 @@ def _untold(
 
 
 def told(
-    table: SupportTable, key: CellKey, gateway: str | None, served_by: Iterable[str] = (), version: str | None = None
+    table: SupportTable, key: CellKey, gateway: str | None, model: Model | None = None, version: str | None = None
 ) -> Statement | None:
-    """What a table says of a cell of one gateway, as far as it is known what serves the model, and which version."""
-    question = Question(key.model, key.endpoint, key.mode, None, gateway, version, tuple(served_by))
+    """What a table says of a cell of one gateway, as far as that tells of the model, and of its version."""
+    served, declared = (model.served_by, model.parameters) if model else ((), None)
+    question = Question(key.model, key.endpoint, key.mode, None, gateway, version, served, declared=declared)
     return table.lookup(question, key.parameter)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.provider.table import SupportTable
 from conformance.support.deriving import told
 from conformance.support.overrides import Overrides, beats_measurement
-from conformance.types import DEVIATION, Judgement, opening_of, told_of
+from conformance.types import DEVIATION, Judgement, Model, opening_of, told_of
 
 
 class Standing(StrEnum):
@@ -50,19 +49,20 @@ def compare(
     gateway: str,
     accept: str,
     *,
-    served_by: Iterable[str] = (),
+    model: Model | None = None,
     version: str | None = None,
     strict: bool = True,
 ) -> Compared:
     """Hold one verdict against the table; `accept` is the command that takes the measurement over.
 
+    `model` and `version` are what the gateway tells of itself.
     `strict` says that the table is knowledge of this gateway. Without it a difference is news: the table speaks of
     gateways in general, and was not wrong about this one.
     """
     key, measured = judgement.key, judgement.supported
     if measured is None:
         return Compared(Standing.UNKNOWN, f"{opening_of(judgement.verdict, None)}{judgement.reason}")
-    statement = told(table, key, gateway, served_by, version)
+    statement = told(table, key, gateway, model, version)
     said = statement.supported if statement else True
     deliberate = beats_measurement(statement, overrides)
     if said == measured and not (deliberate and strict):

@@ -70,19 +70,35 @@ def filter_request(
     gateway: str | None = None,
     gateway_version: str | None = None,
     served_by: Iterable[str] = (),
+    declared: Iterable[str] | None = None,
 ) -> Filtered:
     """Leave out, or mend, the parameters that the table says `model` rejects on `endpoint`.
 
     `endpoint` is `chat_completions`, `responses` or `messages`; the mode is read from `body["stream"]`.
     `served_by` names the deployments behind the model as LiteLLM names them (`azure/gpt-5.2`), where that is
-    known: what one of them refuses is left out. `route` alone names the provider path.
+    known: what one of them refuses is left out. `route` alone names the provider path. `declared` are the chat
+    parameters that the gateway declares for the model (`supported_openai_params`), where it does.
     A parameter that no rule knows is kept: unknown models and parameters fail open. What needs
     a field that was dropped (`tool_choice` needs `tools`) goes with it. Never raises, whatever
     the body holds.
     """
     mode = "stream" if body.get("stream") is True else "whole"
-    model = model if isinstance(model, str) else ""
-    recipe = _recipe(table, Question(model, endpoint, mode, route, gateway, gateway_version, tuple(served_by)))
+    question = Question(
+        model if isinstance(model, str) else "",
+        endpoint,
+        mode,
+        route,
+        gateway,
+        gateway_version,
+        tuple(served_by),
+        declared=None if declared is None else tuple(sorted(declared)),
+    )
+    return filter_asked(body, question, table)
+
+
+def filter_asked(body: Mapping[str, Any], question: Question, table: SupportTable) -> Filtered:
+    """`filter_request` for a caller that has the question."""
+    recipe = _recipe(table, question)
     kept = dict(body)
     changes: _Changes = {}
     for step in recipe.steps:

@@ -7,9 +7,9 @@ in `proxy_server_request`; nothing else is looked at, and nothing else is change
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from conformance.provider.repair.learned import RequestKind, address
@@ -65,6 +65,15 @@ class Call:
         return model == self.question.model or self.deployment.endswith(model)
 
 
+#: Given what serves a deployment (`azure/gpt-5.2`), the chat parameters that LiteLLM declares for it, sorted; None
+#: where that is not known.
+Declares: TypeAlias = Callable[[str], "tuple[str, ...] | None"]
+
+
+def _nothing(_served: str) -> None:
+    """Nothing is known."""
+
+
 class BadRequest(NamedTuple):
     """A refusal of which no more than the words are known."""
 
@@ -79,9 +88,12 @@ class _Door(NamedTuple):
     gateway: str
 
 
-def read_call(kwargs: Mapping[str, Any], call_type: str, version: str | None) -> Call | None:
+def read_call(
+    kwargs: Mapping[str, Any], call_type: str, version: str | None, declares: Declares = _nothing
+) -> Call | None:
     """The request in what LiteLLM hands to a hook before it calls a deployment; None where a table says nothing of it.
 
+    `declares` is asked for the chat parameters that LiteLLM declares for the deployment.
     A call that LiteLLM makes to answer another one (a bridge from Responses to Chat Completions) is none: the call
     that it serves was read already.
     """
@@ -95,7 +107,9 @@ def read_call(kwargs: Mapping[str, Any], call_type: str, version: str | None) ->
     served = served_by(model, kwargs.get("custom_llm_provider"), kwargs.get("model_info"))
     mode = "stream" if kwargs.get("stream") is True else "whole"
     name = _group(kwargs) or model
-    question = Question(name, endpoint, mode, None, door.gateway, version, (served,))
+    # LiteLLM declares by a `base_model`, and in some releases decides by the other name.
+    declared = None if _has_base_model(kwargs) else declares(served)
+    question = Question(name, endpoint, mode, None, door.gateway, version, (served,), declared=declared)
     kind = RequestKind(_reached_at(kwargs.get("api_base"), served), served, endpoint, mode)
     key, allowed = kwargs.get("api_key"), kwargs.get("allowed_openai_params")
     return Call(
@@ -151,6 +165,11 @@ def served_by(model: str, provider: Any, info: Any) -> str:
     if isinstance(base, str) and family_of(upstream) is None:
         upstream = base.rpartition("/")[2]
     return f"{route}/{upstream}"
+
+
+def _has_base_model(kwargs: Mapping[str, Any]) -> bool:
+    info = kwargs.get("model_info")
+    return bool(kwargs.get("base_model") or (isinstance(info, Mapping) and info.get("base_model")))
 
 
 def _body(sent: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import asyncio
 import functools
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -54,6 +55,11 @@ logger = _Named(logging.getLogger("conformance.provider"), {})
 
 #: How often LiteLLM may send a request again that was mended. It waits each time, and longer the second time.
 RETRIES_OF_ONE = 2
+
+#: What LiteLLM has declared, by what serves a deployment, with the time until which that is used; for how many seconds
+#: that is, and of how many.
+_KEPT: dict[str, tuple[float, tuple[str, ...] | None]] = {}
+_KEPT_FOR, _MAX_KEPT = 60.0, 1024
 
 #: Characters of the header's value, and what a name in it may be: it holds values that clients sent.
 _MAX_HEADER = 2000
@@ -112,15 +118,22 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         # An attempt lives as long as what LiteLLM logs of its request; failures are told by the request's id alone.
         self._of: WeakKeyDictionary[Any, _Attempt] = WeakKeyDictionary()
         self._by_id: WeakValueDictionary[str, _Attempt] = WeakValueDictionary()
+        #: Whether this router was seen to send again what was mended.
+        self._is_sent_again = False
 
     @classmethod
     def from_env(cls, cache_folder: Path | None = None) -> ConformanceHook:
-        """The hook as the environment has it. Where a setting cannot be used, one line tells, and it does nothing."""
+        """The hook as the environment has it. Whatever is wrong there, one line tells, and it does nothing."""
         try:
             return cls(Account(by_deployment(layered_table()), repair_mode(None), Memory(cache_folder)))
         except ConformanceError as error:
             logger.error("the hook is off, requests go on as they come: %s", error)
-            return cls(None)
+        except Exception as error:  # LiteLLM would not start
+            logger.error(
+                "the hook is off, requests go on as they come: it failed (%s); please report this", type(error).__name__
+            )
+            logger.debug("the hook failed", exc_info=error)
+        return cls(None)
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: str
@@ -155,15 +168,13 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Learn from a refusal, in all releases, also from one in the middle of a stream."""
-        attempt, model = self._found(None, kwargs.get("litellm_call_id")), kwargs.get("model")
-        if attempt is not None and isinstance(model, str) and attempt.call.is_named(model):
-            self._failed(attempt, kwargs.get("exception"))
+        self._failed(self._logged(kwargs), kwargs.get("exception"))
 
     async def async_log_success_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Remember what has helped. A stream has come to its end."""
-        await self._answered(self._found(None, kwargs.get("litellm_call_id")))
+        await self._answered(self._logged(kwargs))
 
     async def async_post_call_response_headers_hook(
         self,
@@ -185,7 +196,7 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
     def _ready(self, kwargs: dict[str, Any], call_type: str) -> dict[str, Any]:
         if self._account is None:
             return kwargs
-        call = read_call(kwargs, call_type, self._version)
+        call = read_call(kwargs, call_type, self._version, _declared)
         if call is None:
             return kwargs
         owner = kwargs.get("litellm_logging_obj")
@@ -194,8 +205,12 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
             self._failed(before, BadRequest(words))  # older releases tell of the first failure only
         if before is not None and before.again is not None and before.call.is_repeated_by(call):
             attempt, made = _mended(before, call), before.again
+            self._is_sent_again = True
         else:
-            begun = self._account.begin(call.kind, call.body, call.question, call.key, call.allowed)
+            # Without a retry it would be a client that pays for a look whether something is taken again.
+            begun = self._account.begin(
+                call.kind, call.body, call.question, call.key, call.allowed, may_try_again=self._is_sent_again
+            )
             attempt, made = _Attempt(call, begun.found.dropped, begun.tried_again, begun.repair), begun.found.body
             self._tell(call, begun.found.dropped, begun.found.instead)
         if owner is not None:
@@ -242,9 +257,9 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
             call, repair, account = attempt.call, attempt.repair, self._account
             told = account.memory.version(call.kind)
             if repair.said or attempt.tried_again or (told and told != self._version):
-                account.unfinished(call.kind, {})
                 # It writes a file, and may have to wait for another process: not in the loop of all requests.
                 await asyncio.to_thread(account.answered, call.kind, repair, attempt.tried_again, self._version)
+                account.unfinished(call.kind, {})  # afterwards: a request that comes meanwhile still needs it
         except Exception as error:
             _untouched("nothing is learnt from an answer", error)
 
@@ -255,6 +270,11 @@ class ConformanceHook(_Base):  # type: ignore[misc]  # LiteLLM's class, where Li
             return found or (self._by_id.get(request) if isinstance(request, str) else None)
         except TypeError:  # no weak references to it
             return None
+
+    def _logged(self, kwargs: Mapping[str, Any]) -> _Attempt | None:
+        """The attempt whose end is logged; another request may have the same id, but not of the same deployment."""
+        attempt, model = self._found(None, kwargs.get("litellm_call_id")), kwargs.get("model")
+        return attempt if attempt is not None and isinstance(model, str) and attempt.call.is_named(model) else None
 
     def _was_mended(self, request: Any) -> bool:
         attempt = self._found(None, request)
@@ -277,6 +297,35 @@ def header_value(dropped: Iterable[str]) -> str:
             told[short] = None
     text = ", ".join(told)
     return text if len(text) <= _MAX_HEADER else f"{text[:_MAX_HEADER].rpartition(', ')[0]}, ..."
+
+
+def _declared(served: str) -> tuple[str, ...] | None:
+    """The chat parameters that LiteLLM declares for what serves a deployment, as `/model_group/info` does.
+
+    None where it declares none: then it does not know. An answer is used for a minute, for LiteLLM may learn of models
+    while it runs.
+    """
+    kept = _KEPT.get(served)
+    if kept is not None and kept[0] > time.monotonic():
+        return kept[1]
+    told = _asked(served)
+    if len(_KEPT) >= _MAX_KEPT:
+        _KEPT.clear()
+    _KEPT[served] = time.monotonic() + _KEPT_FOR, told
+    return told
+
+
+def _asked(served: str) -> tuple[str, ...] | None:
+    route, slash, _ = served.partition("/")
+    try:
+        from litellm import get_supported_openai_params
+
+        told = get_supported_openai_params(model=served, custom_llm_provider=route) if slash else None
+    except Exception as error:
+        logger.debug("what LiteLLM declares for %s is not known: %s", served, type(error).__name__)
+        return None
+    names = sorted({each for each in told if isinstance(each, str)}) if isinstance(told, list) else []
+    return tuple(names) or None
 
 
 def _set_by_operator() -> Mapping[str, Any]:

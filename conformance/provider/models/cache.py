@@ -1,14 +1,19 @@
 """The model list on disk: the last one that a gateway gave, for when it cannot be asked.
 
+What it declares of parameters is not kept here, for that soon grows old: `whereabouts` has it.
+
 One file for each gateway and key, in the user's cache folder. Its name and content are bound to
 the address and to a fingerprint of the key and further headers, which are never written themselves.
+Whoever writes one removes those that nobody has renewed for long: keys that are given anew would leave a file each.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +27,13 @@ logger = logging.getLogger("conformance.provider")
 
 _SCHEMA_VERSION = 1
 _MAX_FILE = 64 * 1024 * 1024
+
+#: Seconds after which a list is removed that nobody has renewed. Who comes back later asks the gateway in any case, and
+#: after a month its old models are no help where it does not answer.
+KEPT_FOR = 30 * 86_400.0
+
+#: The files that are lists, and nothing else in the folder.
+_LIST = re.compile(r"models-[0-9a-f]{24}\.json")
 
 
 @dataclass(frozen=True)
@@ -86,9 +98,20 @@ def write_models(target: Target, models: Sequence[Listed], folder: Path | None =
     try:
         file = cache_file(target, folder)
         write_whole(file, json.dumps(document, separators=(",", ":")))
+        _remove_old(file.parent)
     except (OSError, RuntimeError, ValueError) as error:
         logger.debug("the model list was not kept: %s: %s", type(error).__name__, error)
     return cached
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove lists that are old. Raises `OSError` only where the folder cannot be read."""
+    before = time.time() - KEPT_FOR
+    for file in folder.iterdir():
+        if _LIST.fullmatch(file.name):
+            with contextlib.suppress(OSError):  # another process may have been faster, or it is no file
+                if file.stat().st_mtime < before:
+                    file.unlink()
 
 
 def _listed(row: dict[str, object]) -> Listed:

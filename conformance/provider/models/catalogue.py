@@ -28,6 +28,9 @@ _PRICES = (
 )
 _ABILITIES = ("supports_reasoning", "supports_vision")
 
+#: What makes LiteLLM decide otherwise than it declares.
+_SET_BY_OPERATORS = ("base_model", "allowed_openai_params")
+
 #: The longest id that the provider offers, in characters.
 _MAX_ID = 512
 
@@ -41,13 +44,15 @@ class Listed:
     `declared` holds what it declares under LiteLLM's own names (`max_input_tokens`,
     `supports_vision`, `input_cost_per_token`, …), numbers and booleans only; `route` is the
     provider path it is served by, where that is one and known. `served_by` names the deployments
-    behind it as LiteLLM names them (`azure/gpt-5.2`), or their routes alone (`azure/`).
+    behind it as LiteLLM names them (`azure/gpt-5.2`), or their routes alone (`azure/`). `parameters` are the chat
+    parameters that are declared for it, sorted; None where that is not known.
     """
 
     id: str
     declared: Mapping[str, Any] = field(default_factory=dict)
     route: str | None = None
     served_by: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = None
 
 
 #: What a status of `GET /v1/models` means, and what to do.
@@ -167,6 +172,30 @@ class ModelRows:
         return names.pop() if len(names) == 1 else None
 
     @property
+    def claimed(self) -> tuple[str, ...] | None:
+        """The chat parameters that its group declares, sorted; None where it declares none.
+
+        LiteLLM's empty list says that it does not know: it stands for a name that no deployment has, such as a team's.
+        """
+        told = self.group.get("supported_openai_params")
+        return tuple(sorted(_texts(told))) or None if isinstance(told, list) else None
+
+    @property
+    def parameters(self) -> tuple[str, ...] | None:
+        """The chat parameters that LiteLLM declares for what is behind the id, sorted; None where they tell nothing.
+
+        It declares of a group what it declares of one deployment, so they are nobody's if those differ. With a
+        `base_model` it declares by that one, and decides by the other in some releases. And an operator can have it let
+        through more than it declares (`allowed_openai_params`).
+        """
+        served = self.served_by
+        if len(served) != 1 or served[0].endswith("/"):
+            return None
+        settings = [each.get("litellm_params") for each in self.deployments]
+        rows = [row for row in (*settings, *self.infos) if isinstance(row, dict)]
+        return None if any(row.get(name) for row in rows for name in _SET_BY_OPERATORS) else self.claimed
+
+    @property
     def declared(self) -> dict[str, Any]:
         """Limits, prices and abilities under LiteLLM's own names."""
         # LiteLLM's group rows say false also of what it does not know: then the rules know better.
@@ -195,7 +224,12 @@ def model_rows(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Ite
 def catalogue(rows: Iterable[Row], groups: Iterable[Row] = (), deployments: Iterable[Row] = ()) -> tuple[Listed, ...]:
     """The models that the provider offers, in the gateway's order, with all that is declared about each."""
     found = (entry for entry in model_rows(rows, groups, deployments) if entry.offered)
-    return tuple(Listed(entry.id, entry.declared, entry.route, entry.served_by) for entry in found)
+    same: dict[tuple[str, ...] | None, tuple[str, ...] | None] = {}  # of ten thousand models most have the same
+    listed = []
+    for entry in found:
+        told = entry.parameters
+        listed.append(Listed(entry.id, entry.declared, entry.route, entry.served_by, same.setdefault(told, told)))
+    return tuple(listed)
 
 
 def none_chats(base: str, count: int) -> GatewayError:

@@ -25,6 +25,7 @@ def compat_of(
     gateway: str | None = None,
     gateway_version: str | None = None,
     served_by: Sequence[str] = (),
+    declared: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The compat flags of a model: `supportsStore`, `maxTokensField` … and two of our own.
 
@@ -33,8 +34,9 @@ def compat_of(
     where nobody measured whether a model takes `off` or `xhigh`, the level is not in it.
     """
     rules, model = _rules(), model if isinstance(model, str) else ""
+    told = None if declared is None else tuple(sorted(declared))
     asked = {
-        end: Question(model, end, "stream", route, gateway, gateway_version, tuple(served_by))
+        end: Question(model, end, "stream", route, gateway, gateway_version, tuple(served_by), declared=told)
         for end in rules["wires"]["essential"]
     }
     supports = {end: table.parameters(question) for end, question in asked.items()}
@@ -83,10 +85,15 @@ def _measured(table: SupportTable, question: Question) -> bool:
     """True where this very model was measured, or its like on its route: what no rule refuses was seen to pass."""
     return all(
         any(
-            table.sources.get(statement.source, {}).get("kind") in ("measured", "atlas")
+            _is_measured(table.sources.get(statement.source, {}))
             for rule in table.matching(asked)
             if asked.model in rule.models or asked.route in rule.routes
             for statement in rule.statements.values()
         )
         for asked in question.of_each()
     )
+
+
+def _is_measured(source: Mapping[str, Any]) -> bool:
+    """Whether a source stands for a measurement of models; what a gateway does not declare tells of no model."""
+    return source.get("kind") in ("measured", "atlas") and source.get("how") != "undeclared"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from conformance.provider.errors import GatewayError
-from conformance.provider.http_library import http_library
+from conformance.provider.http_library import http_library, usable_proxies
 from conformance.provider.models.catalogue import (
     Listed,
     catalogue,
@@ -26,7 +26,7 @@ from conformance.provider.models.catalogue import (
 )
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
-from conformance.provider.whereabouts import VERSION_HEADER
+from conformance.provider.whereabouts import VERSION_HEADER, Whereabouts
 
 #: Seconds: to connect, between two pieces of an answer, and for one whole answer.
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
@@ -42,11 +42,19 @@ class Fetched(NamedTuple):
     models: tuple[Listed, ...]
     version: str | None
 
+    def note(self, known: Whereabouts, gateway: str) -> None:
+        """Take note of what serves the models, and what is declared for them; `gateway` is an address as kept there."""
+        served = {listed.id: listed.served_by for listed in self.models}
+        declared = {listed.id: listed.parameters for listed in self.models}
+        known.listed(gateway, served, self.version, declared)
+
 
 def fetch(target: Target) -> Fetched:
     """The models of a gateway. Raises `GatewayError`."""
     asking = Asking(target)
-    with http_library().Client(**_options(target)) as client:
+    with usable_proxies():
+        client = http_library().Client(**_options(target))
+    with client:
         for reading in asking:
             with reading, client.stream("GET", reading.url) as response:
                 reading.begin(response.status_code, response.headers)
@@ -56,16 +64,21 @@ def fetch(target: Target) -> Fetched:
 
 
 async def fetch_async(target: Target) -> Fetched:
-    """`fetch` for asyncio."""
+    """`fetch` for asyncio. The event loop goes on while a long list is read: ten thousand models take half a second."""
+    import asyncio  # which takes as long to load as all else here
+
     asking = Asking(target)
-    async with http_library().AsyncClient(**_options(target)) as client:
-        for reading in asking:
+    readings = iter(asking)
+    with usable_proxies():
+        client = http_library().AsyncClient(**_options(target))
+    async with client:
+        while (reading := await asyncio.to_thread(next, readings, None)) is not None:
             with reading:
                 async with client.stream("GET", reading.url) as response:
                     reading.begin(response.status_code, response.headers)
                     async for chunk in response.aiter_bytes():
                         reading.add(chunk)
-    return asking.fetched()
+    return await asyncio.to_thread(asking.fetched)
 
 
 def _options(target: Target) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 /** The last model list that a gateway gave, kept on disk for when it does not answer. */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Listed } from "./catalogue.ts";
 import type { Discovered } from "./discovery.ts";
@@ -9,6 +9,15 @@ import { isObject } from "./json.ts";
 import type { Target } from "./target.ts";
 
 const SCHEMA_VERSION = 1;
+
+/** Milliseconds for which it holds what a gateway has declared: names are given away anew, and gateways updated. */
+const DECLARED_FOR = 86_400_000;
+
+/** Milliseconds after which a list is removed that nobody has renewed: keys that are given anew would leave a file each. */
+export const KEPT_FOR = 30 * 86_400_000;
+
+/** The files that are lists, and nothing else in the folder. */
+const LIST = /^litellm-models-[0-9a-f]{12}\.json$/;
 
 /** A kept list, and when the gateway gave it (ISO 8601). */
 export interface Kept {
@@ -28,7 +37,9 @@ export function readKept(folder: string, target: Target): Kept | undefined {
   try {
     const data: unknown = JSON.parse(readFileSync(fileOf(folder, target), "utf8"));
     if (!isObject(data) || data.schema_version !== SCHEMA_VERSION || data.base_url !== target.baseUrl) return undefined;
-    const rows = Array.isArray(data.models) ? data.models.filter(isListed) : [];
+    const kept = Array.isArray(data.models) ? data.models.filter(isListed) : [];
+    const isNew = typeof data.at === "string" && Date.now() - Date.parse(data.at) < DECLARED_FOR;
+    const rows = isNew ? kept : kept.map(({ parameters: _old, ...row }) => row);
     const version = typeof data.version === "string" ? data.version : undefined;
     return rows.length && typeof data.at === "string" ? { at: data.at, models: rows, version } : undefined;
   } catch {
@@ -36,7 +47,7 @@ export function readKept(folder: string, target: Target): Kept | undefined {
   }
 }
 
-/** Keep a list. A cache that cannot be written is no reason to trouble anybody. */
+/** Keep a list, and remove those that are old. A cache that cannot be written is no reason to trouble anybody. */
 export function keep(folder: string, target: Target, { models, version }: Discovered): void {
   const file = fileOf(folder, target);
   const partial = `${file}.${process.pid}`;
@@ -46,8 +57,19 @@ export function keep(folder: string, target: Target, { models, version }: Discov
     mkdirSync(folder, { recursive: true });
     writeFileSync(partial, JSON.stringify(data), { mode: 0o600 });
     renameSync(partial, file);
+    removeOld(folder);
   } catch {
     remove(partial);
+  }
+}
+
+function removeOld(folder: string): void {
+  for (const file of readdirSync(folder).filter((name) => LIST.test(name)).map((name) => join(folder, name))) {
+    try {
+      if (statSync(file).mtimeMs < Date.now() - KEPT_FOR) unlinkSync(file);
+    } catch {
+      // Another process was faster, or it is no file.
+    }
   }
 }
 
@@ -65,6 +87,9 @@ function fileOf(folder: string, target: Target): string {
 
 function isListed(row: unknown): row is Listed {
   if (!isObject(row) || typeof row.id !== "string" || row.id === "" || !isObject(row.declared)) return false;
-  const served = row.served_by ?? [];
-  return Array.isArray(served) && served.every((each) => typeof each === "string");
+  return [row.served_by ?? [], row.parameters ?? []].every(isTexts);
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }

@@ -15,12 +15,14 @@ export type Declared = Readonly<Record<string, number | boolean>>;
  * One model as its gateway lists it; `route` is the provider path that serves it, where that is one and known.
  *
  * `served_by` names the deployments behind it as LiteLLM names them (`azure/gpt-5.2`), or their routes (`azure/`).
+ * `parameters` are the chat parameters that are declared for it, where that is known.
  */
 export interface Listed {
   readonly id: string;
   readonly declared: Declared;
   readonly route?: string;
   readonly served_by?: readonly string[];
+  readonly parameters?: readonly string[];
 }
 
 /** Modes that answer on the chat or responses endpoint. A model that declares no mode is kept. */
@@ -57,7 +59,13 @@ export function catalogue(rows: readonly Row[], groups: readonly Row[], deployme
     const served = servedBy(providers, behind);
     const route = routeOf(providers, served);
     const declared = { ...together([row]), ...withoutDoubt(together([group])), ...together(infos) };
-    found.push({ id, declared, ...(route ? { route } : {}), ...(served.length ? { served_by: served } : {}) });
+    found.push({
+      id,
+      declared,
+      ...(route ? { route } : {}),
+      ...(served.length ? { served_by: served } : {}),
+      ...parametersOf(group, behind, served),
+    });
   }
   return found;
 }
@@ -76,6 +84,32 @@ function servedBy(providers: readonly string[], deployments: readonly Row[]): st
   const served = deployments.map((each) => (isObject(each.litellm_params) ? each.litellm_params.model : undefined));
   const named = served.filter(isText);
   return [...new Set(named.length ? named : providers.map((each) => `${each}/`))].sort();
+}
+
+/**
+ * The chat parameters that LiteLLM declares for what is behind an id; none where they tell nothing.
+ *
+ * It declares of a group what it declares of one deployment, so they are nobody's if those differ. An empty list says that
+ * it does not know. With a `base_model` it declares by that one, and decides by the other in some releases. And an operator
+ * can have it let through more than it declares.
+ */
+function parametersOf(group: Row, behind: readonly Row[], served: readonly string[]): { parameters?: string[] } {
+  const claimed = textsIn(group.supported_openai_params);
+  if (!claimed.length || served.length !== 1 || served[0]?.endsWith("/")) return {};
+  const rows = behind.flatMap((each) => [each.litellm_params, each.model_info]).filter(isObject);
+  if (rows.some((row) => SET_BY_OPERATORS.some((name) => isSet(row[name])))) return {};
+  return { parameters: [...new Set(claimed)].sort() };
+}
+
+/** What makes LiteLLM decide otherwise than it declares. */
+const SET_BY_OPERATORS = ["base_model", "allowed_openai_params"];
+
+function isSet(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+function textsIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(isText) : [];
 }
 
 function routeOf(providers: readonly string[], served: readonly string[]): string | undefined {

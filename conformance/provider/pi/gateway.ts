@@ -80,6 +80,9 @@ export class Gateway {
 
   readonly #maxTokens: number | undefined;
   readonly #servedBy = new Map<string, readonly string[]>();
+  /** Listed models that something else has answered for, and the version that the list holds for. */
+  readonly #elsewhere = new Set<string>();
+  readonly #listedVersion: string | undefined;
   #version: string | undefined;
 
   /** `maxTokens`, where given, takes the place of the conservative longest answer. */
@@ -88,7 +91,7 @@ export class Gateway {
     this.knowledge = knowledge;
     this.listed = listed;
     this.#maxTokens = known.maxTokens;
-    this.#version = known.version;
+    this.#version = this.#listedVersion = known.version;
     this.#byId = new Map(listed.map((each) => [each.id, each]));
     this.#name = gatewayName(target.baseUrl);
   }
@@ -137,7 +140,9 @@ export class Gateway {
     // Words tell only where nobody has told more.
     const said = before.length ? undefined : this.knowledge.repair.dialects.servedFromWords(refusal);
     const served = [headers[SERVED_HEADER], said].find((name) => name && /^[a-z0-9_]+\/\S*$/.test(name));
-    if (!served || this.#byId.get(model)?.served_by) return;
+    const listed = this.#byId.get(model)?.served_by;
+    if (served && listed && !listed.includes(served)) this.#elsewhere.add(model);
+    if (!served || listed) return;
     // Bare routes go where more is told: the words of a refusal are known less well.
     const known = before.filter((name) => served.endsWith("/") || !name.endsWith("/"));
     if (known.includes(served) || known.length >= MAX_SERVED || served.length > MAX_SERVED_NAME) return;
@@ -148,7 +153,14 @@ export class Gateway {
     const listed = this.#byId.get(model);
     const servedBy = listed?.served_by ?? this.#servedBy.get(model);
     const place = servedBy ? { servedBy } : listed?.route ? { route: listed.route } : {};
-    return { model, gateway: this.#name, ...place, ...(this.#version ? { gatewayVersion: this.#version } : {}) };
+    const version = this.#version ? { gatewayVersion: this.#version } : {};
+    return { model, gateway: this.#name, ...place, ...version, declared: this.#declared(listed) };
+  }
+
+  /** What the list declares for a model, while the version is that of the list, and so is what serves it. */
+  #declared(listed: Listed | undefined): readonly string[] | undefined {
+    if (!listed || this.#elsewhere.has(listed.id)) return undefined;
+    return this.#listedVersion === undefined || this.#listedVersion === this.#version ? listed.parameters : undefined;
   }
 }
 

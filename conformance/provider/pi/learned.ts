@@ -90,6 +90,8 @@ export class Memory {
   #waiting: Change[] = [];
   #looked = Number.NEGATIVE_INFINITY;
   #stamp: string | undefined;
+  /** When the oldest of it was learnt, in seconds since 1970. */
+  #oldest = Number.POSITIVE_INFINITY;
 
   constructor(folder: string = cacheFolder()) {
     this.#folder = folder;
@@ -116,7 +118,10 @@ export class Memory {
     const told = version?.slice(0, MAX_VERSION) || null;
     this.#apply((entries) => {
       const known = entries.get(keyOf(kind));
-      const entry = known?.version === told ? known : { kind, version: told, parameters: new Map<string, Learnt>() };
+      const another = told && known?.version && known.version !== told;
+      // An answer that tells no version is no other version's.
+      const version = told ?? known?.version ?? null;
+      const entry = { kind, version, parameters: new Map(another ? [] : known?.parameters) };
       for (const [name, supported] of taught) entry.parameters.set(name, { supported, by, learned_at });
       entries.set(keyOf(kind), entry);
     });
@@ -133,13 +138,14 @@ export class Memory {
     });
   }
 
-  /** Read the file again, if it has changed and was not looked at just now. */
+  /** Read the file again, if it has changed, or holds what is too old by now, and was not looked at just now. */
   look(): void {
     const now = performance.now();
     if (now - this.#looked < LOOK) return;
     this.#looked = now;
     const stamp = this.#stamped();
-    if (stamp !== this.#stamp) this.#take(read(this.#file), stamp);
+    const isOld = this.#oldest <= Date.now() / 1000 - MAX_AGE;
+    if (stamp !== this.#stamp || isOld) this.#take(read(this.#file), stamp);
   }
 
   get #file(): string {
@@ -148,6 +154,19 @@ export class Memory {
 
   #take(entries: Entries, stamp: string | undefined): void {
     for (const change of this.#waiting) change(entries);
+    this.#hold(entries, stamp);
+  }
+
+  #hold(entries: Entries, stamp: string | undefined): void {
+    const young = Date.now() / 1000 - MAX_AGE;
+    this.#oldest = Number.POSITIVE_INFINITY;
+    for (const [key, { parameters }] of [...entries]) {
+      for (const [name, { learned_at }] of [...parameters]) {
+        if (learned_at <= young) parameters.delete(name);
+        else this.#oldest = Math.min(this.#oldest, learned_at);
+      }
+      if (!parameters.size) entries.delete(key);
+    }
     this.#entries = entries;
     this.#stamp = stamp;
     this.generation += 1;
@@ -174,7 +193,7 @@ export class Memory {
       });
     } catch {
       change(this.#entries);
-      this.generation += 1;
+      this.#hold(this.#entries, this.#stamp);
       if (this.#waiting.length < MAX_WAITING) this.#waiting.push(change);
     }
   }

@@ -11,7 +11,7 @@ import { pathOf, type Question, type Said, type SupportTable } from "./table.ts"
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Of the requests that something learnt would change, each of this number is sent as if nothing had been learnt. */
+/** Of the requests that something learnt would change, each of this number is sent with one of the fields it would miss. */
 const TRY_AGAIN_EVERY = 200;
 /** How many kinds of requests are kept account of, before that starts anew. */
 const MAX_KEPT = 4096;
@@ -50,7 +50,8 @@ export function repairMode(value: string | undefined, warn: (line: string) => vo
 export class Ledger {
   readonly #options: LedgerOptions;
   readonly #address: string;
-  readonly #counts = new Map<string, number>();
+  /** Requests that something learnt has changed since one was tried again, and how often that was. */
+  readonly #counts = new Map<string, readonly [number, number]>();
   readonly #suspects = new Map<string, readonly string[]>();
   readonly #unfinished = new Map<string, Said>();
 
@@ -65,22 +66,24 @@ export class Ledger {
     const streamed = body.stream === true ? "stream" : "whole";
     const kind = { gateway: this.#address, model: question.model, endpoint: question.endpoint, mode: streamed };
     const key = keyOf(kind);
-    const off = mode === "off";
-    const begun = off ? undefined : this.#unfinished.get(key);
-    this.#unfinished.delete(key);
-    const learnt: Said = off ? new Map() : memory.known(kind);
+    const learnt: Said = mode === "off" ? new Map() : memory.known(kind);
     const filtered = (table: SupportTable) => filterRequest({ ...body }, question, table, know.remedies);
     let table = learnt.size ? plain.withLearnt(learnt) : plain;
-    if (begun) table = table.withLearnt(begun);
     let found = filtered(table);
-    let triedAgain: string[] = [];
-    if (learnt.size && !begun && found.dropped.length) {
-      const bare = filtered(plain);
-      const more = found.dropped.filter((name) => !bare.dropped.includes(name));
-      if (this.#isTurn(key, more.length > 0)) [triedAgain, found, table] = [more, bare, plain];
+    const begun = this.#begun(key, table, found.body, filtered);
+    let triedAgain: readonly string[] = [];
+    if (begun.size) {
+      table = table.withLearnt(begun);
+      found = filtered(table);
+    } else if (learnt.size) {
+      triedAgain = this.#toTryAgain(key, found.dropped, () => filtered(plain).dropped);
+      if (triedAgain.length) {
+        table = plain.withLearnt(new Map([...learnt].filter(([name]) => !triedAgain.includes(fieldOf(name)))));
+        found = filtered(table);
+      }
     }
     const suspects = this.#suspects.get(key) ?? [];
-    const asked = { body, sent: found.body, question, table, mode, suspects, tidy, ...(begun ? { begun } : {}) };
+    const asked = { body, sent: found.body, question, table, mode, suspects, tidy, ...(begun.size ? { begun } : {}) };
     return { body: found.body, kind, triedAgain, repair: new Repair(asked, know) };
   }
 
@@ -108,7 +111,7 @@ export class Ledger {
     }
     if (!triedAgain.length) return;
     const refused = [...said.keys()].map(fieldOf);
-    const taken = triedAgain.map(pathOf).filter((path) => !refused.includes(path));
+    const taken = triedAgain.filter((field) => !refused.includes(field));
     memory.forget(kind, (name) => taken.includes(fieldOf(name)));
   }
 
@@ -117,12 +120,42 @@ export class Ledger {
     keep(this.#unfinished, keyOf(kind), repair.unfinished);
   }
 
-  /** Whether it is time to see what is taken again; a turn counts only where something learnt changes the request. */
-  #isTurn(key: string, changes: boolean): boolean {
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    const isTurn = count >= TRY_AGAIN_EVERY && changes;
-    keep(this.#counts, key, isTurn ? 0 : count);
-    return isTurn;
+  /**
+   * What an unfinished request has said that holds for this one. The rest stays for those that it is about.
+   *
+   * An answer proves what was left out of its request, and nothing else.
+   */
+  #begun(key: string, table: SupportTable, body: Body, filtered: (table: SupportTable) => { readonly body: Body }): Said {
+    const left = this.#unfinished.get(key);
+    if (!left) return new Map(); // as nearly always: a long conversation need not be spelled out
+    const bare = JSON.stringify(body);
+    const changes = (name: string) =>
+      JSON.stringify(filtered(table.withLearnt(new Map([[name, false]]))).body) !== bare;
+    const begun = new Map([...left].filter(([name, can]) => !can && changes(name)));
+    if (!begun.size) return begun;
+    const paths = [...begun.keys()].map(pathOf);
+    for (const [name, can] of left) if (can && paths.includes(pathOf(name))) begun.set(name, can);
+    const rest = new Map([...left].filter(([name]) => !begun.has(name)));
+    if (rest.size) keep(this.#unfinished, key, rest);
+    else this.#unfinished.delete(key);
+    return begun;
+  }
+
+  /**
+   * Of what was learnt and changes a request, the one field that is sent all the same; most often none.
+   *
+   * Each has its turn: of several at once, each would have to be refused anew before the request is answered.
+   */
+  #toTryAgain(key: string, dropped: readonly string[], anyway: () => readonly string[]): string[] {
+    if (!dropped.length) return [];
+    const [count, turns] = this.#counts.get(key) ?? [0, 0];
+    let fields: string[] = [];
+    if (count + 1 >= TRY_AGAIN_EVERY) {
+      const always = anyway();
+      fields = [...new Set(dropped.filter((name) => !always.includes(name)).map(fieldOf))].sort();
+    }
+    keep(this.#counts, key, fields.length ? [0, turns + 1] : [count + 1, turns]);
+    return fields.slice(turns % (fields.length || 1)).slice(0, 1);
   }
 }
 

@@ -97,6 +97,8 @@ export class Repair {
   readonly #bodies = new Set<string>();
   #sent: Body;
   #plans: (readonly string[])[] | undefined;
+  /** What is searched after the suspects. */
+  #beyond: readonly string[] = [];
   #attempts = 0;
 
   constructor(asked: Asked, know: RepairKnowledge) {
@@ -265,11 +267,15 @@ export class Repair {
   /** Go on to the next part of what can be left out; false where nothing is left to try. */
   #step(): boolean {
     if (!this.#plans) {
-      const suspects = this.#asked.suspects ?? [];
-      const held = suspects.length ? suspects : this.#candidates();
-      const half = Math.ceil(held.length / 2);
-      const parts = held.length > 1 ? [held.slice(0, half), held.slice(half), held] : [held];
-      this.#plans = parts.filter((part) => part.length);
+      const everything = this.#candidates();
+      const held = (this.#asked.suspects ?? []).filter((each) => everything.includes(each));
+      this.#plans = partsOf(held.length ? held : everything);
+      this.#beyond = held.length ? everything : [];
+    }
+    if (!this.#plans.length) {
+      // It was none of the suspects.
+      this.#plans = partsOf(this.#beyond);
+      this.#beyond = [];
     }
     const next = this.#plans.shift();
     if (next) this.searched = next;
@@ -294,6 +300,13 @@ export class Repair {
     const known = rows.find(([name, remedy]) => placesNamed(remedy, endpoint).includes(text) && !name.includes("+"));
     return known ? known[0] : text;
   }
+}
+
+/** What is left out in turn: the first half, the second one, all. */
+function partsOf(held: readonly string[]): (readonly string[])[] {
+  const half = Math.ceil(held.length / 2);
+  const parts = held.length > 1 ? [held.slice(0, half), held.slice(half), held] : [held];
+  return parts.filter((part) => part.length);
 }
 
 function isHeld({ unless = [] }: KeptRow, inside: readonly unknown[]): boolean {

@@ -6,12 +6,13 @@
  * rule matches every model.
  */
 
+import { DECLARED, declaration, UNDECLARED } from "./declaration.ts";
 import { familyOf, servedFrom, UNKNOWN } from "./families.ts";
 import { isObject } from "./json.ts";
 
 export const SCHEMA_VERSION = 1;
 
-/** Whether a parameter can be sent, and whether somebody measured that. */
+/** Whether a parameter can be sent, and whether somebody measured that of the model or its like. */
 export interface Statement {
   readonly supported: boolean;
   readonly measured: boolean;
@@ -28,6 +29,7 @@ export interface Rule {
   readonly family_versions: readonly string[];
   readonly gateways: readonly string[];
   readonly gateway_versions: readonly string[];
+  readonly declared: readonly string[];
   readonly statements: ReadonlyMap<string, Statement>;
 }
 
@@ -35,7 +37,8 @@ export interface Rule {
  * What a caller knows about the request it is about to send.
  *
  * `servedBy` names the deployments behind the model as LiteLLM names them (`azure/gpt-5.2`): each has to take what
- * is sent. `upstream` is the model's name on its route; without one its family is read from `model`.
+ * is sent. `upstream` is the model's name on its route; without one its family is read from `model`. `declared` are the
+ * chat parameters that the gateway declares for the model.
  */
 export interface Question {
   readonly model: string;
@@ -46,6 +49,7 @@ export interface Question {
   readonly gatewayVersion?: string;
   readonly servedBy?: readonly string[];
   readonly upstream?: string;
+  readonly declared?: readonly string[] | undefined;
 }
 
 /** The table does not have the shape of one; the message is one line for the user. */
@@ -61,6 +65,7 @@ const SELECTORS = [
   "family_versions",
   "gateways",
   "gateway_versions",
+  "declared",
 ] as const;
 
 export class SupportTable {
@@ -85,7 +90,8 @@ export class SupportTable {
 
   /** The rules that speak for this request, most specific first. */
   matching(question: Question): Rule[] {
-    return this.rules.filter((rule) => matches(rule, question));
+    const fitting = this.rules.filter((rule) => matches(rule, question));
+    return fitting.map((rule) => about(rule, question)).filter((rule) => rule.statements.size > 0);
   }
 
   /**
@@ -127,7 +133,7 @@ export type Said = ReadonlyMap<string, boolean>;
 function ruleOf(said: Said): Rule {
   const statements = [...said].map(([name, supported]): [string, Statement] => [name, { supported, measured: false }]);
   const place = { routes: [], upstreams: [], families: [], family_versions: [] };
-  const anything = { endpoints: [], modes: [], ...place, gateways: [], gateway_versions: [] };
+  const anything = { endpoints: [], modes: [], ...place, gateways: [], gateway_versions: [], declared: [] };
   return { models: ["*"], ...anything, statements: new Map(statements) };
 }
 
@@ -177,6 +183,13 @@ function matches(rule: Rule, question: Question): boolean {
   );
 }
 
+/** A rule with what it says where a gateway declares what it does. */
+function about(rule: Rule, { declared, endpoint }: Question): Rule {
+  if (!rule.declared.length) return rule;
+  const fits = ([name]: [string, Statement]): boolean => rule.declared.includes(declaration(declared, endpoint, name));
+  return { ...rule, statements: new Map([...rule.statements].filter(fits)) };
+}
+
 function hasFamily(rule: Rule, question: Question): boolean {
   const family = familyOf(question.upstream || question.model);
   if (!family || !rule.families.includes(family.name)) return false;
@@ -189,6 +202,9 @@ function allows(selector: readonly string[], value: string | undefined): boolean
 
 /** The kinds of sources that stand for a measurement. */
 const MEASURED: readonly unknown[] = ["measured", "atlas"];
+
+/** What a gateway may say of a parameter. */
+const STATES: readonly string[] = [DECLARED, UNDECLARED, UNKNOWN];
 
 const BOUND = /^(>=|<=|>|<|==)\s*(\d{1,9}(?:\.\d{1,9})*)$/;
 
@@ -245,6 +261,9 @@ export function parseTable(data: unknown, where: string): SupportTable {
   }
   const sources = "sources" in data ? data.sources : {};
   if (!isObject(sources)) throw new TableError(`${where}: sources must be a JSON object`);
+  for (const [name, source] of Object.entries(sources)) {
+    if (!isObject(source)) throw new TableError(`${where}: sources['${name}'] must be a JSON object`);
+  }
   if (!Array.isArray(data.rules)) throw new TableError(`${where}: rules must be a JSON array`);
   const rules = data.rules.map((row: unknown, index) => parseRule(row, sources, `${where}: rules[${index}]`));
   const last = rules.at(-1);
@@ -274,13 +293,16 @@ function parseRule(row: unknown, sources: Readonly<Record<string, unknown>>, whe
       throw new TableError(`${where}.${name}: '${bound}' is no bound such as '>=1.80' or '<1.100'`);
     }
   }
+  for (const state of strings("declared")) {
+    if (STATES.includes(state)) continue;
+    throw new TableError(`${where}.declared: '${state}' is none of ${STATES.join(", ")}`);
+  }
   if (!isObject(row.statements)) throw new TableError(`${where}.statements must be a JSON object`);
   const statements = Object.entries(row.statements).map(([name, value]): [string, Statement] => {
     if (!isObject(value) || typeof value.supported !== "boolean" || typeof value.source !== "string") {
       throw new TableError(`${where}.statements['${name}'] needs 'supported' (true or false) and 'source' (a name)`);
     }
-    const source = sources[value.source];
-    return [name, { supported: value.supported, measured: isObject(source) && MEASURED.includes(source.kind) }];
+    return [name, { supported: value.supported, measured: isMeasured(sources[value.source]) }];
   });
   return {
     models: strings("models"),
@@ -292,6 +314,12 @@ function parseRule(row: unknown, sources: Readonly<Record<string, unknown>>, whe
     family_versions: strings("family_versions"),
     gateways: strings("gateways"),
     gateway_versions: strings("gateway_versions"),
+    declared: strings("declared"),
     statements: new Map(statements),
   };
+}
+
+/** Whether a source stands for a measurement of models; what a gateway does not declare tells of no model. */
+function isMeasured(source: unknown): boolean {
+  return isObject(source) && MEASURED.includes(source.kind) && source.how !== "undeclared";
 }

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from conformance.provider.filter import Filtered, filter_request, places_named, remedies
+from conformance.provider.filter import Filtered, filter_asked, places_named, remedies
 from conformance.provider.filter.places import EACH, spelled
 from conformance.provider.refusals.dialects import Blame, read_refusal, spoken_by, summary
 from conformance.provider.repair.tracing import Place, place_of, places_text, rules, trace, values_at
@@ -94,6 +94,8 @@ class Repair:
     _private: set[str] = field(default_factory=set)
     _bodies: set[str] = field(default_factory=set)
     _plans: list[tuple[str, ...]] | None = None
+    #: What is searched after the suspects.
+    _beyond: tuple[str, ...] = ()
     _attempts: int = 0
 
     def next_body(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> dict[str, Any] | None:
@@ -141,17 +143,8 @@ class Repair:
 
     def _filtered(self) -> Filtered:
         """The caller's request without what is known to be refused by now."""
-        asked, rule = self.question, Rule(("*",), _rule_of(self.said))
-        return filter_request(
-            self.body,
-            asked.model,
-            asked.endpoint,
-            table=SupportTable((rule, *self.table.rules), self.table.sources),
-            route=asked.route,
-            gateway=asked.gateway,
-            gateway_version=asked.gateway_version,
-            served_by=asked.served_by,
-        )
+        rule = Rule(("*",), _rule_of(self.said))
+        return filter_asked(self.body, self.question, SupportTable((rule, *self.table.rules), self.table.sources))
 
     @property
     def learnt(self) -> dict[str, bool]:
@@ -262,10 +255,11 @@ class Repair:
     def _step(self) -> bool:
         """Go on to the next part of what can be left out; False where nothing is left to try."""
         if self._plans is None:
-            held = tuple(self.suspects) or self._candidates()
-            half = (len(held) + 1) // 2
-            parts = [held[:half], held[half:], held] if len(held) > 1 else [held]
-            self._plans = [part for part in parts if part]
+            everything = self._candidates()
+            held = tuple(each for each in self.suspects if each in everything)
+            self._plans, self._beyond = _parts(held or everything), everything if held else ()
+        if not self._plans:  # it was none of the suspects
+            self._plans, self._beyond = _parts(self._beyond), ()
         if not self._plans:
             return False
         self.searched = self._plans.pop(0)
@@ -279,6 +273,13 @@ class Repair:
             for place in places
             if place[0] not in rules()["containers"][:3] and not self._why_kept(place, values_at(self.sent, place))
         )
+
+
+def _parts(held: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What is left out in turn: the first half, the second one, all."""
+    half = (len(held) + 1) // 2
+    parts = [held[:half], held[half:], held] if len(held) > 1 else [held]
+    return [part for part in parts if part]
 
 
 def _replaced(

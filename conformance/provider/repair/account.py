@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.provider.filter import Filtered, filter_request
+from conformance.provider.filter import Filtered, filter_asked
 from conformance.provider.repair import Repair, RepairMode
 from conformance.provider.repair.learned import Memory, RequestKind
 from conformance.provider.table import Question, SupportTable, split_parameter
 from conformance.provider.table.layers import with_learnt
 
-#: Of the requests that something learnt would change, each of this number is sent as if nothing had been learnt.
+#: Of the requests that something learnt would change, each of this number is sent with one of the fields it would miss.
 TRY_AGAIN_EVERY = 200
 
-#: How many pairs of model and parameter are remembered as reported, and how many tables are kept, before that starts
-#: anew.
+#: How many kinds of requests, and pairs of model and parameter, are remembered before that starts anew.
 MAX_KEPT = 4096
+
+#: The same for tables. Each may take 100 kB, and a client of a hooked proxy can ask for as many as it likes.
+MAX_TABLES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Account:
         self._reported: set[tuple[str, str]] = set()
         self._bases: dict[tuple[str, ...], SupportTable] = {(): table}
         self._tables: dict[tuple[RequestKind, tuple[str, ...]], tuple[int, SupportTable]] = {}
-        self._counts: dict[RequestKind, int] = {}
+        #: Requests that something learnt has changed since one was tried again, and how often that was.
+        self._counts: dict[RequestKind, tuple[int, int]] = {}
         self._suspects: dict[RequestKind, tuple[str, ...]] = {}
         self._unfinished: dict[RequestKind, dict[str, bool]] = {}
 
@@ -49,18 +53,29 @@ class Account:
         question: Question,
         key: str = "",
         allowed: tuple[str, ...] = (),
+        *,
+        may_try_again: bool = True,
     ) -> Begun:
-        """What may be sent of a request. What is `allowed` is sent whatever the shipped table says of it."""
+        """What may be sent of a request. What is `allowed` is sent whatever the shipped table says of it.
+
+        `may_try_again` says whether a refusal of what is tried again would be mended before the caller sees it.
+        """
+        allowed = tuple(name for name in allowed if name in self._spoken_of)
         base = self._base(allowed)
         table = self._table(kind, base, allowed)
-        begun = self._unfinished.pop(kind, {})
-        table = with_learnt(table, begun) if begun else table
-        found = filtered(body, question, table)
+        found = filter_asked(body, question, table)
+        begun = self._begun(kind, body, question, table, found)
         tried_again: tuple[str, ...] = ()
-        if table is not base and not begun and self._is_to_try_again(kind, body, question, found, base):
-            bare = filtered(body, question, base)
-            tried_again = tuple(name for name in found.dropped if name not in bare.dropped)
-            found, table = bare, base
+        if begun:
+            table = with_learnt(table, begun)
+            found = filter_asked(body, question, table)
+        elif table is not base and may_try_again:
+            tried_again = self._to_try_again(kind, body, question, found, base)
+            if tried_again:
+                known = self.memory.known(kind)
+                others = {name: can for name, can in known.items() if _field(name) not in tried_again}
+                table = with_learnt(base, others) if others else base
+                found = filter_asked(body, question, table)
         if self.repair == "off":
             return Begun(found, tried_again)
         suspects = self._suspects.get(kind, ())
@@ -81,9 +96,8 @@ class Account:
                 self._suspects[kind] = repair.suspected
             self.memory.learn(kind, version, repair.learnt, repair.said_by)
         if tried_again:
-            taken = {split_parameter(name)[0] for name in tried_again}
-            taken -= {split_parameter(name)[0].rpartition("+")[2] for name in repair.said}
-            self.memory.forget(lambda each, name: each == kind and _leaves_out(name, taken))
+            taken = {*tried_again} - {_field(name) for name in repair.said}
+            self.memory.forget(lambda each, name: each == kind and _field(name) in taken)
 
     def unfinished(self, kind: RequestKind, said: dict[str, bool]) -> None:
         """Let the next request of the kind go on with what this one's refusals said; nothing of it is proven yet."""
@@ -104,7 +118,7 @@ class Account:
         """The table that holds where nothing was learnt."""
         found = self._bases.get(allowed)
         if found is None:
-            _make_room(self._bases)
+            _make_room(self._bases, MAX_TABLES)
             found = self._bases[allowed] = with_learnt(self.table, dict.fromkeys(allowed, True))
         return found
 
@@ -113,49 +127,66 @@ class Account:
         if self.repair == "off":
             return base
         self.memory.look()
+        generation = self.memory.generation  # before it is read: another thread may learn meanwhile
         kept = self._tables.get((kind, allowed))
-        if kept is not None and kept[0] == self.memory.generation:
+        if kept is not None and kept[0] == generation:
             return kept[1]
         said = self.memory.known(kind)
         table = with_learnt(base, said) if said else base
-        _make_room(self._tables)
-        self._tables[kind, allowed] = self.memory.generation, table
+        _make_room(self._tables, MAX_TABLES)
+        self._tables[kind, allowed] = generation, table
         return table
 
-    def _is_to_try_again(
-        self, kind: RequestKind, body: dict[str, Any], asked: Question, found: Filtered, base: SupportTable
-    ) -> bool:
-        """Whether it is time to see what is taken again; only what something learnt changes counts."""
+    def _begun(
+        self, kind: RequestKind, body: dict[str, Any], question: Question, table: SupportTable, found: Filtered
+    ) -> dict[str, bool]:
+        """What an unfinished request has said that holds for this one. The rest stays for those that it is about.
+
+        An answer proves what was left out of its request, and nothing else.
+        """
+        left = self._unfinished.get(kind, {})
+
+        def changes(name: str) -> bool:
+            return filter_asked(body, question, with_learnt(table, {name: left[name]})).body != found.body
+
+        begun: dict[str, bool] = {name: can for name, can in left.items() if not can and changes(name)}
+        if not begun:
+            return {}
+        paths = {split_parameter(name)[0] for name in begun}
+        begun.update({name: can for name, can in left.items() if can and split_parameter(name)[0] in paths})
+        self.unfinished(kind, {name: can for name, can in left.items() if name not in begun})
+        return begun
+
+    @functools.cached_property
+    def _spoken_of(self) -> frozenset[str]:
+        """Every parameter that the table has a word about."""
+        return frozenset(_field(name) for rule in self.table.rules for name in rule.statements)
+
+    def _to_try_again(
+        self, kind: RequestKind, body: dict[str, Any], question: Question, found: Filtered, base: SupportTable
+    ) -> tuple[str, ...]:
+        """Of what was learnt and changes a request, the one field that is sent all the same; most often none.
+
+        Each has its turn: of several at once, each would have to be refused anew before the request is answered.
+        """
         if not found.dropped:
-            return False
-        count = self._counts.get(kind, 0) + 1
-        if count >= TRY_AGAIN_EVERY and set(found.dropped) - set(filtered(body, asked, base).dropped):
-            count = 0
+            return ()
+        count, turns = self._counts.get(kind, (0, 0))
+        fields: list[str] = []
+        if count + 1 >= TRY_AGAIN_EVERY:
+            anyway = filter_asked(body, question, base).dropped
+            fields = sorted({_field(name) for name in found.dropped if name not in anyway})
         _make_room(self._counts)
-        self._counts[kind] = count
-        return count == 0
+        self._counts[kind] = (0, turns + 1) if fields else (count + 1, turns)
+        return (fields[turns % len(fields)],) if fields else ()
 
 
-def filtered(body: dict[str, Any], asked: Question, table: SupportTable) -> Filtered:
-    """What a table lets through of a request that a question is about."""
-    return filter_request(
-        body,
-        asked.model,
-        asked.endpoint,
-        table=table,
-        route=asked.route,
-        gateway=asked.gateway,
-        gateway_version=asked.gateway_version,
-        served_by=asked.served_by,
-    )
-
-
-def _make_room(kept: dict[Any, Any] | set[Any]) -> None:
+def _make_room(kept: dict[Any, Any] | set[Any], most: int = MAX_KEPT) -> None:
     """Start anew where as much is kept as may be."""
-    if len(kept) >= MAX_KEPT:
+    if len(kept) >= most:
         kept.clear()
 
 
-def _leaves_out(name: str, paths: set[str]) -> bool:
-    """Whether something learnt is about one of these paths, whatever its value and company."""
-    return split_parameter(name)[0].rpartition("+")[2] in paths
+def _field(name: str) -> str:
+    """The field that a statement is about, whatever its value and company."""
+    return split_parameter(name)[0].rpartition("+")[2]

@@ -103,6 +103,7 @@ class Memory:
         self._waiting: list[_Change] = []
         self._looked = float("-inf")
         self._stamp: object = None
+        self._oldest = float("inf")
         self._lock = threading.RLock()
 
     @property
@@ -137,8 +138,9 @@ class Memory:
 
         def change(entries: Entries) -> None:
             entry = entries.get(kind)
-            if entry is None or entry.version != version:
+            if entry is None or (version and entry.version and entry.version != version):
                 entry = entries[kind] = Entry(version)
+            entry.version = version or entry.version  # an answer that tells none is no other version's
             entry.parameters.update(new)
 
         self._apply(change)
@@ -162,20 +164,29 @@ class Memory:
         return count
 
     def look(self) -> None:
-        """Read the file again, if it has changed and was not looked at just now."""
+        """Read the file again, if it has changed, or holds what is too old by now, and was not looked at just now."""
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         with self._lock:
             self._looked = now
             stamp = self._stamped()
-            if stamp != self._stamp:
+            if stamp != self._stamp or self._oldest <= time.time() - MAX_AGE:
                 self._take(_read(self.file), stamp)
 
     def _take(self, entries: Entries, stamp: object) -> None:
         for change in self._waiting:
             change(entries)
-        self._entries, self._stamp = entries, stamp
+        self._hold(entries, stamp)
+
+    def _hold(self, entries: Entries, stamp: object) -> None:
+        young = time.time() - MAX_AGE
+        for kind, entry in list(entries.items()):
+            entry.parameters = {name: each for name, each in entry.parameters.items() if each.learned_at > young}
+            if not entry.parameters:
+                del entries[kind]
+        told = (each.learned_at for entry in entries.values() for each in entry.parameters.values())
+        self._entries, self._stamp, self._oldest = entries, stamp, min(told, default=float("inf"))
         self.generation += 1
 
     def _stamped(self) -> object:
@@ -198,8 +209,10 @@ class Memory:
                     self._take(entries, self._stamped())
             except (OSError, RuntimeError, ValueError) as error:
                 logger.debug("what was learnt is not on disk: %s: %s", type(error).__name__, error)
-                change(self._entries)
-                self.generation += 1
+                # A copy, for another thread may be reading what is known.
+                entries = {kind: Entry(each.version, dict(each.parameters)) for kind, each in self._entries.items()}
+                change(entries)
+                self._hold(entries, self._stamp)
                 if len(self._waiting) < _MAX_WAITING:
                     self._waiting.append(change)
 

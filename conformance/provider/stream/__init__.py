@@ -70,6 +70,7 @@ def stream(
     gateway: str | None = None,
     gateway_version: str | None = None,
     served_by: Sequence[str] = (),
+    declared: Sequence[str] | None = None,
     session_id: str | None = None,
     reasoning: str | None = None,
     max_tokens: int | None = None,
@@ -106,7 +107,7 @@ def stream(
         parameters=parameters,
     )
     known: dict[str, Any] = {"route": None if served_by else model.route, "served_by": served_by}
-    known |= {"gateway": gateway, "gateway_version": gateway_version}
+    known |= {"gateway": gateway, "gateway_version": gateway_version, "declared": declared}
     found = filter_request(body, model.id, endpoint, table=table, **known)
     start = Start(model.id, endpoint, found.dropped)
     return _events(client, model, found.body, start, signal, secrets or (client.api_key,))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from conformance.provider.errors import TableError
+from conformance.provider.files import at_home
 from conformance.provider.table import Rule, Statement, SupportTable, load_table
 
 #: The environment variable that names the user's table.
@@ -29,7 +31,7 @@ def layered_table(table: Table | None = None) -> SupportTable:
     shipped, named = load_table(), table or os.environ.get(TABLE_VARIABLE, "").strip()
     if not named:
         return shipped
-    own = load_table(Path(named).expanduser())
+    own = load_table(at_home(named, TableError))
     rules = (*own.rules[:-1], *shipped.rules[:-1], own.rules[-1], shipped.rules[-1])
     return SupportTable(rules, {**shipped.sources, **own.sources}, own=len(own.rules) - 1)
 

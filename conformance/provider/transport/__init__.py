@@ -16,7 +16,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from conformance.provider.http_library import http_library
+from conformance.provider.http_library import http_library, usable_proxies
 from conformance.provider.transport.mending import aexchanged, exchanged
 from conformance.provider.transport.request_filter import ENDPOINTS, MAX_BODY, OnDrop, OnRepair, RequestFilter
 
@@ -106,7 +106,8 @@ def http_client(
 
     `library` is `httpx` or `httpx2`, by default httpx2 where it is installed, as OpenAI's SDK wants
     it; the options are those of its `Client`. The environment's proxies and certificates hold, which
-    they do not for a client with a transport of its own. Raises `TableError`.
+    they do not for a client with a transport of its own. Raises `TableError`, and `GatewayError` for a
+    proxy of the environment that cannot be used.
     """
     library = library or http_library()
     known = request_filter or RequestFilter()
@@ -125,7 +126,8 @@ def http_client(
                     raise
             return response
 
-    return FilteringClient(**_as_the_sdk_has_it(library, options))
+    with usable_proxies():
+        return FilteringClient(**_as_the_sdk_has_it(library, options))
 
 
 def async_http_client(
@@ -149,7 +151,8 @@ def async_http_client(
                     raise
             return response
 
-    return AsyncFilteringClient(**_as_the_sdk_has_it(library, options))
+    with usable_proxies():
+        return AsyncFilteringClient(**_as_the_sdk_has_it(library, options))
 
 
 def _as_the_sdk_has_it(library: ModuleType, options: dict[str, Any]) -> dict[str, Any]:

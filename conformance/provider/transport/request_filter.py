@@ -167,7 +167,8 @@ class RequestFilter:
         version = self._version or self.whereabouts.version(kind.gateway)
         gateway = self._gateway or gateway_name(url)
         served = () if self._route else self.whereabouts.served_by(kind.gateway, model)
-        question = Question(model, endpoint, mode, self._route, gateway, version, served)
+        declared = None if self._route else self.whereabouts.declared(kind.gateway, model)
+        question = Question(model, endpoint, mode, self._route, gateway, version, served, declared=declared)
         begun = self._account.begin(kind, with_features(body, headers), question, _key(headers))
         found = begun.found
         for parameter in found.dropped:

@@ -39,6 +39,7 @@ def test_writing_twice(place: Path) -> None:
     second = export("--for", "pi", "--write")
     assert "written:" in first.stderr
     assert "+++" in first.stderr
+    assert first.stderr.rstrip().endswith("or export with --base-url.")  # nobody knows the gateway's address
     assert "nothing changes" in second.stderr
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
@@ -114,6 +115,13 @@ def test_a_file_by_its_other_name(place: Path) -> None:
     assert "// ours" in new
     assert '"provider"' in new
     assert not (folder / "opencode.json").exists()
+
+
+def test_a_home_that_nobody_knows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a client's folder in the home of no user, when its export is written, then one line says what to do."""
+    monkeypatch.setenv("CODEX_HOME", "~no-such-user/codex")
+    line = told(export("--for", "codex", *HERE, "--write"))
+    assert line == "nobody knows the home folder in ~no-such-user/codex; write the path in full"
 
 
 def test_several_files_are_told_of(place: Path) -> None:

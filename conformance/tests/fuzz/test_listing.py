@@ -7,6 +7,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_any_list_for_the_provider(answers: Any) -> None:
         write_models(TARGET, models, Path(folder))
         kept = read_models(TARGET, Path(folder))
         assert kept is not None
-        assert kept.models == models
+        assert kept.models == tuple(replace(each, parameters=None) for each in models)  # they grow old sooner
         for model in LiteLLMProvider(TARGET.base_url, KEY, cache_folder=Path(folder)).models():
             assert model.context_window > 0
             assert model.max_tokens > 0

@@ -16,15 +16,15 @@ from conformance.provider.refusals.dialects import read_refusal
 from conformance.provider.repair import Repair, RepairMode
 from conformance.provider.repair.learned import FILE
 from conformance.provider.repair.tracing import trace, values_at
-from conformance.provider.table import Question, Rule, SupportTable, shipped_table_path
+from conformance.provider.table import Question, shipped_table_path
 from conformance.provider.transport import FilteringTransport
 from conformance.provider.transport.request_filter import RequestFilter
 from conformance.schemas import first_error
 from conformance.tests.helpers.effort import effort
+from conformance.tests.helpers.mending import NOTHING
 
 VECTORS = json.loads((shipped_table_path().parent / "repair" / "repair_vectors.json").read_text(encoding="utf-8"))
 REQUESTS: dict[str, dict[str, Any]] = VECTORS["requests"]
-NOTHING = SupportTable((Rule(("*",), {}),))
 
 #: What no refusal may take away.
 ESSENTIAL = ("model", "messages", "input", "stream", "tools")

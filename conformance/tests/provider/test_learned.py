@@ -77,6 +77,39 @@ def test_what_is_old_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert Memory(tmp_path).known(KIND) == known
 
 
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_what_gets_old_is_forgotten_while_a_process_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool
+) -> None:
+    """Given a process that has learnt something, when it has run for 30 days, then it does not know it any more, and
+    does not look at that again and again."""
+    folder = tmp_path if on_disk else tmp_path / "file" / "folder"
+    (tmp_path / "file").touch()
+    memory = taught(folder, {"store": False})
+    now, monotonic = time.time(), time.monotonic()
+    assert memory.known(KIND) == {"store": False}
+    monkeypatch.setattr("time.time", lambda: now + 31 * 86_400)
+    monkeypatch.setattr("time.monotonic", lambda: monotonic + 31 * 86_400)
+
+    assert memory.known(KIND) == {}
+    generation = memory.generation
+    monkeypatch.setattr("time.monotonic", lambda: monotonic + 32 * 86_400)
+    assert memory.known(KIND) == {}
+    assert memory.generation == generation
+
+
+def test_an_answer_that_tells_no_version_is_no_other_one(tmp_path: Path) -> None:
+    """Given what a version taught, when an answer without one teaches more, then all of it is known, as that
+    version's."""
+    memory = taught(tmp_path, {"store": False})
+    told = memory.version(KIND)
+    memory.learn(KIND, None, {"seed": False}, "backend")
+
+    assert told is not None
+    assert memory.version(KIND) == told
+    assert memory.known(KIND) == {"store": False, "seed": False}
+
+
 def test_the_file_is_bounded(tmp_path: Path) -> None:
     """Given more than there is room for, when it is learnt, then the file stays small, and can be read."""
     memory = Memory(tmp_path)

@@ -79,6 +79,24 @@ def test_what_serves_a_model(model: str, provider: Any, info: Any, expected: str
     assert served_by(model, provider, info) == expected
 
 
+def test_what_litellm_declares_goes_with_the_question() -> None:
+    """Given a deployment, when it is read, then LiteLLM is asked what it declares for what serves it; not where it goes
+    by a `base_model`."""
+
+    def declares(served: str) -> tuple[str, ...]:
+        return ("seed", served)
+
+    for more, expected in (
+        ({}, ("seed", GPT)),
+        ({"model_info": {"base_model": "azure/gpt-5.2"}}, None),
+        ({"base_model": "azure/gpt-5.2"}, None),
+        ({"model_info": {"base_model": None}}, ("seed", GPT)),
+    ):
+        found = read_call(Routed().to(GPT, **more), "acompletion", None, declares)
+        assert found is not None
+        assert found.question.declared == expected
+
+
 @pytest.mark.parametrize(("base", "expected"), [(None, "https://azure"), ("http://h:1/v1?key=secret", "http://h:1")])
 def test_where_a_deployment_is(base: str | None, expected: str) -> None:
     """Given a deployment with and without an address, when it is read, then the memory has a place for it, no key."""

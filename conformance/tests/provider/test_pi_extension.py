@@ -23,6 +23,14 @@ def test_pi_looks_where_its_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert extensions_dir({}) == tmp_path / ".pi" / "agent" / "extensions"
 
 
+@pytest.mark.parametrize(("configured", "words"), [("~no-such-user/agent", "write the path in full"), ("", "set HOME")])
+def test_a_home_that_nobody_knows(configured: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no such user, or one without a home, when Pi's folder is asked for, then one line says what to do."""
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is none
+    with pytest.raises(PiExtensionError, match=f"^nobody knows the home folder in ~.*; {words}$"):
+        extensions_dir({"PI_CODING_AGENT_DIR": configured})
+
+
 def test_copies_what_the_extension_reads_and_no_tests(tmp_path: Path) -> None:
     """Given an empty place, when installed, then code, guide and data are there, and no test or vector."""
     said = install(tmp_path)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 
+from conformance.provider.errors import HomeError
 from conformance.provider.files import cache_folder
 from conformance.provider.models import Cost
-from conformance.provider.models.cache import cache_file, read_models, write_models
+from conformance.provider.models.cache import KEPT_FOR, cache_file, read_models, write_models
 from conformance.provider.models.catalogue import Listed
 from conformance.provider.target import Target
 from conformance.tests.helpers.gateways import KEY
@@ -92,6 +94,16 @@ class TestCache:
         assert cached is not None
         assert cached.models == (Listed("m", {}, "r"),)
 
+    def test_what_is_declared_is_not_kept_with_the_list(self, tmp_path: Path) -> None:
+        """Given a list with what is declared, when it is read again, then it has not that: it grows old sooner."""
+        target = Target("http://a", KEY)
+        write_models(target, [Listed("m", parameters=("seed",))], tmp_path)
+
+        cached = read_models(target, tmp_path)
+
+        assert cached is not None
+        assert cached.models == (Listed("m"),)
+
     def test_a_folder_that_cannot_be_written_is_no_error(self, tmp_path: Path) -> None:
         """Given a folder that is a file, when a list is fetched, then it is used all the same."""
         (tmp_path / "file").write_text("")
@@ -113,6 +125,59 @@ class TestCache:
         cached = read_models(target, tmp_path)
         assert cached is not None
         assert cached.models[0].id == "old"
+
+    def test_a_test_leaves_nothing_with_the_user(self) -> None:
+        """Given no folder, when a test keeps a list, then it is not in the cache of the user who runs the tests."""
+        target = Target("http://127.0.0.1:1", "sk-of-a-test")
+        write_models(target, [Listed("m")])
+
+        assert read_models(target) is not None
+        assert not cache_file(target, cache_folder()).exists()
+
+    def test_old_lists_are_removed(self, tmp_path: Path) -> None:
+        """Given lists of other keys, when one is written, then those are gone that nobody has renewed for long."""
+        old, young, ours = (cache_file(Target("http://a", key), tmp_path) for key in ("sk-old", "sk-young", KEY))
+        others = [tmp_path / "models-mine.json", tmp_path / "learned.json", tmp_path / f"{old.name}.txt"]
+        (tmp_path / f"models-{'0' * 24}.json").mkdir()
+        for file in (old, young, *others, tmp_path / f"models-{'0' * 24}.json"):
+            if not file.is_dir():
+                file.write_text("{}")
+            age = KEPT_FOR + 60 if file != young else KEPT_FOR - 60
+            os.utime(file, (time.time() - age,) * 2)
+
+        write_models(Target("http://a", KEY), [Listed("m")], tmp_path)
+
+        assert set(tmp_path.iterdir()) == {young, ours, *others, tmp_path / f"models-{'0' * 24}.json"}
+
+    def test_an_old_list_that_cannot_be_removed_is_no_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Given an old list that cannot be removed, when one is written, then it is kept all the same."""
+        old, target = cache_file(Target("http://a", "sk-old"), tmp_path), Target("http://a", KEY)
+        old.write_text("{}")
+        os.utime(old, (0, 0))
+
+        def fail(*_: object, **__: object) -> None:
+            raise PermissionError("read-only")
+
+        monkeypatch.setattr(Path, "unlink", fail)
+        write_models(target, [Listed("m")], tmp_path)
+
+        assert old.exists()
+        assert read_models(target, tmp_path) is not None
+
+    def test_a_user_without_a_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Given a user without a home, when a list is kept or read, then there is none; who needs one gets one line."""
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is none
+        monkeypatch.setattr("conformance.provider.models.cache.cache_folder", cache_folder)
+        target = Target("http://a", KEY)
+
+        assert write_models(target, [Listed("m")]).models == (Listed("m"),)
+        assert read_models(target) is None
+        with pytest.raises(HomeError, match=r"^nobody knows the home folder in ~/.cache; set HOME$"):
+            cache_folder()
 
     @pytest.mark.parametrize(
         ("platform", "environ", "end"),

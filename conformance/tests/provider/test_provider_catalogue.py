@@ -22,6 +22,10 @@ def _info(name: str, served_by: str, **info: Any) -> dict[str, Any]:
     return {"model_name": name, "litellm_params": {"model": served_by}, "model_info": info}
 
 
+def _params(**params: Any) -> dict[str, Any]:
+    return {"model_name": "m", "litellm_params": {"model": "azure/a", **params}, "model_info": {}}
+
+
 def test_several_deployments_behind_one_name() -> None:
     """Given a name with two deployments, when read, then what is declared holds for both."""
     infos = [
@@ -38,6 +42,48 @@ def test_several_deployments_behind_one_name() -> None:
         "m", {"max_input_tokens": 100, "input_cost_per_token": 2e-6, "supports_vision": False}, None, served
     )
     assert one == Listed("one", {"cache_read_input_token_cost": 1e-8}, "azure", ("azure/a", "azure/b"))
+
+
+_ONE = [_info("m", "azure/a")]
+
+
+@pytest.mark.parametrize(
+    ("told", "infos", "parameters"),
+    [
+        (["tools", "seed", "tools", 3, ""], _ONE, ("seed", "tools")),
+        (["seed"], [*_ONE, *_ONE], ("seed",)),
+        (["seed"], [_info("m", "gpt-4o")], ("seed",)),
+        (["seed"], [*_ONE, _info("m", "azure/b")], None),
+        (["seed"], [], None),
+        ([], _ONE, None),
+        (None, _ONE, None),
+        ("tools", _ONE, None),
+        (["seed"], [_info("m", "azure/a", base_model="azure/gpt-5")], None),
+        (["seed"], [_params(base_model="azure/gpt-5")], None),
+        (["seed"], [_params(allowed_openai_params=["tools"])], None),
+        (["seed"], [*_ONE, _params(allowed_openai_params=["tools"])], None),
+        (["seed"], [_params(allowed_openai_params=[])], ("seed",)),
+    ],
+)
+def test_what_is_declared_of_a_model(told: Any, infos: Any, parameters: Any) -> None:
+    """Given a group's chat parameters, when read, then they hold for the one thing behind the name. They tell nothing
+    where it is several things, or a route alone, where LiteLLM declares nothing, or where it was set to decide
+    otherwise."""
+    group = {"model_group": "m", "providers": ["azure"], "supported_openai_params": told}
+
+    [model] = catalogue([{"id": "m"}], [group], infos)
+
+    assert model.parameters == parameters
+
+
+def test_models_that_declare_the_same_share_it() -> None:
+    """Given two models that declare the same, when read, then it is kept once."""
+    groups = [{"model_group": name, "supported_openai_params": ["seed", "tools"]} for name in "mn"]
+
+    one, other = catalogue([{"id": "m"}, {"id": "n"}], groups, [_info("m", "azure/a"), _info("n", "azure/b")])
+
+    assert one.parameters == ("seed", "tools")
+    assert one.parameters is other.parameters
 
 
 def test_rows_that_are_no_models() -> None:

@@ -88,22 +88,73 @@ def test_what_is_still_refused_is_learnt_again(tmp_path: Path, monkeypatch: pyte
 def test_of_two_that_were_learnt_the_one_that_is_taken_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given two fields that were refused, when one is taken again, then the other is learnt anew, and this one sent."""
+    """Given two fields that were refused, when one is taken again, then it is sent from there on, and each has its
+    turn."""
     monkeypatch.setattr(account, "TRY_AGAIN_EVERY", 2)
     refused = ["store", "seed"]
     rules = filtering(cache_folder=tmp_path)
     with scripted_gateway(lambda body: refuses(*refused)(body)) as gateway:
-        post(rules, gateway, blocking)
-        refused.remove("seed")
-        for _ in range(3):
+        for _ in range(5):
+            assert post(rules, gateway, blocking)[0] == 200
+        refused.remove("store")
+        for _ in range(5):
             assert post(rules, gateway, blocking)[0] == 200
 
-    assert [[name for name in ("store", "seed") if name in body] for body in gateway.seen[3:]] == [
-        [],
-        ["store", "seed"],
-        ["seed"],
-        ["seed"],
+    assert [[name for name in ("store", "seed") if name in body] for body in gateway.seen] == [
+        *(["store", "seed"], ["seed"], []),
+        *([], ["seed"], []),  # its turn
+        *([], ["store"], []),
+        *([], ["seed"], []),
+        *([], ["store"], ["store"]),
     ]
+
+
+def test_many_that_were_learnt_cost_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more fields that are refused than one request can mend, when they were learnt, then every request is
+    answered, also those that try one again."""
+    monkeypatch.setattr(account, "TRY_AGAIN_EVERY", 3)
+    names = ["store", "seed", "user", "n", "stop", "top_k"]
+    rules = filtering(cache_folder=tmp_path)
+    body = {"model": "m", "messages": [], **dict.fromkeys(names, 1)}
+    with scripted_gateway(refuses(*names)) as gateway:
+        told = [post(rules, gateway, blocking, body)[0] for _ in range(40)]
+
+    assert told == [400, *[200] * 39]
+
+
+def test_an_answer_proves_nothing_of_what_its_request_did_not_hold(tmp_path: Path) -> None:
+    """Given a request whose repairs came to no end, when one without its fields is answered, then nothing is learnt,
+    and the next one that holds them goes on."""
+    names = ["store", "seed", "user", "n", "stop", "top_k"]
+    rules = filtering(cache_folder=tmp_path)
+    bare: dict[str, Any] = {"model": "m", "messages": []}
+    with scripted_gateway(refuses(*names)) as gateway:
+        first = post(rules, gateway, blocking, {**bare, **dict.fromkeys(names, 1)})
+        other = post(rules, gateway, blocking, bare)
+        assert rules.memory.entries() == {}
+        partly = post(rules, gateway, blocking, {**bare, "seed": 1})
+        [known] = [set(entry.parameters) for entry in rules.memory.entries().values()]
+        last = post(rules, gateway, blocking, {**bare, **dict.fromkeys(names, 1)})
+
+    assert [first[0], other[0], partly[0], last[0]] == [400, 200, 200, 200]
+    assert known == {"seed"}
+    assert [sorted({*names} & body.keys()) for body in gateway.seen][-3:] == [[], ["top_k"], []]
+
+
+def test_what_another_request_left_to_suspect_ends_no_search(tmp_path: Path) -> None:
+    """Given fields that a search suspects, when another field is refused without a word, then that is searched, too."""
+
+    def policy(body: dict[str, Any]) -> Response | None:
+        return refusal("Bad Request", 400) if {"a", "c"} & body.keys() else None
+
+    rules = filtering(cache_folder=tmp_path, repair="search")
+    with scripted_gateway(policy) as gateway:
+        told = [
+            post(rules, gateway, blocking, {"model": "m", "messages": [], **dict.fromkeys(names, 1)})[0]
+            for names in ("abde", "c", "c")
+        ]
+
+    assert told == [200, 200, 200]
 
 
 def test_a_new_version_forgets(tmp_path: Path) -> None:

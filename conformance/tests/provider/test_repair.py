@@ -11,12 +11,12 @@ import pytest
 
 from conformance.provider.refusals.dialects import compiled
 from conformance.provider.repair import Repair
-from conformance.provider.table import Question, Rule, SupportTable, shipped_table_path
+from conformance.provider.table import Question, shipped_table_path
+from conformance.tests.helpers.mending import NOTHING
 
 DATA = shipped_table_path().parent
 VECTORS = json.loads((DATA / "repair" / "repair_vectors.json").read_text(encoding="utf-8"))
 DIALECTS = json.loads((DATA / "refusals" / "dialects.json").read_text(encoding="utf-8"))
-NOTHING = SupportTable((Rule(("*",), {}),))
 
 
 def lines(section: str) -> pytest.MarkDecorator:

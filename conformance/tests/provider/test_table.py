@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.provider.errors import TableError
+from conformance.provider.models.compat import compat_of
 from conformance.provider.table import (
     Question,
     Rule,
@@ -23,6 +24,7 @@ from conformance.provider.table import (
     shipped_table_path,
     split_parameter,
 )
+from conformance.provider.table.declaration import declaration
 
 YES, NO = Statement(True, "s"), Statement(False, "s")
 DEFAULT = {"models": ["*"], "statements": {"store": {"supported": True, "source": "default"}}}
@@ -71,6 +73,11 @@ def test_patterns(pattern: str, model: str, fits: bool) -> None:
         (rule(gateways=("g",)), Question("m", "responses", gateway="h"), False),
         (rule(gateways=("g",)), Question("m", "responses"), False),
         (rule(gateways=("g",), routes=("r",)), Question("m", "responses", gateway="g"), False),
+        (rule(declared=("no",)), Question("m", "responses", declared=("tools",)), True),
+        (rule(declared=("no",)), Question("m", "responses", declared=("store",)), False),
+        (rule(declared=("no",)), Question("m", "responses"), False),
+        (rule(declared=("no", "unknown")), Question("m", "responses"), True),
+        (rule(declared=("yes",)), Question("m", "responses", declared=("store",)), True),
     ],
 )
 def test_selectors(stated: Rule, question: Question, fits: bool) -> None:
@@ -127,6 +134,41 @@ def test_lookup(parameter: str, said: Statement | None) -> None:
     )
 
     assert table.lookup(Question("m", "responses"), parameter) is said
+
+
+def test_a_rule_says_of_each_parameter_what_holds_where_it_is_declared() -> None:
+    """Given a rule for what is not declared, when some of its parameters are declared, then it speaks of the others,
+    and what stands below it of those."""
+    table = SupportTable((Rule(("*",), {"store": NO, "user": NO}, declared=("no",)), Rule(("*",), {"store": YES})))
+    asked = Question("m", "chat_completions", declared=("store",))
+
+    assert table.lookup(asked, "user") is NO
+    assert table.lookup(asked, "store:true") is YES
+    assert {name: support.others for name, support in table.parameters(asked).items()} == {"user": False, "store": True}
+
+
+@pytest.mark.parametrize(
+    ("declared", "endpoint", "parameter", "state"),
+    [
+        (None, "chat_completions", "tools", "unknown"),
+        (("tools",), "chat_completions", "tools.strict:true", "yes"),
+        ((), "chat_completions", "tools", "unknown"),
+        (("seed",), "chat_completions", "tools", "no"),
+        (("temperature",), "chat_completions", "temperature+top_p", "no"),
+        (("temperature", "top_p"), "chat_completions", "temperature+top_p", "yes"),
+        (("reasoning_effort",), "responses", "reasoning.effort:high", "yes"),
+        (("reasoning",), "responses", "reasoning.effort:high", "no"),
+        (("reasoning_effort",), "messages", "thinking:enabled", "yes"),
+        (("reasoning_effort",), "elsewhere", "reasoning", "no"),
+        (("response_format",), "responses", "text.format:json_schema", "yes"),
+        (("verbosity",), "responses", "text.verbosity:low", "yes"),
+        (("response_format",), "responses", "text.verbosity", "no"),
+    ],
+)
+def test_declarations(declared: tuple[str, ...] | None, endpoint: str, parameter: str, state: str) -> None:
+    """Given what a gateway declares, when a parameter of an endpoint is looked up, then by its name among the chat
+    parameters."""
+    assert declaration(declared, endpoint, parameter) == state
 
 
 def test_value_before_field_in_one_rule() -> None:
@@ -205,6 +247,7 @@ SAID = {"store": {"supported": True, "source": "s"}}
         (_document(schema_version=2), "newer than 1; update"),
         (_document(schema_version="1"), "no valid schema_version"),
         (_document(sources=[]), "sources must be a JSON object, not list"),
+        (_document(sources={"s": "mine"}), r"sources\['s'\] must be a JSON object, not str"),
         (_document(rules={}), "rules must be a JSON array"),
         (_document(rules=[]), "the last rule must be the default"),
         (_document(rules=[{**DEFAULT, "models": ["a"]}]), "the last rule must be the default"),
@@ -220,6 +263,10 @@ SAID = {"store": {"supported": True, "source": "s"}}
         (_document({"models": ["a"], "statements": {"store": {"supported": True}}}), "needs 'supported'"),
         (_document({"models": ["a"], "statements": SAID, "gateway_versions": ["~1"]}), "'~1' is not a version bound"),
         (_document({"models": ["a"], "statements": {"x": {**SAID["store"], "note": 1}}}), "note must be"),
+        (
+            _document({"models": ["a"], "statements": SAID, "declared": ["never"]}),
+            "'never' is none of yes, no, unknown",
+        ),
     ],
 )
 def test_malformed(document: Any, words: str) -> None:
@@ -296,6 +343,7 @@ def test_any_json(value: Any, place: str) -> None:
     except TableError:
         return
     assert table.rules[-1].models == ("*",)
+    compat_of("a", table=table)
     table.lookup(Question("a", "responses"), "store:true")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,19 @@ def test_no_mixed_pairs() -> None:
         ("http://h:99999", KEY, "base_url is not"),
         ("http://h:port", KEY, "base_url is not"),
         ("http://[::1", KEY, "base_url is not"),
+        ("https://x y", KEY, "base_url names a host that cannot be; check it, and write it as"),
+        ("https://x,y", KEY, "names a host that cannot be"),
+        ("https://h\\v1", KEY, "names a host that cannot be"),
+        ("https://proxy..example", KEY, "names a host that cannot be"),
+        ("https://.example", KEY, "names a host that cannot be"),
+        ("https://x%20y", KEY, "names a host that cannot be"),
+        (f"https://{'a' * 64}.example", KEY, "names a host that cannot be"),
+        ("https://☃.example", KEY, "names a host that cannot be"),
+        ("https://10.0.0.256", KEY, "names a host that cannot be"),
+        ("https://[v1.x]", KEY, "base_url"),
+        ("https://x[::1]", KEY, "base_url"),
+        ("https://h/\x01v1", KEY, "base_url is not a valid address"),
+        ("https://h\t.example", KEY, "base_url is not a valid address"),
         (f"http://u:{KEY}@h", KEY, "holds credentials; put the key into api_key"),
         (f"http://{KEY}@h", KEY, "holds credentials"),
         (f"http://h/?key={KEY}", KEY, "holds a query"),
@@ -118,6 +132,36 @@ def test_key_is_not_shown() -> None:
 def test_names(url: str, name: str) -> None:
     """Given an address, when its gateway is named, then host and unusual port are the name."""
     assert gateway_name(url) == make_target(url, KEY).name == name
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "my_gateway",
+        "h.",
+        "10.0.0.1",
+        "[::1]",
+        "[fe80::1%25eth0]",
+        "[::ffff:1.2.3.4]",
+        "xn--fa-hia.example",
+        "münchen.example",
+        "हिन्दी.example",
+    ],
+)
+def test_hosts(host: str) -> None:
+    """Given a host that can be, when a target is made, then it stays as it is."""
+    assert make_target(f"http://{host}:4000/v1", KEY).base_url == f"http://{host}:4000"
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=40))
+def test_an_address_is_one_for_the_client_too(url: str) -> None:
+    """Given any ASCII text, when a target is made of it, then httpx takes its address, or it is a `TargetError`."""
+    for address in (f"http://{url}", f"https://h/{url}"):
+        try:
+            target = make_target(address, KEY)
+        except TargetError:
+            continue
+        assert httpx.URL(target.url("/models")).host
 
 
 @given(st.text(st.characters(), max_size=40), st.text(st.characters(), max_size=20))

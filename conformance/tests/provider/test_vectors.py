@@ -23,7 +23,7 @@ from conformance.provider.table import parse_table
 
 VECTORS = json.loads((shipped_table_path().parent / "vectors.json").read_text(encoding="utf-8"))
 TABLES = {"shipped": load_table(), **{name: parse_table(data) for name, data in VECTORS["tables"].items()}}
-KNOWN = ("route", "gateway", "gateway_version", "served_by")
+KNOWN = ("route", "gateway", "gateway_version", "served_by", "declared")
 
 
 def lines(section: str) -> pytest.MarkDecorator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from conformance.provider import FilteringTransport, RequestFilter
 from conformance.provider.table import parse_table
-from conformance.provider.whereabouts import FILE, MAX_AGE, MAX_MODELS, MAX_SERVED, Whereabouts
+from conformance.provider.whereabouts import FILE, MAX_AGE, MAX_FILE, MAX_MODELS, MAX_SERVED, Whereabouts
 
 GATEWAY = "http://proxy.example"
 HEADERS = {"x-litellm-model-name": "azure/gpt-5.2", "x-litellm-version": "1.109.1"}
@@ -111,6 +112,133 @@ def test_a_list_takes_the_place_of_what_answers_told(tmp_path: Path) -> None:
         assert (each.version("http://other"), each.served_by("http://other", "m")) == (None, ())
 
 
+BOTH = ("seed", "tools")
+
+
+def declared_of(known: Whereabouts, names: str) -> list[tuple[str, ...] | None]:
+    """What is known to be declared for each of these models."""
+    return [known.declared(GATEWAY, name) for name in names]
+
+
+def test_what_a_list_declares_is_known_to_the_next_process(tmp_path: Path) -> None:
+    """Given a list that declares parameters, when one asks for them, then they are known, and kept once for all models
+    that have the same."""
+    known = Whereabouts(tmp_path)
+    known.listed(GATEWAY, {name: ["azure/a"] for name in "mno"}, "1.90.0", {"m": BOTH, "n": BOTH, "o": None})
+
+    for each in (known, Whereabouts(tmp_path)):
+        assert declared_of(each, "mnox") == [BOTH, BOTH, None, None]
+    assert json.loads((tmp_path / FILE).read_text())["lists"] == [list(BOTH)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "holds"),
+    [
+        ({"x-litellm-model-name": "azure/a", "x-litellm-version": "1.90.0"}, True),
+        ({}, True),
+        ({"x-litellm-model-name": "azure/b"}, False),
+        ({"x-litellm-version": "1.91.0"}, False),
+    ],
+)
+def test_what_was_declared_holds_for_one_release_and_what_serves_the_model(
+    tmp_path: Path, headers: dict[str, str], holds: bool
+) -> None:
+    """Given a list, when an answer comes from another release, or from something else, then what was declared holds no
+    more, also for the next process."""
+    known = Whereabouts(tmp_path)
+    known.listed(GATEWAY, {"m": ["azure/a"]}, "1.90.0", {"m": BOTH})
+    known.told(GATEWAY, "m", headers)
+
+    for each in (known, Whereabouts(tmp_path)):
+        assert declared_of(each, "m") == [BOTH if holds else None]
+
+
+@pytest.mark.parametrize("served", [["azure/a"], ["gpt-4o"]])
+def test_a_newer_list_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: list[str]) -> None:
+    """Given two processes, when one has a newer list than the other, then it holds, whichever of them writes last, and
+    also where it declares nothing any more."""
+    one, other = Whereabouts(tmp_path), Whereabouts(tmp_path)
+    one.listed(GATEWAY, {"m": served, "n": served}, None, {"m": BOTH, "n": BOTH})
+    assert declared_of(other, "mn") == [BOTH, BOTH]
+    later = time.time() + 5
+    monkeypatch.setattr(time, "time", lambda: later)
+    other.listed(GATEWAY, {"m": served, "n": served}, None, {"m": ("seed",), "n": None})
+    one.told("http://another", "x", HEADERS)
+
+    for each in (one, other, Whereabouts(tmp_path)):
+        assert declared_of(each, "mn") == [("seed",), None]
+
+
+def test_a_release_that_is_told_later_does_not_undo_the_list(tmp_path: Path) -> None:
+    """Given a list of a gateway that did not tell its version, when an answer does, then what was declared holds."""
+    known = Whereabouts(tmp_path)
+    known.listed(GATEWAY, {"m": ["azure/a"]}, None, {"m": BOTH})
+    known.told(GATEWAY, "m", {"x-litellm-model-name": "azure/a", "x-litellm-version": "1.90.0"})
+    assert declared_of(known, "m") == [BOTH]
+
+
+def test_a_list_of_bare_routes_does_not_hide_what_answers_told(tmp_path: Path) -> None:
+    """Given an answer that told what serves a model, when a list knows its route alone, then the answer's word stays; a
+    list of another route takes its place."""
+    known = Whereabouts(tmp_path)
+    known.told(GATEWAY, "m", HEADERS)
+    known.listed(GATEWAY, {"m": ["azure/"]}, "1.109.1")
+    assert known.served_by(GATEWAY, "m") == ("azure/gpt-5.2",)
+    known.listed(GATEWAY, {"m": ["openai/"]}, "1.109.1")
+    assert known.served_by(GATEWAY, "m") == ("openai/",)
+
+
+def test_many_models_and_many_parameters_are_bounded(tmp_path: Path) -> None:
+    """Given more models than are kept, or more parameters than a model has, when a list declares them, then what is
+    kept stays small, and one change does not undo the others."""
+    known = Whereabouts(tmp_path)
+    names = [f"m{number}" for number in range(MAX_MODELS)]
+    served = {name: ["azure/a"] for name in names}
+    known.listed(GATEWAY, served, "1.90.0", dict.fromkeys(names, BOTH))
+    known.listed(GATEWAY, served, "1.90.0", {**dict.fromkeys(names, BOTH), "m7": ("seed",)})
+    assert sum(known.declared(GATEWAY, name) is not None for name in names) == MAX_MODELS
+    for number in range(3):
+        more = {f"{number}-{name}": ["azure/a"] for name in names}
+        Whereabouts(tmp_path).listed(GATEWAY, more, "1.90.0", dict.fromkeys(more, BOTH))
+    kept = json.loads((tmp_path / FILE).read_text())["gateways"][GATEWAY]
+    assert max(len(kept["declared"]), len(kept["models"])) <= MAX_MODELS
+
+    known.listed(GATEWAY, {"n": ["azure/a"]}, "1.90.0", {"n": tuple(map(str, range(100_000)))})
+    assert declared_of(known, "n") == [None]
+    assert (tmp_path / FILE).stat().st_size < MAX_FILE
+
+
+def test_what_a_list_declared_is_forgotten_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a list, when a day has gone by, then nobody knows any more what it declared."""
+    known = Whereabouts(tmp_path)
+    known.listed(GATEWAY, {"m": ["azure/a"]}, "1.90.0", {"m": ("seed",)})
+    later = time.time() + MAX_AGE + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    assert known.declared(GATEWAY, "m") is None
+    assert Whereabouts(tmp_path).declared(GATEWAY, "m") is None
+
+
+def test_what_is_not_declared_is_left_out(tmp_path: Path) -> None:
+    """Given a table that knows what is refused if it is not declared, when a list has told what is, then requests go
+    without the rest, and a forced route says that the list is of something else."""
+    refused = {"seed": {"supported": False, "source": "s"}, "user": {"supported": False, "source": "s"}}
+    rules = [{"models": ["*"], "declared": ["no"], "statements": refused}, {"models": ["*"], "statements": {}}]
+    table = parse_table({"schema_version": 1, "sources": {"s": {"kind": "default", "reason": "r"}}, "rules": rules})
+    body = json.dumps({"model": "m", "seed": 1, "user": "u"}).encode()
+    url = f"{GATEWAY}/v1/chat/completions"
+    sent = RequestFilter(table=table, cache_folder=tmp_path)
+    assert sent.filtered(body, "chat_completions", url) is None
+
+    sent.whereabouts.listed(GATEWAY, {"m": ["azure/a"]}, "1.90.0", {"m": ("user",)})
+
+    made = sent.filtered(body, "chat_completions", url)
+    assert made is not None
+    assert json.loads(made) == {"model": "m", "user": "u"}
+    forced = RequestFilter(table=table, cache_folder=tmp_path, route="openai")
+    assert forced.filtered(body, "chat_completions", url) is None
+
+
 def test_what_was_told_is_forgotten_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a name that was given to another model, when a day has gone by, then the old one is forgotten."""
     known = Whereabouts(tmp_path)
@@ -133,7 +261,18 @@ def test_the_file_is_this_users_alone_and_holds_no_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"schema_version": 9}', '{"schema_version": 1, "gateways": {"g": 3}}', "\x00"]
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema_version": 9}',
+        '{"schema_version": 1, "gateways": {"g": 3}}',
+        '{"schema_version": 1, "gateways": {"g": {"version": "1", "models": {}, "declared": {"m": [0, 7]}}}}',
+        '{"schema_version": 1, "gateways": {"g": {"version": "1", "models": {"m": {"azure/a": 1e999}}}}}',
+        '{"schema_version": 1, "gateways": {}, "lists": 3}',
+        "\x00",
+    ],
 )
 def test_a_damaged_file_is_as_none(tmp_path: Path, content: str) -> None:
     """Given a file that cannot be read, when something is asked and told, then it is made anew."""
@@ -217,3 +356,13 @@ def test_a_file_is_never_too_large_to_be_read(tmp_path: Path) -> None:
     whereabouts.told(GATEWAY, "a", HEADERS)
 
     assert Whereabouts(tmp_path).served_by(GATEWAY, "a") == ("azure/gpt-5.2",)
+
+
+@given(st.lists(st.sampled_from([0, -1, 7, True, None, "x", 1e999, []]), min_size=4, max_size=4), st.booleans())
+def test_a_declaration_from_disk_may_be_anything(row: list[Any], lists: bool) -> None:
+    """Given a file with nonsense in a declaration, when it is read, then nothing breaks, and nothing false is known."""
+    entry = {"version": None, "models": {}, "declared": {"m": row}}
+    document = {"schema_version": 1, "gateways": {GATEWAY: entry}, "lists": [["seed"]] if lists else ["abc"]}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / FILE).write_text(json.dumps(document))
+        assert Whereabouts(Path(folder)).declared(GATEWAY, "m") is None

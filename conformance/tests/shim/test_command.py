@@ -89,10 +89,13 @@ def test_a_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> Non
     [
         ([], {}, "no gateway is named; give --base-url"),
         (["--base-url=proxy.example"], {}, "--base-url is not an HTTP address"),
+        (["--base-url=https://x y"], {}, "--base-url names a host that cannot be; check it"),
         (["--base-url=http://h", "--table=/nonexistent.json"], {}, "/nonexistent.json"),
+        (["--base-url=http://h", "--table=~no-such-user/t.json"], {}, "the home folder in ~no-such-user/t.json; write"),
         (["--base-url=http://h", "--ca-bundle=/nonexistent.pem"], {}, "--ca-bundle names /nonexistent.pem"),
         (["--base-url=http://h", "--header=nonsense"], {}, "--header: header 1 has no valid name"),
         (["--base-url=http://h", "--use-my-key"], {}, "--use-my-key finds no key"),
+        (["--base-url=http://h"], {"ALL_PROXY": "ftp://x"}, "ALL_PROXY is no proxy's address"),
         ([], {"LITELLM_BASE_URL": "http://h", "LITELLM_REPAIR": "maybe"}, "LITELLM_REPAIR is 'maybe'"),
     ],
 )

@@ -176,7 +176,8 @@ def test_cookies_are_their_clients_alone() -> None:
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_an_answer_without_a_body(method: str) -> None:
     """Given HEAD, or status 204, when it is answered, then the client does not wait for a body."""
-    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n" if method == "HEAD" else b"HTTP/1.1 204 No Content\r\n\r\n"
+    head = b"200 OK\r\ncontent-length: 5" if method == "HEAD" else b"204 No Content"
+    answer = b"HTTP/1.1 " + head + b"\r\nconnection: close\r\n\r\n"
     with recording_server(answer) as (url, _), shim_before(url) as shim, client_of(shim.base_url) as client:
         for _ in range(2):
             response = client.request(method, "/v1/models")

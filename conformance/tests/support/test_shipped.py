@@ -16,7 +16,7 @@ from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import AtlasFolder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.exchange.sender import now
-from conformance.matrix.document import dump_matrix
+from conformance.matrix.document import dump_matrix, model_from, model_row
 from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.provider import Question, load_table, shipped_table_path
@@ -29,6 +29,7 @@ from conformance.support.writing import dump_table
 from conformance.tests.helpers.running import CHECKOUT
 from conformance.tests.helpers.shipped import RECORDING, shipped_replay
 from conformance.text.names import cassette_name
+from conformance.types import Model
 
 #: Nothing of the test stack, as where only the provider is wanted.
 BLOCKED = ("allure", "click", "httpx", "jsonschema_rs", "pytest", "rich", "vcr", "xdist", "yaml")
@@ -76,6 +77,14 @@ def test_shipped_table_stays_what_it_is(replay: Replay) -> None:
     assert dump_table(table) == shipped_table_path().read_text(encoding="utf-8")
 
 
+def test_the_shipped_recording_knows_of_its_models_what_a_live_run_would() -> None:
+    """Given the shipped recording, when its models are read, then nothing is missing that a live run writes: else that
+    would give another table."""
+    fields = model_row(Model(id="m")).keys()
+    for row in RECORDING.read_gateway()["models"]:
+        assert row.keys() == fields, row["id"]
+
+
 def test_a_run_of_one_model_changes_nothing() -> None:
     """Given the shipped table, when a run of one model alone updates it, then what it says of the others stays."""
     one = Replay(RECORDING, RECORDING.read_gateway(), load_registry(), selection="nova-pro").matrix()
@@ -86,10 +95,10 @@ def test_shipped_table_reproduces_every_statement(replay: Replay) -> None:
     """Given the shipped table, when every measured cell is looked up, then the table says what was measured."""
     matrix = replay.matrix()
     table, facts = load_table(), dict(facts_of(matrix))
-    served = {row["id"]: row["served_by"] for row in matrix["models"]}
+    models = {row["id"]: model_from(row) for row in matrix["models"]}
     assert len(facts) > 100
     for key, fact in facts.items():
-        statement = told(table, key, "embedded", served[key.model], matrix["gateway"]["version"])
+        statement = told(table, key, "embedded", models[key.model], matrix["gateway"]["version"])
         assert (statement is None or statement.supported) == fact.supported, key
 
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { catalogue } from "../catalogue.ts";
 import { loadTables } from "../layers.ts";
 import { Gateway, loadKnowledge } from "../gateway.ts";
 
@@ -73,6 +74,52 @@ test("the words of a refusal tell where nobody has told more", () => {
   told.told("m", { "x-litellm-model-name": "azure/gpt-5.2" });
   told.told("m", {}, "litellm.BadRequestError: DatabricksException - no");
   assert.deepEqual(servedBy("m"), ["azure/gpt-5.2"]);
+});
+
+const deployment = (name: string, more: object = {}, info: object = {}) => ({
+  model_name: name,
+  litellm_params: { model: "azure/a", ...more },
+  model_info: info,
+});
+const group = (id: string, told: unknown = ["tools", "seed", 3, "seed"]) => ({
+  model_group: id,
+  providers: ["azure"],
+  supported_openai_params: told,
+});
+
+test("what is declared of a model is known where one thing is behind it", () => {
+  const cases: Record<string, [unknown, object[], string[] | undefined]> = {
+    one: [["tools", "seed", 3, "seed"], [deployment("one"), deployment("one")], ["seed", "tools"]],
+    two: [["seed"], [deployment("two"), deployment("two", { model: "azure/b" })], undefined],
+    bare: [["seed"], [], undefined],
+    empty: [[], [deployment("empty")], undefined],
+    nonsense: ["seed", [deployment("nonsense")], undefined],
+    based: [["seed"], [deployment("based", {}, { base_model: "azure/gpt-5" })], undefined],
+    based_too: [["seed"], [deployment("based_too", { base_model: "azure/gpt-5" })], undefined],
+    allowed: [["seed"], [deployment("allowed", { allowed_openai_params: ["tools"] })], undefined],
+    none_allowed: [["seed"], [deployment("none_allowed", { allowed_openai_params: [] })], ["seed"]],
+  };
+  const rows = Object.keys(cases).map((id) => ({ id }));
+  const groups = Object.entries(cases).map(([id, [told]]) => group(id, told));
+  const behind = Object.values(cases).flatMap(([, deployments]) => deployments);
+  const declaring = new Gateway(target, loadKnowledge(table), catalogue(rows, groups, behind as never));
+  for (const [id, [, , expected]] of Object.entries(cases)) {
+    assert.deepEqual(declaring.asked(id, "responses").declared, expected, id);
+  }
+  assert.equal(declaring.asked("unlisted", "responses").declared, undefined);
+});
+
+test("what a list declares holds for its release, and for what it said serves the model", () => {
+  const rows = ["m", "n"].map((id) => ({ id }));
+  const found = catalogue(rows, [group("m"), group("n")], [deployment("m"), deployment("n")]);
+  const told = new Gateway(target, loadKnowledge(table), found, { version: "1.90.0" });
+  const declared = (id: string) => told.asked(id, "responses").declared;
+  told.told("m", { "x-litellm-model-name": "azure/a", "x-litellm-version": "1.90.0" });
+  assert.deepEqual(["m", "n"].map(declared), [["seed", "tools"], ["seed", "tools"]]);
+  told.told("m", { "x-litellm-model-name": "azure/b" });
+  assert.deepEqual(["m", "n"].map(declared), [undefined, ["seed", "tools"]]);
+  told.told("n", { "x-litellm-version": "1.91.0" });
+  assert.deepEqual(["m", "n"].map(declared), [undefined, undefined]);
 });
 
 test("a model that is not listed is known by its name alone", () => {

@@ -38,8 +38,8 @@ function made(mode: RepairMode = "named", told: string[] = []) {
 }
 
 /** One request whose answer refuses these fields, one after the other, and then is one. */
-function ask(ledger: Ledger, version: string | null, ...refused: string[]) {
-  const sent = ledger.ready(body, question);
+function ask(ledger: Ledger, version: string | null, refused: readonly string[] = [], asked: object = body) {
+  const sent = ledger.ready({ ...asked }, question);
   let last: Record<string, unknown> | undefined = sent.body;
   for (
     let name = refused.find((each) => last && (each in last));
@@ -56,9 +56,9 @@ function ask(ledger: Ledger, version: string | null, ...refused: string[]) {
 
 test("what an answer has taught is left out from then on, also by another process", () => {
   const { ledger, again } = made();
-  assert.equal("store" in ask(ledger, "1", "store").sent, true);
-  assert.equal("store" in ask(ledger, "1", "store").sent, false);
-  assert.equal("store" in ask(again(), "1", "store").sent, false);
+  assert.equal("store" in ask(ledger, "1", ["store"]).sent, true);
+  assert.equal("store" in ask(ledger, "1", ["store"]).sent, false);
+  assert.equal("store" in ask(again(), "1", ["store"]).sent, false);
 });
 
 test("nothing is learnt before an answer has come", () => {
@@ -70,14 +70,14 @@ test("nothing is learnt before an answer has come", () => {
 
 test("another version of the gateway forgets", () => {
   const { ledger } = made();
-  ask(ledger, "1", "store");
+  ask(ledger, "1", ["store"]);
   ask(ledger, "2");
   assert.equal("store" in ledger.ready(body, question).body, true);
 });
 
 test("one request in two hundred is sent as it is, and what is taken then is forgotten", () => {
   const { ledger } = made();
-  ask(ledger, "1", "store");
+  ask(ledger, "1", ["store"]);
   const sent = Array.from({ length: 200 }, () => "store" in ask(ledger, "1").sent);
   assert.deepEqual([sent.indexOf(true), sent.filter(Boolean).length], [199, 1]);
   assert.equal("store" in ask(ledger, "1").sent, true);
@@ -85,8 +85,8 @@ test("one request in two hundred is sent as it is, and what is taken then is for
 
 test("what is refused when it is tried again stays known", () => {
   const { ledger } = made();
-  ask(ledger, "1", "store");
-  const sent = Array.from({ length: 400 }, () => "store" in ask(ledger, "1", "store").sent);
+  ask(ledger, "1", ["store"]);
+  const sent = Array.from({ length: 400 }, () => "store" in ask(ledger, "1", ["store"]).sent);
   assert.deepEqual(
     sent.flatMap((there, index) => (there ? [index] : [])),
     [199, 399],
@@ -111,6 +111,68 @@ test("where four repairs were not enough, the next request goes on", () => {
     names.filter((name) => name in ledger.ready(held, question).body),
     [],
   );
+});
+
+test("of many that were learnt, one at a time is tried again, and every request is answered", () => {
+  const { ledger } = made();
+  const names = ["store", "seed", "user", "temperature", "top_k", "n"];
+  const held = { ...body, top_k: 1, n: 1 };
+  const tried = new Set<string>();
+  let failed = 0;
+  for (let number = 0; number < 2000; number += 1) {
+    const { sent, last } = ask(ledger, "1", names, held);
+    if (!last) failed += 1;
+    else if (number > 1) for (const name of names) if (name in sent) tried.add(name);
+  }
+  assert.equal(failed, 1);
+  assert.deepEqual([...tried].sort(), [...names].sort());
+});
+
+test("an answer proves nothing of what its request did not hold", () => {
+  const { ledger, again } = made();
+  const names = ["store", "seed", "user", "temperature", "messages_2"];
+  const held = { ...body, messages_2: 1 };
+  assert.equal(ask(ledger, "1", names, held).last, undefined);
+  const bare = { model: body.model, messages: [], stream: true };
+  ledger.answered(ledger.ready(bare, question), "1");
+  assert.equal("store" in again().ready(held, question).body, true);
+  ask(ledger, "1", names, { ...bare, seed: 1 });
+  const known = again().ready(held, question).body;
+  assert.deepEqual([...names].filter((name) => !(name in known)), ["seed"]);
+});
+
+test("what another request left to suspect ends no search", () => {
+  const { ledger } = made("search");
+  const search = (...names: string[]) => {
+    const asked = { model: body.model, messages: [], stream: true, ...Object.fromEntries(names.map((n) => [n, 1])) };
+    const sent = ledger.ready(asked, question);
+    let last: Record<string, unknown> | undefined = sent.body;
+    while (last && ("a" in last || "c" in last)) last = sent.repair.nextBody(400, "Bad Request");
+    if (last) ledger.answered(sent, "1");
+    return last !== undefined;
+  };
+  assert.deepEqual([search("a", "b", "d", "e"), search("c"), search("c")], [true, true, true]);
+});
+
+test("what is a month old is forgotten while a process runs, and an unnamed version is no other one", () => {
+  const { ledger } = made();
+  ask(ledger, "1", ["store"]);
+  ask(ledger, null, ["seed"]);
+  const { body: sent, kind } = ledger.ready(body, question);
+  assert.deepEqual(["store" in sent, "seed" in sent], [false, false]);
+  const folder = folders.at(-1) ?? "";
+  const memory = new Memory(folder);
+  assert.equal(memory.version(kind) ?? (memory.look(), memory.version(kind)), "1");
+  const [now, past] = [Date.now, performance.now];
+  try {
+    Date.now = () => now() + 31 * 86_400_000;
+    performance.now = () => past.call(performance) + 31 * 86_400_000;
+    assert.equal(memory.known(kind).size, 0);
+    assert.equal("store" in ledger.ready(body, question).body, true);
+  } finally {
+    Date.now = now;
+    performance.now = past;
+  }
 });
 
 test("a line tells who said no, without the key", () => {

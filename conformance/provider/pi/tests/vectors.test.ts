@@ -29,11 +29,12 @@ const limits = loadData<RateLimitRules>("rate_limits.json");
 /** A line's model id, long ones written as a text and how often it is repeated. */
 const modelOf = (line: Line): string => String(line.model).repeat(line.model_times ?? 1);
 const tableOf = (line: Line): SupportTable => tables[line.table] ?? assert.fail(`no table ${line.table}`);
-const aboutOf = ({ route, gateway, gateway_version: gatewayVersion, served_by: servedBy }: Line) => ({
+const aboutOf = ({ route, gateway, gateway_version: gatewayVersion, served_by: servedBy, declared }: Line) => ({
   route,
   gateway,
   gatewayVersion,
   servedBy,
+  declared,
 });
 
 const RUNS: Record<string, (line: Line) => void> = {
