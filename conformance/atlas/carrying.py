@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conformance.atlas.history import Atlas
-from conformance.atlas.rules import rules_of
+from conformance.atlas.writing import rules_of
 from conformance.files import write_atomically
 from conformance.parameters import Registry
 from conformance.provider.table import Rule, SupportTable, load_table, names_of

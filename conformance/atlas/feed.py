@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from conformance.atlas import list_changes
 from conformance.atlas.changes import Comparison, Fate, Group, Turn, comparison_of, comparisons, fate_of
 from conformance.atlas.history import Atlas
 from conformance.errors import AtlasError
@@ -36,12 +37,16 @@ _FATES: Mapping[Fate, str] = {
     Fate.REFUSED: "refused",
 }
 
-#: What has to be known of all of it.
-CAVEAT = (
-    "Each LiteLLM release is real. Behind it stood simulators that follow the vendors' published schemas, not the "
-    "vendors. It went by the list of models that it brings; one that loads today's list when it starts may take more. "
-    "A cell is one model, endpoint, mode and parameter. What one of the two releases does not show is not counted."
+_CAVEAT = (
+    "The LiteLLM releases are real. Behind them stood simulators that follow the vendors' published schemas, not the "
+    "vendors. {lists} A cell is one model, endpoint, mode and parameter. What one of the two releases does not show is "
+    "not counted."
 )
+
+
+def caveat(atlas: Atlas) -> str:
+    """What has to be known of all of it."""
+    return _CAVEAT.format(lists=list_changes.told(atlas))
 
 
 def as_markdown(atlas: Atlas, release: str | None = None) -> str:
@@ -56,7 +61,7 @@ def as_markdown(atlas: Atlas, release: str | None = None) -> str:
             "measure them with: python -m conformance atlas"
         )
     lines = [line for comparison in wanted for line in _section(comparison)]
-    return "\n".join([*lines, CAVEAT]) + "\n"
+    return "\n".join([*lines, caveat(atlas)]) + "\n"
 
 
 def headline(comparison: Comparison) -> str:

@@ -71,7 +71,7 @@ class AtlasFolder:
                 f"cannot write to {self.path} ({error.strerror}); name another folder with --into"
             ) from None
 
-    def add(self, version: str, matrix: Matrix, recording: Folder, seconds: int) -> Added:
+    def add(self, version: str, matrix: Matrix, recording: Folder, seconds: int, model_list: str) -> Added:
         """Put a measured release in, or some of its models beside those that are there.
 
         Raises `AtlasError` where the atlas has cells of a model that were not measured anew with it, for their evidence
@@ -94,14 +94,24 @@ class AtlasFolder:
             "requests": matrix["run"]["requests"] + earlier.get("requests", 0),
             "seconds": seconds + earlier.get("seconds", 0),
             "simulated": matrix["gateway"]["simulated"],
+            "model_list": model_list,
         }
         atlas, begun = history.with_release(before, version, matrix, row, releases)
         size = self._write_evidence(version, matrix, recording, begun, sorted({place.model for place in beside}))
+        self._write(atlas)
+        return Added(len(begun), size, _unproven(before, atlas, version))
+
+    def relist(self, version: str, model_list: str) -> None:
+        """Note that a release does the same with another list of models. Raises `AtlasError`."""
+        atlas = self.read()
+        atlas["releases"][version]["model_list"] = model_list
+        self._write(atlas)
+
+    def _write(self, atlas: Atlas) -> None:
         try:
             write_atomically(self.file, dumped(atlas))
         except OSError as error:
             raise AtlasError(f"cannot write {self.file} ({error.strerror}); name another folder with --into") from None
-        return Added(len(begun), size, _unproven(before, atlas, version))
 
     def _write_evidence(
         self, version: str, matrix: Matrix, recording: Folder, begun: set[Place], beside: Sequence[str]

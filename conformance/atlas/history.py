@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from conformance.errors import AtlasError
 from conformance.matrix.document import Matrix
 from conformance.types import STATEMENTS, Verdict
 
 SCHEMA_VERSION = 1
+
+T = TypeVar("T")
 
 #: The state of a cell that a release was not asked about.
 ABSENT = "not_measured"
@@ -69,7 +71,16 @@ def release_of(atlas: Atlas, name: str) -> str:
 
 def spelled_out(history: Mapping[str, str], releases: Iterable[str]) -> dict[str, str]:
     """The state that a history has at each release, oldest first; `ABSENT` before its first."""
-    state, spelled = ABSENT, {}
+    return _spelled_out(history, releases, ABSENT)
+
+
+def declared_at(atlas: Atlas, model: str) -> dict[str, list[str] | None]:
+    """The chat parameters that each release declares for a model; None where it declares none."""
+    return _spelled_out(atlas["models"][model]["declared"], atlas["releases"], None)
+
+
+def _spelled_out(history: Mapping[str, T], releases: Iterable[str], first: T) -> dict[str, T]:
+    state, spelled = first, {}
     for release in releases:
         state = history.get(release, state)
         spelled[release] = state
@@ -126,12 +137,16 @@ def with_release(
         each = dict(before.get(place, {}))
         if place.model in measured or version not in each:
             each[version] = new.get(place, ABSENT)
-        history = _folded(each, ordered)
+        history = _folded(each, ordered, ABSENT)
         if history:
             cells.setdefault(place.model, {}).setdefault(place.channel, {})[place.parameter] = history
         if place in new and history.get(version, ABSENT) != ABSENT:
             begun.add(place)
-    models = {**atlas["models"], **{m["id"]: {"route": m["route"]} for m in matrix["models"]}}
+    models = dict(atlas["models"])
+    for model in matrix["models"]:
+        told = declared_at(atlas, model["id"]) if model["id"] in models else {}
+        told[version] = model.get("parameters")
+        models[model["id"]] = {"route": model["route"], "declared": _folded(told, ordered, None)}
     return {
         "schema_version": SCHEMA_VERSION,
         "releases": {
@@ -143,12 +158,12 @@ def with_release(
     }, begun
 
 
-def _folded(each: Mapping[str, str], ordered: list[str]) -> History:
+def _folded(each: Mapping[str, T], ordered: list[str], absent: T) -> dict[str, T]:
     """The releases at which a state begins."""
-    history: History = {}
-    last = ABSENT
+    history: dict[str, T] = {}
+    last = absent
     for version in ordered:
-        state = each.get(version, ABSENT)
+        state = each.get(version, absent)
         if state != last:
             history[version] = state
         last = state

@@ -7,26 +7,35 @@ held against what was measured there:
 - *wrong*: a refusal was foretold, and the parameter is taken: a client would have left it out for nothing;
 - *silent*: it is refused, and nobody said so: a client would have sent it;
 - *taken*: it is taken, and nobody said otherwise.
+
+A client that may read what LiteLLM declares for its models is told more than one that may not.
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from conformance.atlas.columns import Columns, columns_of
 from conformance.atlas.history import Atlas
-from conformance.atlas.rules import Said, Where, columns_of, foretold, said_of
+from conformance.atlas.rules import Said, Where, foretold, said_of, said_of_undeclared
 from conformance.atlas.stretches import Member
 
 #: What can come of a prediction.
 OUTCOMES = ("right", "wrong", "silent", "taken")
 
 
-def honesty(atlas: Atlas) -> dict[str, dict[str, int]]:
-    """By what was left out (`model`, `family`, `release`): how often each outcome came."""
+def honesty(atlas: Atlas, *, declarations: bool = True) -> dict[str, dict[str, int]]:
+    """By what was left out (`model`, `family`, `release`): how often each outcome came.
+
+    `declarations` says whether the client knows what is declared for a model.
+    """
     releases = list(atlas["releases"])
     columns = columns_of(atlas, releases)
+    if not declarations:
+        columns = {place: _undeclared(known) for place, known in columns.items()}
     return {
         "model": _without_each(columns, lambda member: (member.route, member.upstream)),
         "family": _without_each(columns, lambda member: (member.route, member.family)),
@@ -34,43 +43,60 @@ def honesty(atlas: Atlas) -> dict[str, dict[str, int]]:
     }
 
 
-Columns = Mapping[tuple[str, str], Mapping[str, Sequence[Member]]]
+def _undeclared(known: Mapping[str, Sequence[Member]]) -> dict[str, list[Member]]:
+    """The same models, of which nobody knows what is declared for them."""
+    return {release: [replace(each, declared=None) for each in members] for release, members in known.items()}
 
 
 def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
+    @functools.cache
+    def said_without_each(members: tuple[Member, ...]) -> list[tuple[Hashable, list[Member], dict[Where, Said]]]:
+        """Of a route each name's members, and what the others say."""
+        groups = _grouped(members, name_of)
+        return [(name, those, said_of([m for m in members if name_of(m) != name])) for name, those in groups.items()]
+
+    @functools.cache
+    def outcomes(members: tuple[Member, ...]) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for route in _grouped(members, lambda member: member.route).values():
+            for name, those, said in said_without_each(tuple(route)):
+                found = said
+                if any(each.declared is False for each in those):  # no other rule of other routes concerns it
+                    found = said | dict(said_of_undeclared([each for each in members if name_of(each) != name]))
+                counts.update(_outcome(found, member) for member in those)
+        return counts
+
+    total: Counter[str] = Counter()
     for known in columns.values():
-        for members, releases in itertools.groupby(known.values()):  # most releases are as the one before
-            found = _outcomes_without_each(members, name_of)
-            for _ in releases:
-                counts.update(found)
-    return _told(counts)
+        for members in known.values():  # most releases, and many parameters, are as others
+            total.update(outcomes(tuple(members)))
+    return _told(total)
 
 
-def _outcomes_without_each(members: Sequence[Member], name_of: Callable[[Member], Hashable]) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _grouped(members: Iterable[Member], name_of: Callable[[Member], Hashable]) -> dict[Hashable, list[Member]]:
     groups: dict[Hashable, list[Member]] = defaultdict(list)
     for member in members:
         groups[name_of(member)].append(member)
-    for name, those in groups.items():
-        route = those[0].route  # the rules of other routes do not concern it
-        rest = [each for each in members if each.route == route and name_of(each) != name]
-        found = said_of(rest)
-        counts.update(_outcome(found, member) for member in those)
-    return counts
+    return groups
 
 
 def _without_each_release(columns: Columns, releases: Sequence[str]) -> dict[str, int]:
     """Between two neighbours that agree, they speak; beyond the newest, the newest does."""
-    counts: Counter[str] = Counter()
+    said_of_all = functools.cache(said_of)
+
+    @functools.cache
+    def outcomes(before: tuple[Member, ...], members: tuple[Member, ...], after: tuple[Member, ...]) -> Counter[str]:
+        neighbours = said_of_all(before), said_of_all(after)
+        return Counter(
+            _compared(all(foretold(said, member) is False for said in neighbours), member) for member in members
+        )
+
+    total: Counter[str] = Counter()
     for known in columns.values():
-        said = {release: said_of(known.get(release, ())) for release in releases}
-        for place, release in enumerate(releases[1:], 1):
-            for member in known.get(release, ()):
-                before = foretold(said[releases[place - 1]], member)
-                after = foretold(said[releases[place + 1]], member) if place + 1 < len(releases) else before
-                counts[_compared(before is False and after is False, member)] += 1
-    return _told(counts)
+        at = [tuple(known.get(release, ())) for release in releases]
+        for place in range(1, len(at)):
+            total.update(outcomes(at[place - 1], at[place], at[place + 1] if place + 1 < len(at) else at[place - 1]))
+    return _told(total)
 
 
 def _outcome(found: Mapping[Where, Said], member: Member) -> str:

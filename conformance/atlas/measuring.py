@@ -14,6 +14,7 @@ from conformance.cassettes.folder import Folder
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.embedded.config import WIDE_FLEET
 from conformance.embedded.environment import ensure_environment, is_installed, remove_environment
+from conformance.embedded.model_lists import list_of
 from conformance.exchange.sender import Traffic
 from conformance.files import installations
 from conformance.measure.job import Job
@@ -33,6 +34,8 @@ class Wish:
 
     registry: Registry
     parameters: tuple[Parameter, ...]
+    #: The release whose list of models LiteLLM goes by.
+    model_list: str
     selection: str | None = None
     concurrency: int = 8
 
@@ -55,11 +58,14 @@ def measure_release(version: str, wish: Wish, folder: AtlasFolder, console: Cons
     """
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
     started = time.monotonic()
+    other_list = wish.model_list if wish.model_list != version else None
+    if other_list:
+        list_of(other_list, say)  # before an environment is installed for nothing
     was_there = is_installed(version)
     ensure_environment(version, say)
     # Another plan has another recording: what was begun goes on only with the same one.
-    some = f"-{digest_of('', wish.selection, 0)}" if wish.selection else ""
-    recordings = installations("atlas") / f"{version}{some}"
+    plan = digest_of(wish.model_list, wish.selection, 0)
+    recordings = installations("atlas") / f"{version}-{plan}"
     recording = Folder(recordings / GATEWAY)
     begun = (recording.path / GATEWAY_FILE).exists()
     job = Job(
@@ -73,6 +79,7 @@ def measure_release(version: str, wish: Wish, folder: AtlasFolder, console: Cons
         selection=wish.selection,
         concurrency=wish.concurrency,
         litellm_version=version,
+        model_list=other_list,
         recorded=recording.read_gateway() if begun else None,
         resume=begun,
     )
@@ -83,7 +90,7 @@ def measure_release(version: str, wish: Wish, folder: AtlasFolder, console: Cons
         job.interruption.restore()
     matrix = Replay(recording, document, wish.registry).matrix()
     seconds = time.monotonic() - started
-    added = folder.add(version, matrix, recording, round(seconds))
+    added = folder.add(version, matrix, recording, round(seconds), wish.model_list)
     if not was_there:
         remove_environment(version)
     shutil.rmtree(recordings, ignore_errors=True)

@@ -10,9 +10,11 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance import __version__
-from conformance.atlas import feed, packing
+from conformance.atlas import feed, list_changes, packing
 from conformance.atlas.changes import comparisons
 from conformance.atlas.history import Atlas, histories, require_releases
+from conformance.atlas.honesty import OUTCOMES, shares
+from conformance.atlas.published import Published
 from conformance.errors import AtlasError
 from conformance.files import write_atomically
 from conformance.report import legend
@@ -26,9 +28,18 @@ ATLAS_PAGE = "reports/atlas.html"
 SHARED = frozenset({"elements.js", "packets.js", "showing.js", "text.js", "theme.js"})
 
 
-def write_page(path: Path, atlas: Atlas, evidence: packing.Evidence) -> int:
+#: What a kind of statements is about.
+ABOUT = {
+    "undeclared": "models for which LiteLLM does not declare the parameter",
+    "measured": "one model on its route",
+    "family": "a family’s versions on a route",
+    "route": "all models of a route",
+}
+
+
+def write_page(path: Path, atlas: Atlas, evidence: packing.Evidence, trust: Published | None = None) -> int:
     """Write the page of an atlas. Returns its size in bytes. Raises `AtlasError` where it cannot be written."""
-    text = render_page(atlas, evidence)
+    text = render_page(atlas, evidence, trust=trust)
     try:
         write_atomically(path, text)
     except OSError as error:
@@ -36,8 +47,17 @@ def write_page(path: Path, atlas: Atlas, evidence: packing.Evidence) -> int:
     return len(text.encode("utf-8"))
 
 
-def render_page(atlas: Atlas, evidence: packing.Evidence | None = None, *, allowance: int = packing.ALLOWANCE) -> str:
-    """The page as text; without `evidence` it holds none. Raises `AtlasError` for an empty atlas."""
+def render_page(
+    atlas: Atlas,
+    evidence: packing.Evidence | None = None,
+    *,
+    allowance: int = packing.ALLOWANCE,
+    trust: Published | None = None,
+) -> str:
+    """The page as text; without `evidence` it holds none, and without `trust` nothing of how far it can be trusted.
+
+    Raises `AtlasError` for an empty atlas.
+    """
     require_releases(atlas)
     axes = packing.axes_of(atlas)
     style, script = _style(), _script()
@@ -53,6 +73,7 @@ def render_page(atlas: Atlas, evidence: packing.Evidence | None = None, *, allow
             data=packing.data_of(atlas, axes, evidence or packing.NoEvidence(), allowance),
             facts=_facts(atlas, axes),
             simulated=any(row["simulated"] for row in atlas["releases"].values()),
+            lists=list_changes.told(atlas),
             newest=axes.releases[-1],
             comparisons=comparisons(atlas),
             headline=feed.headline,
@@ -63,6 +84,10 @@ def render_page(atlas: Atlas, evidence: packing.Evidence | None = None, *, allow
             change_of=feed.change_of,
             left_out=feed.left_out,
             verdicts=legend.SHOWN,
+            trust=trust,
+            shares=shares,
+            outcomes=OUTCOMES,
+            about=ABOUT,
             answer=packing.ANSWER,
         )
     )

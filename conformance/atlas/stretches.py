@@ -13,7 +13,8 @@ Version: TypeAlias = tuple[int, ...]
 class Member:
     """A measured model, and what became of one parameter at one release; `family` is empty where none is known.
 
-    `before` says that an older release took the parameter.
+    `before` says that an older release took the parameter, `declared` whether LiteLLM declares it for the model; None
+    where it declares nothing, or the parameter of no model.
     """
 
     route: str
@@ -23,6 +24,7 @@ class Member:
     supported: bool
     by: str
     before: bool = False
+    declared: bool | None = None
 
 
 #: How many measured models have to agree before they speak for others, by kind and by who refuses: the gateway

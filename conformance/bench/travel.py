@@ -13,15 +13,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -32,9 +28,9 @@ from conformance.bench.agents import Asked, asked_of, wrong_with
 from conformance.cassettes.folder import Folder
 from conformance.embedded import EmbeddedGateway, embedded_gateway
 from conformance.embedded.config import HELD_BACK_FLEET
-from conformance.embedded.environment import ensure_environment
 from conformance.errors import first_of
 from conformance.exchange.sender import Traffic
+from conformance.matrix.document import model_from
 from conformance.measure.job import Job
 from conformance.measure.live import run_live
 from conformance.measure.replay import Replay
@@ -46,7 +42,7 @@ from conformance.secrets.leaks import Watch
 from conformance.support.deriving import derive
 from conformance.support.facts import facts_of
 from conformance.support.overrides import load_overrides
-from conformance.types import CellKey, Endpoint, Mode
+from conformance.types import CellKey, Endpoint, Mode, Model
 
 VERSIONS = "1.81.16,1.90.7,1.100.5,1.109.3"
 _GATEWAY = "held-back"
@@ -123,42 +119,19 @@ def main(versions: str = VERSIONS) -> None:
     """Measure the held-back models on each release, and tell how far the shipped table carries."""
     console = Console()
     *older, newest = named_releases(versions)
-    with served_file(ensure_environment(newest, console.print).model_list) as todays:
-        for version, model_list in [*((each, todays) for each in (newest, *older)), *((each, None) for each in older)]:
-            tally = travel(version, load_table(), console, model_list)
-            which = "today's list" if model_list else "its own list"
-            console.print(f"LiteLLM {version} with {which}: {tally.line}", highlight=False, soft_wrap=True)
-            if tally.wrong:
-                console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
-            if tally.missed:
-                console.print(f"only with the oracle: {tally.misses}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def served_file(file: Path) -> Iterator[str]:
-    """The URL of a file on a loopback port, while the block runs."""
-    content = file.read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_args: object) -> None:
-            """Nothing is logged."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
+    todays = [(each, newest) for each in (newest, *older)]
+    for version, model_list in [*todays, *((each, None) for each in older)]:
+        tally = travel(version, load_table(), console, model_list)
+        which = "today's list" if model_list else "its own list"
+        console.print(f"LiteLLM {version} with {which}: {tally.line}", highlight=False, soft_wrap=True)
+        if tally.wrong:
+            console.print(f"left out for nothing: {tally.mistakes}", highlight=False, soft_wrap=True)
+        if tally.missed:
+            console.print(f"only with the oracle: {tally.misses}", highlight=False, soft_wrap=True)
 
 
 def travel(version: str, table: SupportTable, console: Console, model_list: str | None = None) -> Tally:
-    """The tally of one release, with the list of models at a URL or with its own."""
+    """The tally of one release, with the list of models of another or with its own."""
     registry = load_registry()
     with embedded_gateway(version=version, say=console.print, fleet=HELD_BACK_FLEET, model_list=model_list) as gateway:
         with tempfile.TemporaryDirectory() as folder:
@@ -174,24 +147,24 @@ def travel(version: str, table: SupportTable, console: Console, model_list: str 
             matrix = Replay(Folder(Path(folder) / _GATEWAY), document, registry).matrix()
         known = {key: fact.supported for key, fact in facts_of(matrix)}
         oracle = derive(matrix, replace(load_overrides(), general=(), beating=()), None, registry.values_of)
-        served = {row["id"]: tuple(row["served_by"]) for row in matrix["models"]}
-        return _tally(gateway, version, served, Oracle(oracle, known), table)
+        models = {row["id"]: model_from(row) for row in matrix["models"]}
+        return _tally(gateway, version, models, Oracle(oracle, known), table)
 
 
 def _tally(
     gateway: EmbeddedGateway,
     version: str,
-    served: Mapping[str, tuple[str, ...]],
+    models: Mapping[str, Model],
     oracle: Oracle,
     table: SupportTable,
 ) -> Tally:
     tally = Tally()
-    asked = list(asked_of(served))
+    asked = list(asked_of(models))
     with (
         httpx.Client(trust_env=False, timeout=60, headers={"authorization": f"Bearer {gateway.api_key}"}) as client,
         ThreadPoolExecutor(_AT_ONCE) as pool,
     ):
-        compare = partial(_compared, client, gateway, version, served, oracle, table)
+        compare = partial(_compared, client, gateway, version, models, oracle, table)
         for one in pool.map(compare, asked):
             tally += one
     return tally
@@ -201,7 +174,7 @@ def _compared(
     client: httpx.Client,
     gateway: EmbeddedGateway,
     version: str,
-    served: Mapping[str, tuple[str, ...]],
+    models: Mapping[str, Model],
     oracle: Oracle,
     table: SupportTable,
     request: Asked,
@@ -210,7 +183,9 @@ def _compared(
     body, endpoint = request.body, request.endpoint
     model = body["model"]
     best = filter_request(body, model, endpoint, table=oracle.table, gateway=_GATEWAY, gateway_version=version)
-    ours = filter_request(body, model, endpoint, table=table, gateway_version=version, served_by=served[model])
+    told = models[model]
+    known: dict[str, Any] = {"served_by": told.served_by, "declared": told.parameters}
+    ours = filter_request(body, model, endpoint, table=table, gateway_version=version, **known)
     mode = "stream" if body.get("stream") else "whole"
     wrong = tuple(
         f"{model} {name}" for name in ours.dropped if name not in best.dropped and oracle.takes(request, mode, name)

@@ -156,3 +156,11 @@ def test_caveats(tmp_path: Path) -> None:
     assert "The newer matrix is incomplete" in ended.out
     assert "The upstreams of the older one were simulators" in ended.out
     assert "These are two different gateways" in ended.out
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("diff", "1.90"), ("shim", "--port=99999")])
+def test_a_command_that_is_none_is_to_be_corrected(words: tuple[str, ...]) -> None:
+    """Given words that are no command, when they are run, then the code says that something has to be corrected."""
+    ended = run_command(*words)
+    assert ended.code == 4, ended.all
+    assert ended.err.splitlines()[-1].startswith("Error: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -73,6 +74,27 @@ def test_secrets_are_seen_by_the_measurement_alone() -> None:
     seeing = [step.get("name") for step in steps_of(CONFORMANCE) if "secrets." in str(step)]
     assert seeing == ["Measure"]
     assert CONFORMANCE.read_text(encoding="utf-8").count("secrets.LITELLM_API_KEY") == 1
+
+
+@pytest.mark.parametrize(
+    ("gateway", "url", "code", "told"),
+    [
+        ("embedded", "", 0, "unset"),
+        ("embedded", "https://proxy.example", 1, None),
+        ("ours", "https://proxy.example", 0, "https://proxy.example"),
+        ("ours", "", 0, ""),  # pytest refuses it: the secret is missing
+    ],
+)
+def test_what_the_measurement_is_told(tmp_path: Path, gateway: str, url: str, code: int, told: str | None) -> None:
+    """Given a gateway's name and a secret, when it is measured, then an empty one that nobody needs is unset."""
+    [script] = [step["run"] for step in steps_of(CONFORMANCE) if step.get("name") == "Measure"]
+    heard = tmp_path / "heard"
+    (tmp_path / "pytest").write_text(f'#!/bin/sh\nprintf %s "${{LITELLM_BASE_URL-unset}}" > "{heard}"\n')
+    (tmp_path / "pytest").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.defpath}", "GATEWAY": gateway, "LITELLM_BASE_URL": url, "TABLE": "table.json"}
+    done = subprocess.run(["bash", "-e"], input=script, text=True, env=env, capture_output=True, check=False)  # noqa: S607
+    assert done.returncode == code
+    assert (heard.read_text() if heard.exists() else None) == told
 
 
 def test_commands_exist() -> None:

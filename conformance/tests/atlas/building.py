@@ -38,19 +38,24 @@ def atlas_of_one(
     releases: Sequence[str],
     models: Mapping[str, Mapping[str, str]],
     channels: Sequence[str] = (CHANNEL,),
+    declared: Mapping[str, Mapping[str, list[str] | None]] | None = None,
 ) -> Atlas:
-    """An atlas of one parameter: by model its history, the same on each channel."""
+    """An atlas of one parameter: by model its history, the same on each channel, and what is declared for it."""
     cells = {(model, channel, PARAMETER): dict(each) for model, each in models.items() for channel in channels}
-    return atlas_from(cells, releases)
+    atlas = atlas_from(cells, releases)
+    for model, each in (declared or {}).items():
+        atlas["models"][model]["declared"] = dict(each)
+    return atlas
 
 
 def atlas_from(cells: Mapping[tuple[str, str, str], History], releases: Sequence[str]) -> Atlas:
     """An atlas of these histories, by model, endpoint/mode and parameter."""
     row = {"measured_at": "2026-11-29T00:00:00Z", "cells": 1, "requests": 1, "seconds": 1, "simulated": True}
+    newest = releases[-1] if releases else ""
     atlas: Atlas = {
         "schema_version": 1,
-        "releases": {release: dict(row) for release in releases},
-        "models": {model: {"route": model.partition("/")[0]} for model, _, _ in cells},
+        "releases": {release: {**row, "model_list": newest} for release in releases},
+        "models": {model: {"route": model.partition("/")[0], "declared": {}} for model, _, _ in cells},
         "cells": {},
     }
     for (model, channel, parameter), history in cells.items():
@@ -66,6 +71,31 @@ def history_of(letters: str, releases: Sequence[str] = RELEASES) -> History:
             history[release] = STATES[letter]
         last = letter
     return history
+
+
+#: What may be published of an atlas.
+TRUST: Mapping[str, Any] = {
+    "schema_version": 1,
+    "atlas": "0" * 64,
+    "clients": [
+        {
+            "declarations": declarations,
+            "left_out": {
+                name: {"right": 1234, "wrong": 5, "silent": 678, "taken": 9012} for name in ("model", "release")
+            },
+        }
+        for declarations in (True, False)
+    ],
+    "statements": [
+        {"how": "undeclared", "count": 3, "models": [1, 8], "releases": [1, 30]},
+        {"how": "family", "count": 1234, "models": [2, 2], "releases": [5, 5]},
+    ],
+}
+
+
+def fleet_of(*models: str) -> Mapping[str, Any]:
+    """A fleet of these models."""
+    return {"deployment": [{"name": model} for model in models]}
 
 
 def request_of(model: str, channel: str, parameter: str) -> Request:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.atlas.rendering import render_page
-from conformance.tests.atlas.building import RELEASES, Shown, atlas_of
+from conformance.tests.atlas.building import RELEASES, TRUST, Shown, atlas_of
 from conformance.tests.report.browser.watching import Open, until, violations
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a small atlas with evidence."""
     path = tmp_path_factory.mktemp("atlas") / "atlas.html"
     atlas = atlas_of(CELLS)
-    path.write_text(render_page(atlas, Shown(atlas)), encoding="utf-8")
+    path.write_text(render_page(atlas, Shown(atlas), trust=dict(TRUST)), encoding="utf-8")
     return path
 
 
@@ -282,7 +282,7 @@ def test_without_scripts(opened: Open, small: Path) -> None:
 def test_hostile_names_run_nothing(opened: Open, tmp_path: Path, text: str) -> None:
     """Given a hostile text for each name, when its cell is opened, then it is text, and runs nothing."""
     atlas, path = atlas_of({(f"{text}/{text}", CHAT, text): "aaaag"}), tmp_path / "atlas.html"
-    path.write_text(render_page(atlas, Shown(atlas)), encoding="utf-8")
+    path.write_text(render_page(atlas, Shown(atlas), trust=dict(TRUST)), encoding="utf-8")
     page = opened(path)
     page.fill("#litellm", "1.100.5")
     page.locator(".chip").click()

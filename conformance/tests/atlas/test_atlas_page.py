@@ -23,7 +23,7 @@ from conformance.atlas.packing import ANSWER, axes_of, data_of, letters_of
 from conformance.atlas.rendering import SHARED, render_page
 from conformance.cassettes.folder import Folder
 from conformance.errors import AtlasError
-from conformance.tests.atlas.building import RELEASES, Shown, atlas_of, history_of, request_of
+from conformance.tests.atlas.building import RELEASES, TRUST, Shown, atlas_of, history_of, request_of
 from conformance.tests.helpers.shipped import RECORDING, shipped_replay
 
 CHAT, STREAM = "chat_completions/whole", "chat_completions/stream"
@@ -105,6 +105,18 @@ def test_empty_atlas() -> None:
         render_page(empty())
 
 
+def test_how_far_it_can_be_trusted() -> None:
+    """Given what was counted of an atlas, when its page is made, then it says how each statement is known, and how
+    often predictions are right; without, it says nothing of that."""
+    text = re.sub(r"<[^>]*>", " ", render_page(atlas_of(CELLS), trust=dict(TRUST)).partition("<dialog")[0])
+    assert re.search(r"family\s+a family’s versions on a route\s+1,234\s+2\s+5\s", text)
+    assert re.search(
+        r"undeclared\s+models for which LiteLLM does not declare the parameter\s+3\s+1 to 8\s+1 to 30", text
+    )
+    assert len(re.findall(r"each model\s+1,234\s+5\s+678\s+9,012\s+0\.06 %\s+64\.54 %", text)) == 2
+    assert 'id="trust"' not in render_page(atlas_of(CELLS))
+
+
 def test_page_loads_nothing() -> None:
     """Given the page, when its text is read, then it names no address to load, and foreign text is escaped."""
     atlas = atlas_of({("open</script>ai/<b>", CHAT, "</script><b>"): "aaaag"})
@@ -129,11 +141,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> AtlasFolder:
     """An atlas on disk, from the shipped recording: the second release refuses what the first one honoured."""
     made = AtlasFolder(tmp_path_factory.mktemp("atlas"))
     matrix = shipped_replay().matrix()
-    made.add("1.81.16", matrix, RECORDING, 1)
+    made.add("1.81.16", matrix, RECORDING, 1, "1.90.7")
     for cell in matrix["cells"]:
         if cell["verdict"] == "honoured":
             cell["verdict"], cell["rejected_by"] = "rejected", "gateway"
-    made.add("1.90.7", matrix, RECORDING, 1)
+    made.add("1.90.7", matrix, RECORDING, 1, "1.90.7")
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,65 +11,34 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from conformance.__main__ import commands, main
-from conformance.atlas import command, releases
+from conformance.atlas import asking, command, releases
 from conformance.atlas.archives import Archives
 from conformance.atlas.carrying import carried_table
 from conformance.atlas.files import Added, AtlasFolder
-from conformance.atlas.measuring import Done, Wish
-from conformance.cassettes.folder import Folder
+from conformance.atlas.measuring import Done
+from conformance.atlas.published import published
 from conformance.errors import EmbeddedGatewayError, StoppedError
-from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.provider.table import load_table, shipped_table_path
 from conformance.support.deriving import carried_by
 from conformance.support.overrides import load_overrides
-from conformance.tests.helpers.running import CHECKOUT
+from conformance.tests.atlas.building import fleet_of
 
-RECORDING = CHECKOUT / "cassettes" / "embedded"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own: whoever measures for real holds the lock of the user's."""
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(command, "installations", lambda _name: folder)
-    return folder
-
-
-@pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The releases that a command measured; those that end in 9 cannot be installed."""
-    asked: list[str] = []
-
-    def measure(version: str, wish: Wish, folder: AtlasFolder, _console: object) -> Done:
-        if version.endswith("9"):
-            raise EmbeddedGatewayError(f"LiteLLM {version} could not be installed")
-        asked.append(f"{version} {wish.selection}" if wish.selection else version)
-        recording = Folder(RECORDING)
-        models = wish.selection or "house-model"
-        matrix = Replay(recording, recording.read_gateway(), load_registry(), selection=models).matrix()
-        return Done(version, len(matrix["cells"]), 3, 7.0, folder.add(version, matrix, recording, 7))
-
-    monkeypatch.setattr(command, "measure_release", measure)
-    monkeypatch.setattr(command, "last_releases", lambda: ["1.80.17", "1.81.9", "1.82.6"])
-    monkeypatch.setattr(command, "described_fleet", lambda _name: fleet_of("house-model"))
-    return asked
-
-
-def fleet_of(*models: str) -> Mapping[str, Any]:
-    """A fleet of these models."""
-    return {"deployment": [{"name": model} for model in models]}
+#: Whoever measures for real holds the lock of the user's cache.
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_each_release_is_measured_once(measured: list[str], tmp_path: Path) -> None:
     """Given an atlas, when the command runs twice, then each release is measured once, and one that cannot be
     installed is left out."""
-    for expected in (["1.80.17", "1.82.6"], ["1.80.17", "1.82.6"]):
+    for expected, counted in ((["1.82.6", "1.80.17"], True), (["1.82.6", "1.80.17"], False)):
         ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path)])
         assert ran.exit_code == 0, ran.output
+        assert ("counting how often its predictions are right" in ran.output) is counted
         assert "left out: LiteLLM 1.81.9 could not be installed" in ran.output
         assert measured == expected
     atlas = AtlasFolder(tmp_path).read()
+    assert published(AtlasFolder(tmp_path))
     assert list(atlas["releases"]) == ["1.80.17", "1.82.6"]
     assert all(len(history) == 1 for each in atlas["cells"].values() for ps in each.values() for history in ps.values())
 
@@ -82,7 +51,7 @@ def test_a_model_that_joins_the_fleet_is_measured_alone(
     folder, archives = AtlasFolder(tmp_path), Archives(tmp_path)
     before, place = folder.read(), ("house-model", "chat_completions/whole", "store:true")
     shown = archives.row("1.80.17", *place)
-    monkeypatch.setattr(command, "described_fleet", lambda _name: fleet_of("house-model", "gpt-5.2"))
+    monkeypatch.setattr(asking, "described_fleet", lambda _name: fleet_of("house-model", "gpt-5.2"))
     del measured[:]
 
     for _ in range(2):
@@ -107,22 +76,33 @@ def test_what_a_release_in_between_leaves_without_evidence_is_asked_again(
     again whose states have no evidence any more; then nothing is left to do."""
     add = AtlasFolder.add
 
-    def add_other(folder: AtlasFolder, version: str, matrix: Any, recording: Folder, seconds: int) -> Added:
+    def add_other(folder: AtlasFolder, version: str, matrix: Any, *others: Any) -> Added:
         if version == "1.81.16":
             matrix = {
                 **matrix,
                 "cells": [{**cell, "verdict": "ignored", "rejected_by": None} for cell in matrix["cells"]],
             }
-        return add(folder, version, matrix, recording, seconds)
+        return add(folder, version, matrix, *others)
 
     monkeypatch.setattr(AtlasFolder, "add", add_other)
-    for versions in ("1.80.17,1.82.6", "1.80.17,1.81.16,1.82.6", "1.80.17,1.81.16,1.82.6"):
+    for versions in ("1.80.17", "1.82.6", "1.80.17,1.81.16,1.82.6", "1.80.17,1.81.16,1.82.6"):
         ran = CliRunner().invoke(commands, ["atlas", f"--versions={versions}", "--into", str(tmp_path)])
         assert ran.exit_code == 0, ran.output
 
     assert measured == ["1.80.17", "1.82.6", "1.81.16", "1.82.6 house-model"]
     place = "house-model", "chat_completions/whole", "store:true"
     assert Archives(tmp_path).row("1.82.6", *place)
+
+
+def test_no_release_that_can_be_installed_is_no_failure(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an empty atlas and releases that cannot be installed, when the command runs, then each is left out."""
+    monkeypatch.setattr(command, "last_releases", lambda: ["1.80.9", "1.81.9"])
+    ran = CliRunner().invoke(commands, ["atlas", "--into", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    assert ran.output.count("left out: LiteLLM") == 2
+    assert measured == []
 
 
 def test_a_release_that_is_named_has_to_be_there(
@@ -134,7 +114,7 @@ def test_a_release_that_is_named_has_to_be_there(
         main()
     assert ended.value.code == 4
     assert capsys.readouterr().err == "ERROR: LiteLLM 1.81.9 could not be installed\n"
-    assert measured == []
+    assert measured == ["1.90.7"]  # the others need its list of models
 
 
 def test_a_command_that_is_stopped_says_how_to_go_on(

@@ -32,7 +32,7 @@ from conformance.types import CellKey, Endpoint, Mode, Verdict
 RELEASES = ("1.80.17", "1.81.16", "1.82.6", "1.100.5")
 VERDICTS = st.sampled_from([Verdict.REJECTED, Verdict.ACCEPTED, Verdict.IGNORED, Verdict.INCONCLUSIVE])
 MODELS = ("databricks/a", "azure/b")
-ROW = {"measured_at": "now", "cells": 2, "requests": 3, "seconds": 4, "simulated": True}
+ROW = {"measured_at": "now", "cells": 2, "requests": 3, "seconds": 4, "simulated": True, "model_list": "1.90.0"}
 
 #: What a release says of each model; a model may not have been asked.
 measured = st.dictionaries(st.sampled_from(MODELS), VERDICTS, min_size=1)
@@ -100,11 +100,11 @@ def test_measuring_less_again_loses_nothing(tmp_path: Path) -> None:
     recording.path.mkdir()
     for model in ("a/x", "a/y"):
         recording.write_model(model, [], {})
-    folder.add("1.80.17", both, recording, 1)
+    folder.add("1.80.17", both, recording, 1, "1.80.17")
     before = folder.file.read_text()
 
     with pytest.raises(AtlasError, match=r"1 cells of 1\.80\.17"):
-        folder.add("1.80.17", one, recording, 1)
+        folder.add("1.80.17", one, recording, 1, "1.80.17")
 
     assert folder.file.read_text() == before
 
@@ -119,6 +119,6 @@ def test_a_release_in_between_tells_what_it_leaves_without_evidence(tmp_path: Pa
         matrix = matrix_of({cell("a/x"): Verdict[verdict]}, "atlas", release)
         for row in matrix["cells"]:
             row["evidence"] = []
-        added.append(folder.add(release, matrix, recording, 1).unproven)
+        added.append(folder.add(release, matrix, recording, 1, "1.82.6").unproven)
 
     assert added == [None, None, "1.82.6"]

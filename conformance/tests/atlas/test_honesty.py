@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.atlas.honesty import honesty, shares
-from conformance.tests.atlas.building import BY_BACKEND, REFUSED, TAKEN, atlas_of_one
+from conformance.tests.atlas.building import BY_BACKEND, PARAMETER, REFUSED, TAKEN, atlas_of_one
 
 
 def test_a_family_that_agrees_is_foretold() -> None:
@@ -23,6 +23,19 @@ def test_an_exception_is_a_wrong_prediction() -> None:
 
     assert found["model"]["wrong"] == 1
     assert shares({"right": 99, "wrong": 1, "silent": 101, "taken": 99}) == {"foretold": 99 / 200, "wrong": 0.01}
+
+
+def test_what_is_not_declared_is_foretold_to_who_may_read_it() -> None:
+    """Given models that are refused as nothing is declared for them, when each is left out, then another one foretells
+    it to a client that knows this, also of another family; to one that does not nobody does."""
+    states = {"x/claude-4": REFUSED, "x/gpt-5": REFUSED, "x/llama-4": TAKEN}
+    declared = {model: {"1.90.0": [PARAMETER] if state == TAKEN else ["tools"]} for model, state in states.items()}
+    atlas = atlas_of_one(["1.90.0"], {model: {"1.90.0": state} for model, state in states.items()}, declared=declared)
+
+    told, untold = honesty(atlas), honesty(atlas, declarations=False)
+
+    assert told["model"] == told["family"] == {"right": 2, "wrong": 0, "silent": 0, "taken": 1}
+    assert untold["model"] == untold["family"] == {"right": 0, "wrong": 0, "silent": 2, "taken": 1}
 
 
 def test_a_release_is_foretold_by_its_neighbours() -> None:

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.atlas.history import Atlas, histories, snapshot, supported
-from conformance.atlas.rules import rules_of
+from conformance.atlas.history import Atlas, declared_at, histories, snapshot, supported
+from conformance.atlas.writing import rules_of
 from conformance.provider.table import Question, Rule, SupportTable
 from conformance.tests.atlas.building import BY_BACKEND, PARAMETER, REFUSED, TAKEN, atlas_of_one
 
 DEFAULT = Rule(("*",), {})
+
+#: A declaration without the parameter.
+OTHERS = ["tools"]
 
 
 def table_of(atlas: Atlas, doubted: bool = False) -> SupportTable:
@@ -23,9 +26,22 @@ def table_of(atlas: Atlas, doubted: bool = False) -> SupportTable:
     return SupportTable((*rules, DEFAULT), sources)
 
 
-def refuses(table: SupportTable, served: str | None, version: str | None = "1.90.0", alias: str = "team-model") -> bool:
+def refuses(
+    table: SupportTable,
+    served: str | None,
+    version: str | None = "1.90.0",
+    alias: str = "team-model",
+    declared: Sequence[str] | None = None,
+) -> bool:
     """Whether a table refuses the parameter of a model that is served so; None where nobody told."""
-    asked = Question(alias, "chat_completions", "whole", gateway_version=version, served_by=(served,) if served else ())
+    asked = Question(
+        alias,
+        "chat_completions",
+        "whole",
+        gateway_version=version,
+        served_by=(served,) if served else (),
+        declared=None if declared is None else tuple(declared),
+    )
     found = table.lookup(asked, PARAMETER)
     return found is not None and not found.supported
 
@@ -71,13 +87,16 @@ def test_a_version_may_begin_a_refusal() -> None:
 GPT = ("x/gpt-4-1", "x/gpt-5-1", "x/gpt-5-5", "x/gpt-6-1")
 
 
-def two_releases(*pairs: tuple[str, str]) -> SupportTable:
-    """The table of a family of four versions, measured on an old and a new release."""
+def two_releases(*pairs: tuple[str, str], lists: Sequence[str] = ("1.90.0", "1.90.0")) -> SupportTable:
+    """The table of a family of four versions, measured on an old and a new release with these lists of models."""
     models = {
         model: {"1.80.0": old, "1.90.0": new} if new != old else {"1.80.0": old}
         for model, (old, new) in zip(GPT, pairs, strict=True)
     }
-    return table_of(atlas_of_one(["1.80.0", "1.90.0"], models))
+    atlas = atlas_of_one(["1.80.0", "1.90.0"], models)
+    for row, model_list in zip(atlas["releases"].values(), lists, strict=True):
+        row["model_list"] = model_list
+    return table_of(atlas)
 
 
 @pytest.mark.parametrize("no", [REFUSED, BY_BACKEND])
@@ -93,16 +112,36 @@ def test_a_list_of_what_is_refused_holds_no_name_of_next_year(no: str) -> None:
     assert refuses(always, "x/gpt-7")
 
 
-def test_what_a_later_release_takes_an_older_one_may_take_with_todays_list() -> None:
-    """Given an old release that refuses of newer versions what the next one takes, when it is asked, then all is sent:
-    LiteLLM may have loaded today's list of models. What a backend refused there is still refused."""
-    gateway = two_releases((TAKEN, TAKEN), (TAKEN, TAKEN), (REFUSED, TAKEN), (REFUSED, TAKEN))
-    backend = two_releases((TAKEN, TAKEN), (TAKEN, TAKEN), (BY_BACKEND, TAKEN), (BY_BACKEND, TAKEN))
+@pytest.mark.parametrize(
+    ("state", "lists", "refused"),
+    [
+        (REFUSED, ("1.90.0", "1.90.0"), True),
+        (REFUSED, ("1.80.0", "1.90.0"), False),
+        (BY_BACKEND, ("1.80.0", "1.90.0"), True),
+    ],
+)
+def test_what_a_later_release_takes_with_another_list_an_older_one_may_take(
+    state: str, lists: Sequence[str], refused: bool
+) -> None:
+    """Given an old release that refuses what the next one takes, when it is asked, then it is left out where both went
+    by one list of models. Where LiteLLM refused by another list it is sent: it may have loaded the newer one by now."""
+    table = two_releases((TAKEN, TAKEN), (TAKEN, TAKEN), (state, TAKEN), (state, TAKEN), lists=lists)
 
-    for name in ("gpt-5-1", "gpt-5-5", "gpt-5-8", "gpt-6-1", "gpt-7"):
-        assert not refuses(gateway, f"x/{name}", "1.80.0"), name
-    assert refuses(backend, "x/gpt-5-5", "1.80.0")
-    assert not refuses(backend, "x/gpt-5-5", "1.90.0")
+    assert refuses(table, "x/gpt-5-5", "1.80.0") is refused
+    assert refuses(table, "x/gpt-6-1", "1.80.0") is refused
+    assert not refuses(table, "x/gpt-5-1", "1.80.0")
+    assert not refuses(table, "x/gpt-5-5", "1.90.0")
+
+
+def test_a_list_explains_nothing_where_a_later_release_takes_it_with_the_same_one() -> None:
+    """Given three releases of which the middle one was measured with another list, when the last one takes with the
+    list of the first what that refused, then the release made the difference: it is left out at the first."""
+    for middle, last, refused in ((TAKEN, "1.80.0", True), (REFUSED, "1.80.0", True), (TAKEN, "1.90.0", False)):
+        history = {"1.80.0": REFUSED, "1.85.0": middle, "1.90.0": TAKEN}
+        atlas = atlas_of_one(list(history), {f"x/gpt-5-{size}": history for size in range(4)})
+        for row, model_list in zip(atlas["releases"].values(), ("1.80.0", "1.85.0", last), strict=True):
+            row["model_list"] = model_list
+        assert refuses(table_of(atlas), "x/gpt-5-1", "1.80.0") is refused, (middle, last)
 
 
 def test_few_do_not_speak_for_others() -> None:
@@ -189,6 +228,91 @@ def test_a_name_over_several_routes_gets_what_all_of_them_take() -> None:
     assert not found.supported
 
 
+def declaring(states: Mapping[str, str], declared: Mapping[str, bool | None]) -> SupportTable:
+    """The table of one release with these states, which declares the parameter for some models."""
+    lists: Mapping[bool | None, list[str] | None] = {None: None, True: [PARAMETER], False: OTHERS}
+    names = {model: {"1.90.0": lists[can]} for model, can in declared.items()}
+    models = {model: {"1.90.0": state} for model, state in states.items()}
+    return table_of(atlas_of_one(["1.90.0"], models, declared=names))
+
+
+def test_one_model_tells_what_its_route_refuses_undeclared() -> None:
+    """Given a route that refuses the one model for which it does not declare a parameter, when any other model there is
+    asked for, then it is refused where it is not declared, and sent where it is, or where nobody knows."""
+    table = declaring({"x/gpt-4": REFUSED, "x/claude-5": TAKEN}, {"x/gpt-4": False, "x/claude-5": True})
+
+    assert refuses(table, "x/unheard-of", declared=OTHERS)
+    assert refuses(table, "x/claude-5", declared=OTHERS)
+    assert not refuses(table, "x/unheard-of", declared=[PARAMETER])
+    assert not refuses(table, "x/unheard-of")
+    assert not refuses(table, "y/gpt-4", declared=OTHERS)
+
+
+def test_what_is_refused_undeclared_is_sent_where_it_is_declared() -> None:
+    """Given models that LiteLLM refuses as it does not declare the parameter for them, when a gateway declares it for
+    one of them or their like, then it is sent: that gateway has another list of models. Where nobody knows it is
+    refused."""
+    states = {"x/claude-4": REFUSED, "x/claude-5": REFUSED, "x/gpt-5": TAKEN}
+    table = declaring(states, {"x/claude-4": False, "x/claude-5": False, "x/gpt-5": True})
+
+    for model in ("x/claude-4", "x/claude-opus-5-1"):
+        assert refuses(table, model)
+        assert refuses(table, model, declared=OTHERS)
+        assert not refuses(table, model, declared=[PARAMETER])
+
+
+@pytest.mark.parametrize(("state", "declared"), [(BY_BACKEND, False), (REFUSED, True), (REFUSED, None)])
+def test_what_is_refused_for_another_reason_stays_refused(state: str, declared: bool | None) -> None:
+    """Given models that a backend refuses, or LiteLLM though it declares the parameter, or that declare nothing, when
+    one is asked for, then it is refused whatever is declared, and nothing is said of others."""
+    states = {f"x/claude-{number}": state for number in (4, 5, 6)}
+    table = declaring({**states, "x/gpt-5": TAKEN}, dict.fromkeys(states, declared) | {"x/gpt-5": True})
+
+    for said in (None, OTHERS, [PARAMETER]):
+        assert refuses(table, "x/claude-5", declared=said)
+        assert not refuses(table, "x/unheard-of", declared=said)
+
+
+def test_a_parameter_that_no_model_declares_is_not_of_that_kind() -> None:
+    """Given a parameter that LiteLLM declares for nobody, as `messages`, when it refuses it to one, then that tells
+    nothing of others."""
+    table = declaring({"x/gpt-4": REFUSED, "x/claude-5": REFUSED}, {"x/gpt-4": False, "x/claude-5": False})
+
+    assert refuses(table, "x/gpt-4", declared=OTHERS)
+    assert not refuses(table, "x/unheard-of", declared=OTHERS)
+
+
+def test_three_routes_tell_of_all_where_none_says_otherwise() -> None:
+    """Given three routes that refuse what they do not declare, when another route is asked for, then it is refused
+    there, too; not if there are but two, or one that lets a model through, unless nine times as many refuse."""
+
+    def table(refusing: int, letting_through: int) -> SupportTable:
+        states = {f"r{number}/gpt-4": REFUSED for number in range(refusing)}
+        states |= {f"s{number}/gpt-4": TAKEN for number in range(letting_through)}
+        declared: dict[str, bool | None] = dict.fromkeys(states, False)
+        return declaring({**states, "z/claude-5": TAKEN}, {**declared, "z/claude-5": True})
+
+    assert refuses(table(3, 0), "y/unheard-of", declared=OTHERS)
+    assert refuses(table(3, 0), "z/unheard-of", declared=OTHERS)
+    assert not refuses(table(2, 0), "z/unheard-of", declared=OTHERS)
+    assert not refuses(table(8, 1), "z/unheard-of", declared=OTHERS)
+    assert refuses(table(9, 1), "z/unheard-of", declared=OTHERS)
+    assert not refuses(table(9, 1), "y/unheard-of", declared=OTHERS)
+    assert not refuses(table(9, 1), "s0/unheard-of", declared=OTHERS)
+    assert refuses(table(9, 1), "r0/unheard-of", declared=OTHERS)
+
+
+def test_a_family_tells_of_its_own_where_the_route_lets_others_through() -> None:
+    """Given a route that lets a model of one family through undeclared, when models of another one are refused, then
+    that one is, and no third."""
+    states = {"x/claude-4": REFUSED, "x/gpt-5": TAKEN, "x/gemini-3": TAKEN}
+    table = declaring(states, {"x/claude-4": False, "x/gpt-5": False, "x/gemini-3": True})
+
+    assert refuses(table, "x/claude-opus-9", declared=OTHERS)
+    assert not refuses(table, "x/gpt-9", declared=OTHERS)
+    assert not refuses(table, "x/gemini-9", declared=OTHERS)
+
+
 _NAMES = ("claude-opus-4-5", "claude-opus-4-8", "claude-sonnet-5", "gpt-4.1", "gpt-5.2", "gpt-6", "house", "llama-3")
 _STATES = st.sampled_from([TAKEN, REFUSED, BY_BACKEND, "ignored", "inconclusive"])
 _RELEASES = ("1.81.0", "1.90.0", "1.100.0")
@@ -199,12 +323,23 @@ _ATLASES = st.dictionaries(
 )
 
 
+_DECLARED = st.dictionaries(
+    st.sampled_from([f"{route}/{name}" for route in ("x", "y", "bedrock/invoke") for name in _NAMES]),
+    st.dictionaries(st.sampled_from(_RELEASES), st.sampled_from([None, [], OTHERS, [PARAMETER]]), min_size=1),
+)
+
+
 @settings(max_examples=300)
-@given(_ATLASES, st.booleans())
-def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]], doubted: bool) -> None:
+@given(_ATLASES, st.booleans(), st.booleans(), _DECLARED)
+def test_every_measured_cell_is_reproduced(
+    measured: Mapping[str, Sequence[str]],
+    doubted: bool,
+    own_lists: bool,
+    declared: Mapping[str, Mapping[str, list[str] | None]],
+) -> None:
     """Given any atlas, when a measured model is asked about at a measured release, then the rules say what was
-    measured, each statement says how it is known, and no rule stands twice. What is said of what LiteLLM refused, and
-    took later, is not looked at."""
+    measured, whether the client knows what is declared or not; each statement says how it is known, and no rule stands
+    twice. What LiteLLM refused, and took later by another list of models, is not looked at."""
     models = {
         model: {
             release: state
@@ -213,15 +348,26 @@ def test_every_measured_cell_is_reproduced(measured: Mapping[str, Sequence[str]]
         }
         for model, states in measured.items()
     }
-    atlas = atlas_of_one(_RELEASES, models, ("chat_completions/whole", "chat_completions/stream"))
+    told = {
+        model: {release: each[release] for release in _RELEASES if release in each}
+        for model, each in declared.items()
+        if model in models
+    }
+    channels = ("chat_completions/whole", "chat_completions/stream")
+    atlas = atlas_of_one(_RELEASES, models, channels, told)
+    if own_lists:
+        for release, row in atlas["releases"].items():
+            row["model_list"] = release
     table = table_of(atlas, doubted)
 
     for release in _RELEASES:
         for place, state in snapshot(atlas, release).items():
             later = measured[place.model][_RELEASES.index(release) + 1 :]
-            doubtful = state == REFUSED and any(supported(each) for each in later)
+            doubtful = own_lists and state == REFUSED and any(supported(each) for each in later)
             if supported(state) is not None and not doubtful:
-                assert refuses(table, place.model, release) is not supported(state), (place, release)
+                for known in (None, declared_at(atlas, place.model)[release]):
+                    said = refuses(table, place.model, release, declared=known)
+                    assert said is not supported(state), (place, release, known)
     assert sum(1 for _ in histories(atlas)) == 2 * len(models)
     for rule in table.rules[:-1]:
         assert all(table.sources[statement.source]["kind"] == "atlas" for statement in rule.statements.values())

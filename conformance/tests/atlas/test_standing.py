@@ -39,8 +39,8 @@ def test_a_release_stands_as_it_was_measured(tmp_path: Path) -> None:
     first, second = (Replay(RECORDING, gateway, REGISTRY, selection="house-model").matrix() for _ in range(2))
     changed = second["cells"][3]
     changed["verdict"], changed["rejected_by"], changed["reason"] = "rejected", "gateway", "refused with 400."
-    folder.add("1.81.16", first, RECORDING, 1)
-    folder.add("1.90.7", second, RECORDING, 1)
+    folder.add("1.81.16", first, RECORDING, 1, "1.90.7")
+    folder.add("1.90.7", second, RECORDING, 1, "1.90.7")
 
     atlas, archives = folder.read(), Archives(tmp_path)
     old, new = (standing_at(atlas, archives, name, REGISTRY) for name in ("1.81.16", "1.90"))
