@@ -12,6 +12,9 @@ from conformance.commands import atlas, clients, export, measuring, reporting
 from conformance.errors import ConformanceError
 from conformance.shim.command import shim
 
+#: Click has 2, which says here that a run can go on.
+click.UsageError.exit_code = ConformanceError.exit_code
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="litellm-conformance")

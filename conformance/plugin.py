@@ -186,7 +186,7 @@ def _measure(run: Run, config: pytest.Config) -> None:
             elif isinstance(stop, KeyboardInterrupt):
                 console.print("interrupted before anything was sent; nothing was written")
             if isinstance(stop, StoppedError):
-                pytest.exit(f"{stop}; continue with --resume", returncode=stop.exit_code)
+                pytest.exit(f"{stop}; {stop.way_on}", returncode=stop.exit_code)
             if isinstance(stop, KeyboardInterrupt):
                 pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
             raise

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from conformance.cassettes import format as cassette_format
 from conformance.cassettes.format import GATEWAY_FILE, PART, NewerError
-from conformance.errors import CassetteError
+from conformance.errors import CassetteError, first_of
 from conformance.files import prove_writable, write_atomically
 from conformance.schemas import first_error
 from conformance.schemas.documents import GatewayDocument
@@ -30,6 +30,12 @@ RECORDED_BASE = "http://gateway/v1"
 OWN_RECORDINGS = "cassettes"
 
 _LOCK = ".recording.lock"
+
+
+def recordings_beside(path: Path) -> str:
+    """Which recordings lie beside a folder, for an error's line: it may have been meant to be one of them."""
+    names = sorted(each.parent.name for each in path.parent.glob(f"*/{GATEWAY_FILE}"))
+    return f"recordings beside it: {first_of(names) or 'none'}"
 
 
 class Folder:
@@ -176,7 +182,8 @@ class Folder:
             document: GatewayDocument = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CassetteError(
-                f"no recording in {self.path}; record one with --live, or name another with --gateway"
+                f"no recording in {self.path}; {recordings_beside(self.path)}; record one with --live, or name another "
+                "with --gateway"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise CassetteError(f"cannot read {path} ({error}); record it again with --live") from None

@@ -94,7 +94,7 @@ def _npm_commands(place: Path, packages: Sequence[str]) -> list[list[str]]:
 
 
 def _run_npm(command: Sequence[str], log: Path) -> int:
-    return process.run(command, log, {})
+    return process.run(command, log)
 
 
 def _uv_commands(place: Path, packages: Sequence[str]) -> list[list[str]]:

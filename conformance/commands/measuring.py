@@ -17,9 +17,13 @@ from conformance.text.counting import counted
 
 @click.command()
 @click.option("--litellm-version", metavar="X", help="LiteLLM version to run (default: the pinned one).")
-def serve(litellm_version: str | None) -> None:
-    """Run the embedded gateway, and print the variables that point a client at it."""
-    sys.exit(run_gateway(version=litellm_version))
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port (default: a free one).")
+def serve(litellm_version: str | None, port: int) -> None:
+    """Run the embedded gateway, and print the variables that point a client at it.
+
+    The key is a new one each time. A port of your own keeps the address, and so the name of recordings.
+    """
+    sys.exit(run_gateway(version=litellm_version, port=port))
 
 
 @click.command()

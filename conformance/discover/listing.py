@@ -17,6 +17,7 @@ from conformance.exchange.budget import Price, price_from
 from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, pieces, set_location_aside
 from conformance.exchange.sender import user_agent
 from conformance.provider.errors import GatewayError
+from conformance.provider.http_library import usable_proxies
 from conformance.provider.models.catalogue import ModelRows, model_rows, none_chats
 from conformance.provider.models.fetching import Asking, Reading
 from conformance.provider.target import Target
@@ -56,18 +57,20 @@ def discover(target: Target, name: str | None = None, *, simulated: bool = False
 
 async def _discover(target: Target, name: str | None, simulated: bool) -> Discovered:
     asking = Asking(target, seconds=TOTAL_TIMEOUT, max_body=MAX_BODY)
-    async with httpx.AsyncClient(
-        headers={
-            "user-agent": user_agent(),
-            **target.request_headers,
-            "accept-encoding": ACCEPT_ENCODING,
-        },
-        timeout=TIMEOUT,
-        verify=verification(target.ca_bundle),
-        trust_env=target.uses_environment,
-        follow_redirects=False,
-        event_hooks={"response": [set_location_aside]},
-    ) as client:
+    with usable_proxies():
+        client = httpx.AsyncClient(
+            headers={
+                "user-agent": user_agent(),
+                **target.request_headers,
+                "accept-encoding": ACCEPT_ENCODING,
+            },
+            timeout=TIMEOUT,
+            verify=verification(target.ca_bundle),
+            trust_env=target.uses_environment,
+            follow_redirects=False,
+            event_hooks={"response": [set_location_aside]},
+        )
+    async with client:
         for reading in asking:
             await _read(client, reading)
         version = asking.version
@@ -113,7 +116,6 @@ def _short(model_id: str) -> str:
 
 
 def _model(entry: ModelRows) -> Model:
-    group_claims = entry.group.get("supported_openai_params")
     different = max(1, len(entry.served_by))
     return Model(
         id=entry.id,
@@ -122,7 +124,8 @@ def _model(entry: ModelRows) -> Model:
         served_by=entry.served_by,
         deployments=different,
         deployment_ids=_one_of_each(entry) if different > 1 else (),
-        declared=tuple(sorted(_texts(group_claims))) if isinstance(group_claims, list) else None,
+        declared=entry.claimed,
+        parameters=entry.parameters,
     )
 
 

@@ -31,7 +31,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the least number of requests takes: tokens sent, at most received, and their cost where it is known.
+    """What the requests take if everything is taken: tokens sent, at most received, and their cost where it is known.
 
     `unpriced` are the models whose prices the gateway does not declare; `usd` leaves them out.
     """
@@ -102,9 +102,7 @@ class Budget:
             raise BudgetError(f"the budget of {counted(self.requests, 'request')} is used up")
         cost = self._most(request)
         if self.usd is not None and self.spent + self._at_stake + cost > self.usd:
-            raise BudgetError(
-                f"the budget of ${self.usd:g} is used up: ${self.spent:.4f} spent, according to the answers"
-            )
+            raise self._too_much(cost, self.usd)
         self._at_stake += cost
         self.sent += 1
 
@@ -113,6 +111,19 @@ class Budget:
         most = self._most(request)
         self._at_stake -= most
         self.spent += most if (told := self._cost_of(request, response, answer)) is None else told
+
+    def _too_much(self, cost: float, usd: float) -> BudgetError:
+        """Say what the next request may cost, and what is left for it."""
+        next_one = f"the next request may cost up to {_dollars(cost)}"
+        if cost > usd:  # each run counts from nothing, but this request will not fit into any
+            error = BudgetError(f"{next_one}, more than the whole budget of ${usd:g}")
+            error.way_on = "continue with --resume and a higher --budget-usd"
+            return error
+        in_flight = f", and up to {_dollars(self._at_stake)} goes to requests in flight" if self._at_stake else ""
+        return BudgetError(
+            f"{next_one}, more than what is left of the budget of ${usd:g}: {_dollars(self.spent)} spent, according to "
+            f"the answers{in_flight}"
+        )
 
     def _most(self, request: Request) -> float:
         price = self.prices.get(request.model)
@@ -145,6 +156,10 @@ def price_from(row: Mapping[str, Any]) -> Price | None:
 
 def _count(value: object) -> float:
     return number_of(value) or 0.0
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.6f}"  # a request may cost a hundredth of a cent
 
 
 def _rounded(tokens: int) -> str:

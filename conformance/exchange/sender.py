@@ -23,6 +23,7 @@ from conformance.exchange.budget import Budget
 from conformance.exchange.receiving import ACCEPT_ENCODING, UnbearableError, location_of, pieces, set_location_aside
 from conformance.exchange.waiting import PUSH_BACK, is_nobody, wait_before_again
 from conformance.exchange.window import Window
+from conformance.provider.http_library import usable_proxies
 from conformance.provider.target import Target
 from conformance.provider.tls import verification
 from conformance.types import Cause, Endpoint, Exchange, Request, Response
@@ -83,25 +84,26 @@ class Sender:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Sender]:
-        """Open the connection pools for as long as the block runs."""
+        """Open the connection pools while the block runs. Raises `ConformanceError` where none can be made."""
         known = verification(self._target.ca_bundle)
         context = httpx.create_ssl_context() if known is True else known  # made once: it costs 45 ms a client
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(-(-self.concurrency // _CONNECTIONS)):
-                client = httpx.AsyncClient(
-                    verify=context,
-                    trust_env=self._target.uses_environment,
-                    follow_redirects=False,  # the key goes to the gateway named, and nowhere else
-                    event_hooks={"response": [set_location_aside]},
-                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
-                    limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-                    headers={
-                        "user-agent": user_agent(),
-                        **self._target.request_headers,
-                        "accept-encoding": ACCEPT_ENCODING,
-                        "content-type": "application/json",
-                    },
-                )
+                with usable_proxies():
+                    client = httpx.AsyncClient(
+                        verify=context,
+                        trust_env=self._target.uses_environment,
+                        follow_redirects=False,  # the key goes to the gateway named, and nowhere else
+                        event_hooks={"response": [set_location_aside]},
+                        timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+                        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+                        headers={
+                            "user-agent": user_agent(),
+                            **self._target.request_headers,
+                            "accept-encoding": ACCEPT_ENCODING,
+                            "content-type": "application/json",
+                        },
+                    )
                 self._clients.append(await stack.enter_async_context(client))
             try:
                 yield self

@@ -81,7 +81,10 @@ def _settle_with(start: Start, baseline: Exchange, group: Group, exhaustive: boo
 
 
 def fewest_requests(group: Group, *, exhaustive: bool = False) -> int:
-    """How many requests settle a group where every one of them succeeds."""
+    """How many requests settle a group where every one of them succeeds.
+
+    Most refusals need a few more. A few need less: what is refused has no effect to be looked for once more.
+    """
     dialogue, count = settle(group, exhaustive=exhaustive), 0
     yes, no = Response(status=200, body=_IMAGINED[group.endpoint, group.mode]), Response(status=400)
     asked: tuple[Request, ...] = next(dialogue)

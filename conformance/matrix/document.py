@@ -73,6 +73,7 @@ def model_row(model: Model) -> RecordedModel:
         "deployments": model.deployments,
         "deployment_ids": list(model.deployment_ids),
         "declared": None if model.declared is None else list(model.declared),
+        "parameters": None if model.parameters is None else list(model.parameters),
     }
 
 
@@ -86,6 +87,7 @@ def model_from(row: Mapping[str, Any]) -> Model:
         deployments=row["deployments"],
         deployment_ids=tuple(row["deployment_ids"]),
         declared=None if row["declared"] is None else tuple(row["declared"]),
+        parameters=None if row.get("parameters") is None else tuple(row["parameters"]),  # absent in older recordings
     )
 
 

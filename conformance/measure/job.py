@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cassettes.folder import Folder
+from conformance.cassettes.folder import Folder, recordings_beside
 from conformance.cassettes.format import GATEWAY_FILE
 from conformance.clients.profiles import shipped_profiles
 from conformance.embedded.config import DEFAULT_FLEET
@@ -32,8 +32,10 @@ class Job:
     `recorded` is the document of the recording that is there, as `Folder.read_gateway` gives it: with `resume`
     its newest run goes on, else this run is added to it. None where there is none. With `fresh` there is none
     either: this run replaces whatever lies in the folder, when it is done. `clients` are those whose whole bodies
-    are asked. Without a target the gateway is an embedded one, with `litellm_version` and the models of `fleet`.
-    are asked, and `unreached` says of the others that were named which endpoints they speak instead.
+    are asked, and `unreached` says of the others that were named which endpoints they speak instead. If the user
+    `named` the selection in this run, each of its patterns has to fit a model. Without a target the gateway is an
+    embedded one, with `litellm_version`, the models of `fleet`, and the list of models of the release `model_list`
+    (None: its own).
     """
 
     target: Target | None
@@ -45,11 +47,13 @@ class Job:
     clients: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     selection: str | None = None
+    named: bool = False
     shard: Shard | None = None
     concurrency: int = 8
     exhaustive: bool = False
     litellm_version: str | None = None
     fleet: str = DEFAULT_FLEET
+    model_list: str | None = None
     send: bool = True
     budget_requests: int | None = None
     budget_usd: float | None = None
@@ -64,11 +68,13 @@ def job_from(
 ) -> Job:
     """The job of a live run; with `--resume`, what the options leave open is as it was.
 
-    Raises `CassetteError` where the recording cannot be read, or is another shard's.
+    Raises `CassetteError` where the recording cannot be read, is not there to be resumed, is another shard's, or is of
+    simulators and this run is not.
     """
     option = config.option
-    recorded = _recorded(folder, fresh=option.fresh, resume=option.resume)
-    resume = option.resume and recorded is not None
+    recorded, resume = _recorded(folder, fresh=option.fresh, resume=option.resume), option.resume
+    if recorded:
+        _refuse_other_kind(recorded, settings.target, folder)
     before: Mapping[str, Any] = recorded["run"] if resume and recorded else {}
     shard, was = settings.shard, shard_from(before.get("shard"))
     if resume and shard and shard != was:
@@ -90,6 +96,7 @@ def job_from(
         endpoints=endpoints,
         unreached=unreached,
         selection=settings.selection or before.get("selection"),
+        named=bool(settings.selection),
         shard=shard or was,
         concurrency=option.concurrency,
         exhaustive=option.exhaustive or before.get("exhaustive", False),
@@ -124,9 +131,29 @@ def asked_by(
     return needed_by(profiles, registry) if profiles else registry.select("core")
 
 
+def _refuse_other_kind(recorded: GatewayDocument, target: Target | None, folder: Folder) -> None:
+    """Refuse to call simulators' answers those of a real gateway, or the other way round.
+
+    Also where this run asks for all that was recorded: what it cannot decide, or does not come to, stays as it was.
+    """
+    embedded = "the embedded gateway with its simulators"
+    is_of, measures = recorded["gateway"]["simulated"], target is None
+    if is_of != measures:
+        raise CassetteError(
+            f"the recording in {folder.path} is of {embedded if is_of else 'a gateway of your own'}, and this run "
+            f"measures {target.name if target else embedded}; name another --gateway, or replace it with --fresh"
+        )
+
+
 def _recorded(folder: Folder, *, fresh: bool, resume: bool) -> GatewayDocument | None:
     """The recording that a run goes on with or adds to; None where there is none, or it is to be replaced."""
-    if fresh or not (folder.path / GATEWAY_FILE).exists():
+    there = (folder.path / GATEWAY_FILE).exists()
+    if resume and not there:  # all of it would be asked, and paid for, by who wanted the rest
+        raise CassetteError(
+            f"nothing to resume in {folder.path}; {recordings_beside(folder.path)}; name one of them with --gateway, "
+            "or leave --resume out to begin one"
+        )
+    if fresh or not there:
         return None
     try:
         return folder.read_gateway()

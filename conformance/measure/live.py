@@ -36,7 +36,7 @@ from conformance.measure.runs import (
     runs_of,
     with_its_models,
 )
-from conformance.plan.cells import Plan, make_plan, select_models
+from conformance.plan.cells import Plan, make_plan, refuse_useless_patterns, select_models
 from conformance.provider.target import Target
 from conformance.readiness.whole import bodies_of
 from conformance.schemas.documents import GatewayDocument, RecordedRun
@@ -68,6 +68,8 @@ def run_live(job: Job, console: Console, traffic: Traffic, watch: Watch) -> Gate
         if simulated:  # its port is a random one, and no fact about it
             gateway = replace(discovered.gateway, url="http://127.0.0.1")
             discovered = replace(discovered, gateway=gateway)
+        if job.named:
+            refuse_useless_patterns(discovered.models, job.selection)
         chosen = select_models(discovered.models, job.selection)
         if job.resume and job.recorded is not None:
             _refuse_other_recording(discovered, chosen, job.recorded, job, folder)
@@ -188,7 +190,8 @@ def _gateway(job: Job, say: Callable[[str], None]) -> Iterator[Target]:
     if job.target is not None:
         yield job.target
         return
-    with embedded_gateway(version=job.litellm_version, say=say, fleet=job.fleet) as gateway:
+    embedded = embedded_gateway(version=job.litellm_version, say=say, fleet=job.fleet, model_list=job.model_list)
+    with embedded as gateway:
         yield Target(gateway.base_url, gateway.api_key)
 
 
@@ -217,13 +220,14 @@ def _announced(discovered: Discovered, plan: Plan, job: Job) -> Iterator[str]:
         if job.clients:
             yield f"clients, asked whole: {first_of(job.clients, 20)}"
         yield (
-            f"measuring {counted(plan.size, 'cell')}: at least {counted(cost.requests, 'request')} "
-            f"to {counted(len(plan.models), 'model')}, "
-            f"{job.concurrency} at a time; each refusal needs a few more"
+            f"measuring {counted(plan.size, 'cell')}: {counted(cost.requests, 'request')} "
+            f"to {counted(len(plan.models), 'model')} if everything is taken, "
+            f"{job.concurrency} at a time; most refusals need a few more"
         )
         yield f"for these, {cost}"
     if job.resume and job.recorded is not None and job.send:
-        yield f"continuing the recording of {job.recorded['run']['started_at']}; answered requests are not sent again"
+        begun = job.recorded["run"]["started_at"]
+        yield f"continuing the recording of {begun}; what it has answered is not sent again, and costs nothing"
 
 
 def _measure(

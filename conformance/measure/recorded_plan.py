@@ -11,7 +11,7 @@ from conformance.errors import CassetteError
 from conformance.matrix.document import model_from
 from conformance.measure.runs import measured_by, models_of, number_of, runs_of, selection_of
 from conformance.parameters import Registry
-from conformance.plan.cells import Bodies, Group, Plan, groups_for, make_plan, select_models
+from conformance.plan.cells import Bodies, Group, Plan, groups_for, make_plan, refuse_useless_patterns, select_models
 from conformance.plan.shards import Shard, shard_from
 from conformance.readiness.whole import bodies_of
 from conformance.schemas.documents import GatewayDocument, ProfilesDocument, RecordedRun
@@ -57,6 +57,7 @@ class RecordedPlan:
         """Plan from a recording's document; `Replay` says what the arguments mean. Raises `CassetteError`."""
         rows = runs_of(document)[: 1 if mode == "live" else None]
         listed = [model_from(row) for row in document["models"]]
+        refuse_useless_patterns(listed, selection)  # of all models, for a shard has not those of every pattern
         self.selection = selection or selection_of(rows)
         self.shard = _shard_of(rows, shard, folder)
         if self.shard:

@@ -21,7 +21,7 @@ from conformance.parameters import Registry
 from conformance.plan.cells import Plan
 from conformance.plan.shards import Shard
 from conformance.schemas.documents import Cell, GatewayDocument, MatrixRun, ProfilesDocument, ProofRow
-from conformance.types import CellKey, Endpoint, Exchange, Judgement, Parameter, PlannedCell
+from conformance.types import CellKey, Endpoint, Exchange, Judgement, Model, Parameter, PlannedCell
 
 #: So many cells stay unpacked: a dozen readers go through them, and 20,000 take 20 MB.
 _UNPACKED = 20_000
@@ -100,9 +100,9 @@ class Replay:
         """The provider path that a planned model takes, where the gateway tells."""
         return self._recorded.models[model].route
 
-    def served_by(self, model: str) -> tuple[str, ...]:
-        """What serves a planned model, named as LiteLLM names it, where the gateway tells."""
-        return tuple(self._recorded.models[model].served_by)
+    def model(self, model: str) -> Model:
+        """What the gateway tells of a planned model."""
+        return self._recorded.models[model]
 
     def exchanges(self, cell: PlannedCell) -> list[Exchange]:
         """The exchanges behind one cell's verdict, read from disk anew."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,16 @@ from conformance.cassettes.format import GATEWAY_FILE
 from conformance.errors import ConformanceError, quoted
 from conformance.plan.shards import Shard, shard_from
 from conformance.provider.table import shipped_table_path
-from conformance.provider.target import Target, target_from_options
+from conformance.provider.target import ENVIRONMENT, Target, gateway_name, target_from_options
 
 #: The name of the embedded gateway's recordings.
 EMBEDDED = "embedded"
 
 #: Days that evidence may be asked to be young; no calendar goes much further back.
 _OLDEST = 100_000
+
+#: What a user takes for the name of a gateway: in the folder's name a hyphen stands for the colon.
+_HOST_AND_PORT = re.compile(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def settings_of(config: pytest.Config) -> Settings:
     reports = start / option.reports if option.reports else config.rootpath / "reports"
     cassettes = start / option.cassettes if option.cassettes else config.rootpath / "cassettes"
     own = reports / OWN_RECORDINGS  # the shipped recording is in the other folder, and written only on purpose
+    name = recorded_as(name, cassettes)
     if not option.cassettes and (
         (option.live and target is None and not option.gateway)
         or not (option.live or (cassettes / name / GATEWAY_FILE).exists() or not (own / name / GATEWAY_FILE).exists())
@@ -108,10 +114,25 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def _target(config: pytest.Config) -> Target | None:
-    """The gateway that the environment names, with the headers and the authority that options name."""
+    """The gateway that the environment names, with the headers and the authority that options name.
+
+    None where it names none, and the embedded one is measured.
+    """
     option = config.option
     bundle = option.ca_bundle and str(config.invocation_params.dir / option.ca_bundle)
-    return target_from_options(option.header, bundle)
+    target = target_from_options(option.header, bundle)
+    variable = next((name for name, _ in ENVIRONMENT if name in os.environ), None)
+    if variable and not os.environ[variable].strip():  # else CI would measure something else, and be green
+        raise ConformanceError(
+            f"{variable} is set and empty, as a secret that is missing is; set it to the gateway's address, or unset "
+            "it to measure the embedded gateway"
+        )
+    if target and option.litellm_version is not None:
+        raise ConformanceError(
+            f"--litellm-version chooses the embedded gateway's version, and this run measures {target.name}; "
+            f"leave the option out, or unset {variable}"
+        )
+    return target
 
 
 def told_by_controller(config: pytest.Config) -> Mapping[str, str]:
@@ -156,6 +177,17 @@ def _refuse_empty(config: pytest.Config) -> None:
         value = getattr(config.option, name)
         if value is not None and not value.strip(", "):
             raise ConformanceError(f"--{name} is empty; give it a value, or leave it out")
+
+
+def recorded_as(gateway: str, cassettes: Path) -> str:
+    """The name of a gateway's recordings: that of its folder where `HOST:PORT` is given, else the one that is given.
+
+    A folder that has the colon in its name is older than this rule, and stays what it is.
+    """
+    if _HOST_AND_PORT.fullmatch(gateway) and not (cassettes / gateway / GATEWAY_FILE).exists():
+        with contextlib.suppress(ValueError):  # no port has such a number
+            return gateway_name(f"{'http' if gateway.endswith(':80') else 'https'}://{gateway}")
+    return gateway
 
 
 def _default_gateway(config: pytest.Config, target: Target | None) -> str:

@@ -49,7 +49,7 @@ class Standings:
             self._overrides,
             self._settings.gateway,
             self.accept,
-            served_by=self._replay.served_by(judgement.key.model),
+            model=self._replay.model(judgement.key.model),
             version=self._replay.gateway.version,
             strict=self.strict,
         )

@@ -238,16 +238,32 @@ def select_models(models: Sequence[Model], glob: str | None) -> tuple[Model, ...
     """
     if not glob:
         return tuple(models)
-    patterns = [pattern.strip() for pattern in glob.split(",") if pattern.strip()]
+    patterns = _patterns(glob)
     chosen = tuple(m for m in models if any(fits(m.id, p) for p in patterns))
     if not chosen:
-        known = first_of([repr(m.id) for m in models], 10)
-        name = "".join(char for char in glob if char not in "*?[]")
-        asked = meant(name, (m.id for m in models[:_COMPARED]))
-        raise DiscoveryError(
-            f"--models {quoted(glob)} fits none of the {counted(len(models), 'model')}: {known}{asked}"
-        )
+        raise _fits_none(glob, models)
     return chosen
+
+
+def refuse_useless_patterns(models: Sequence[Model], glob: str | None) -> None:
+    """Raise `DiscoveryError` where one of the patterns of `--models` fits no model, whatever the others fit.
+
+    It is for what a user names: of what was recorded, the gateway may list a part no more.
+    """
+    for pattern in _patterns(glob or ""):
+        if not any(fits(model.id, pattern) for model in models):
+            raise _fits_none(pattern, models)
+
+
+def _patterns(glob: str) -> list[str]:
+    return [pattern.strip() for pattern in glob.split(",") if pattern.strip()]
+
+
+def _fits_none(glob: str, models: Sequence[Model]) -> DiscoveryError:
+    known = first_of([repr(m.id) for m in models], 10)
+    name = "".join(char for char in glob if char not in "*?[]")
+    asked = meant(name, (m.id for m in models[:_COMPARED]))
+    return DiscoveryError(f"--models {quoted(glob)} fits none of the {counted(len(models), 'model')}: {known}{asked}")
 
 
 def select_endpoints(names: str | None) -> tuple[Endpoint, ...]:

@@ -38,7 +38,9 @@ def reproduce(
         return as_markdown(fault, matrix, registry, None, Scrubber())
     with _asked(matrix, target, say) as gateway:
         shrunk = asyncio.run(_hold(shrink(fault), gateway, registry))
-        return as_markdown(fault, matrix, registry, shrunk, Scrubber(gateway.secrets, [gateway.base_url]))
+        elsewhere = target is not None and matrix["gateway"]["simulated"]
+        scrub = Scrubber(gateway.secrets, [gateway.base_url])
+        return as_markdown(fault, matrix, registry, shrunk, scrub, elsewhere=elsewhere)
 
 
 @contextlib.contextmanager

@@ -70,7 +70,11 @@ def find_cell(matrix: Matrix, name: str) -> Cell:
     models = [row["id"] for row in matrix["models"]]
     model = next((each for each in models if found["model"] in (each, cassette_name(each).removesuffix(".json"))), None)
     if model is None:
-        raise ReportError(f"the matrix has no model {quoted(found['model'])}{meant(found['model'], models)}")
+        gateway = quoted(matrix["gateway"]["name"])
+        raise ReportError(
+            f"the matrix of gateway {gateway} has no model {quoted(found['model'])}{meant(found['model'], models)}; "
+            "for one of another gateway, replay its recording first: pytest conformance/suite --gateway=NAME"
+        )
     there = [
         cell
         for cell in matrix["cells"]

@@ -78,12 +78,14 @@ def shrink(fault: Fault) -> Ask[Shrunk]:
 
 def _why_not(fault: Fault, exchange: Exchange | None) -> Ask[ReportError]:
     """What is wrong where a fault does not show any more: with it, or with the gateway or the key."""
-    told = "no answer" if exchange is None else _told(read_answer(exchange.request, exchange.response))
+    told = "no answer" if exchange is None else told_by(read_answer(exchange.request, exchange.response))
     if exchange is None or not read_answer(exchange.request, exchange.response).ok:
         beside = yield from one(without_parameter(fault, fault.request))
         if beside is None or not read_answer(beside.request, beside.response).ok:
+            # LiteLLM's words for a key that it does not know, where it has no database to look it up.
+            key = "; it takes only its master key" if "No connected db" in told else ""
             return ReportError(
-                f"the gateway answers nothing now, also without the parameter ({told}); check LITELLM_BASE_URL "
+                f"the gateway answers nothing now, also without the parameter ({told}{key}); check LITELLM_BASE_URL "
                 "and the key"
             )
     return ReportError(
@@ -155,7 +157,8 @@ def _parts(value: Any) -> Iterator[Any]:
                 yield [*value[:place], less, *value[place + 1 :]]
 
 
-def _told(answer: Answer) -> str:
+def told_by(answer: Answer) -> str:
+    """What an answer says, in one line."""
     if answer.ok:
         return "the request succeeds"
     return answer.problem or f"{answer.status}: {dialects.summary(answer.refusal or '')}"

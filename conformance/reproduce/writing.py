@@ -22,7 +22,7 @@ from conformance.report.fault_words import fault_words
 from conformance.report.markdown import code
 from conformance.reproduce.finding import Fault
 from conformance.reproduce.scripts import curl, python
-from conformance.reproduce.shrinking import Shrunk
+from conformance.reproduce.shrinking import Shrunk, told_by
 from conformance.secrets.scrubbing import Scrubber
 from conformance.text.counting import counted
 from conformance.types import Exchange, Mode
@@ -34,8 +34,20 @@ _SHOWN = 4000
 _REASON = 300
 
 
-def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk | None, scrub: Scrubber) -> str:
-    """The report: with `shrunk` about what was asked again, else about what was recorded."""
+def as_markdown(
+    fault: Fault,
+    matrix: Matrix,
+    registry: Registry,
+    shrunk: Shrunk | None,
+    scrub: Scrubber,
+    *,
+    elsewhere: bool = False,
+) -> str:
+    """The report: with `shrunk` about what was asked again, else about what was recorded.
+
+    `elsewhere` says that another gateway was asked again than the simulated one that the matrix is of.
+    """
+    simulated = matrix["gateway"]["simulated"] and not elsewhere
     request = shrunk.failing.request if shrunk else fault.request
     shown = shrunk.failing if shrunk else fault.shown_by
     words = {topic: each[fault.cell["rejected_by"] or "ignored"] for topic, each in fault_words().items()}
@@ -50,8 +62,8 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
         model=code(served_by or fault.cell["model"], 200),
         path=f"`{path}`",
         release=f" ({release})" if release else "",
-        happens=_happens(fault, path, words["speaker"]),
-        simulated=words["simulated"] if matrix["gateway"]["simulated"] else None,
+        happens=_happens(fault, path, words["speaker"], shrunk),
+        simulated=words["simulated"] if simulated else None,
         expected=f"{words['expected']} The field's documentation: {fault.parameter.standard_on(request.endpoint)}",
         known=_known(fault, shrunk),
         curl=curl(request, registry.paths[request.endpoint]),
@@ -64,7 +76,7 @@ def as_markdown(fault: Fault, matrix: Matrix, registry: Registry, shrunk: Shrunk
         language=language,
         fence="`" * (max([2, *map(len, re.findall("`+", answer))]) + 1),
         without=_without(fault, shrunk),
-        facts=_facts(fault, matrix, shown, release),
+        facts=_facts(fault, matrix, shown, release, "a simulator" if simulated else "not known" if elsewhere else ""),
     )
     return scrub.text(text)
 
@@ -74,9 +86,12 @@ def _named(fault: Fault) -> str:
     return " with ".join(f"`{name}`" for name in fault.parameter.id.split("+"))
 
 
-def _happens(fault: Fault, path: str, speaker: str) -> str:
+def _happens(fault: Fault, path: str, speaker: str, shrunk: Shrunk | None) -> str:
+    reason = fault.cell["reason"]
+    if shrunk and not fault.is_ignored:  # what was recorded may name other fields, too
+        reason = told_by(read_answer(shrunk.failing.request, shrunk.failing.response))
     streamed = ", streamed," if fault.request.mode is Mode.STREAM else ""
-    return f"`POST {path}`{streamed} with {_named(fault)}. {speaker} {code(fault.cell['reason'], _REASON)}"
+    return f"`POST {path}`{streamed} with {_named(fault)}. {speaker} {code(reason, _REASON)}"
 
 
 def _known(fault: Fault, shrunk: Shrunk | None) -> str:
@@ -113,13 +128,13 @@ def _version(shown: Exchange, matrix: Matrix) -> str | None:
     return shown.response.headers.get("x-litellm-version") or matrix["gateway"]["version"]
 
 
-def _facts(fault: Fault, matrix: Matrix, shown: Exchange, release: str) -> Sequence[tuple[str, str]]:
+def _facts(fault: Fault, matrix: Matrix, shown: Exchange, release: str, upstream: str) -> Sequence[tuple[str, str]]:
     cell = fault.cell
     declared = {True: "supported", False: "not supported", None: ""}[cell["declared"]]
     split = ", ".join(f"{code(name)} {verdict}" for name, verdict in cell.get("split", {}).items())
     rows = [
         ("Gateway", code(release or "unknown")),
-        ("Upstream", "a simulator" if matrix["gateway"]["simulated"] else "the vendor's own"),
+        ("Upstream", upstream or "the vendor's own"),
         ("The gateway declares", declared),
         ("Deployments", split),
         ("Asked at", shown.recorded_at),

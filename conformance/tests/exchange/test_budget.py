@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,23 @@ def test_what_is_in_flight_counts() -> None:
     budget = Budget(usd=2.5 * (SENT + 0.01), prices=PRICES)
     budget.begin(REQUEST)
     budget.begin(REQUEST)
-    with pytest.raises(BudgetError, match=r"the budget of \$0\.025\d+ is used up: \$0\.0000 spent"):
+    with pytest.raises(BudgetError) as told:
         budget.begin(REQUEST)
+    assert str(told.value) == (
+        "the next request may cost up to $0.010011, more than what is left of the budget of $0.0250275: $0.000000 "
+        "spent, according to the answers, and up to $0.020022 goes to requests in flight"
+    )
+    assert told.value.way_on == "continue with --resume"
+
+
+def test_a_budget_below_one_request() -> None:
+    """Given a budget of less than one request, when it is sent, then the error says what it may cost, and to give more,
+    for a resumed run would end there too."""
+    budget = Budget(usd=0.001, prices=PRICES)
+    with pytest.raises(BudgetError) as told:
+        budget.begin(REQUEST)
+    assert str(told.value) == "the next request may cost up to $0.010011, more than the whole budget of $0.001"
+    assert told.value.way_on == "continue with --resume and a higher --budget-usd"
 
 
 def test_dollars_need_prices() -> None:
@@ -129,9 +145,9 @@ def test_a_budget_of_requests(tmp_path: Path) -> None:
     place, portions = Workplace(tmp_path), 0
     with scripted_gateway(models=("model-a", "model-b")) as gateway:
         while True:
-            before = len(gateway.seen)
+            before, resume = len(gateway.seen), ["--resume"] if portions else []
             ended = run_pytest(
-                "--live", "--resume", FEW, "--budget-requests=15", "--update-table", *place.options, "--gateway=g",
+                "--live", *resume, FEW, "--budget-requests=15", "--update-table", *place.options, "--gateway=g",
                 env=gateway.environment,
             )  # fmt: skip
             portions += 1
@@ -171,11 +187,17 @@ def test_a_budget_of_dollars(tmp_path: Path) -> None:
         ]
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert ended.code == 2, ended.all
-        assert "the budget of $0.1 is used up: $0.0" in ended.err
+        assert "more than what is left of the budget of $0.1: $0.0" in ended.err
+        # Whether another request is in flight just then is chance; `test_what_is_in_flight_counts` has the words.
+        in_flight = r"(, and up to \$0\.\d{6} goes to requests in flight)?"
+        assert re.search(rf"spent, according to the answers{in_flight}; continue with --resume\n$", ended.err)
         assert "at the prices that the gateway declares" in ended.out
         whole = sum(not body.get("stream") for body in gateway.seen)
         assert whole >= 1
         assert len(gateway.seen) <= 10
+        ended = run_pytest(*options, "--fresh", "--budget-usd=0.001", env=gateway.environment)
+        assert ended.code == 2, ended.all
+        assert "more than the whole budget of $0.001; continue with --resume and a higher --budget-usd" in ended.err
     with scripted_gateway() as gateway:
         ended = run_pytest(*options, "--budget-usd=0.1", env=gateway.environment)
         assert gateway.seen == []

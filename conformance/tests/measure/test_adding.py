@@ -180,6 +180,61 @@ def test_resuming_a_narrower_run_tells_of_that_run(place: Workplace) -> None:
     assert place.matrix["run"]["complete"] is True
 
 
+def test_a_model_that_is_gone_when_its_run_is_resumed(place: Workplace) -> None:
+    """Given a run of two named models, when it is resumed and one is listed no more, then the other is asked; if
+    somebody names both again, one line says which is gone."""
+    named = "--models=model-a,model-b"
+    with scripted_gateway(Minded(), MODELS) as gateway:
+        assert live(place, gateway, FEW, named, "--budget-requests=3", "--concurrency=1").code == 2
+    with scripted_gateway(Minded(), ("model-a",)) as gateway:
+        ended = live(place, gateway, "--resume", named)
+        assert (ended.code, gateway.seen) == (4, [])
+        assert "--models 'model-b' fits none of the 1 model" in ended.err
+        assert live(place, gateway, "--resume").code == 0
+        assert {body["model"] for body in gateway.seen} == {"model-a"}
+
+
+def test_a_recording_that_is_not_there_is_not_resumed(place: Workplace) -> None:
+    """Given recordings, when one that nobody made is resumed, then one line names those, and nothing is sent."""
+    with scripted_gateway(Minded(), MODELS) as gateway:
+        ended = live(place, gateway, FEW, "--resume")
+        assert (ended.code, gateway.seen) == (4, [])
+        assert "recordings beside it: none; name one" in ended.err
+        live(place, gateway, FEW)
+        gateway.seen.clear()
+        ended = live(place, gateway, FEW, "--resume", "--gateway=h")
+    assert (ended.code, gateway.seen) == (4, [])
+    assert f"nothing to resume in {place.root / 'cassettes' / 'h'}; recordings beside it: g; name one" in ended.err
+    assert "or leave --resume out to begin one" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+    assert not (place.root / "cassettes" / "h").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--parameters=store"], ["--resume"]], ids=["again", "less", "resume"])
+@pytest.mark.parametrize("simulated", [True, False])
+def test_simulators_and_a_real_gateway_cannot_stand_together(
+    place: Workplace, simulated: bool, more: list[str]
+) -> None:
+    """Given a recording of simulators, when a real gateway is measured under its name, or the other way round, then one
+    line says which it is, and nothing is sent."""
+    with scripted_gateway(Minded(), MODELS) as gateway:
+        live(place, gateway, FEW)
+        gateway.seen.clear()
+        path = place.root / "cassettes" / "g" / "gateway.json"
+        document = json.loads(path.read_text("utf-8"))
+        document["gateway"]["simulated"] = simulated
+        path.write_text(json.dumps(document), "utf-8")
+        before = path.read_text("utf-8")
+        env = gateway.environment if simulated else {}  # without a gateway's address, the embedded one would start
+        ended = run_pytest("--live", "--gateway=g", FEW, *more, *place.options, env=env)
+    assert (ended.code, gateway.seen) == (4, [])
+    embedded = "the embedded gateway with its simulators"
+    told = f"is of {embedded}, and this run measures 127.0.0.1-"
+    assert (told if simulated else f"is of a gateway of your own, and this run measures {embedded};") in ended.err
+    assert "name another --gateway, or replace it with --fresh" in ended.err
+    assert path.read_text("utf-8") == before
+
+
 def test_a_gateway_that_is_down_takes_no_evidence(place: Workplace) -> None:
     """Given a recording, when its gateway refuses everything, then one line says so, and the recording is as it was."""
 

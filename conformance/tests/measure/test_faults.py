@@ -124,6 +124,16 @@ def test_folders_that_exist_are_proved(
         prove(tmp_path)
 
 
+def test_a_checkout_that_cannot_be_written(tmp_path: Path) -> None:
+    """Given a checkout in which pytest can keep no cache, when the recording is replayed, then that is no failure."""
+    (tmp_path / "file").touch()
+    cache = f"cache_dir={tmp_path / 'file' / 'cache'}"
+    ended = run_pytest("-q", "--models=gpt-4.1", f"--reports={tmp_path}", "-p", "cacheprovider", "-o", cache)
+    assert ended.code == 0, ended.all
+    assert "Traceback" not in ended.all
+    assert "evidence: cassettes/embedded" in ended.out
+
+
 @pytest.mark.slow
 def test_gateway_that_goes_away(place: Workplace, undisturbed: tuple[list[dict[str, Any]], Counter[str]]) -> None:
     """Given a gateway that goes away half-way, when it does not come back, then the run ends, and can go on later."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
+from conformance.measure.settings import recorded_as
 from conformance.tests.helpers.gateways import scripted_gateway, success
 from conformance.tests.helpers.measured import FEW, recorded
 from conformance.tests.helpers.running import Workplace, run_pytest
@@ -23,6 +25,43 @@ def test_replay_needs_no_gateway(place: Workplace, workers: list[str]) -> None:
     assert "26 passed" in ended.out
     assert place.matrix["cells"] == before["cells"]
     assert place.matrix["run"]["mode"] == "replay"
+
+
+def test_a_recording_is_found_by_host_and_port(place: Workplace) -> None:
+    """Given a recording that its host and port name, when it is named as they are written, then it is replayed; where
+    there is none, one line names those that there are."""
+    with scripted_gateway(models=("claude-x",)) as gateway:
+        ended = run_pytest("--live", "--update-table", FEW, *place.options, env=gateway.environment)
+        assert ended.code == 0, ended.all
+    address = gateway.base_url.removeprefix("http://")
+    ended = run_pytest(f"--gateway={address}", *place.options, "-n", "1")
+    assert ended.code == 0, ended.all
+    ended = run_pytest("--gateway=127.0.0.1:9", *place.options)
+    assert ended.code == 4
+    folder = place.root / "cassettes" / "127.0.0.1-9"
+    assert f"no recording in {folder}; recordings beside it: {address.replace(':', '-')}; record one" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("proxy.example", "proxy.example"),
+        ("proxy.example:443", "proxy.example"),
+        ("Proxy.example:80", "proxy.example"),
+        ("localhost:4000", "localhost-4000"),
+        ("[::1]:4000", "--1-4000"),
+        ("proxy.example:70000", "proxy.example:70000"),
+        ("our proxy: new", "our proxy: new"),
+        ("team:2024-01", "team:2024-01"),
+        ("kept:1", "kept:1"),
+    ],
+)
+def test_what_host_and_port_are_recorded_as(tmp_path: Path, given: str, name: str) -> None:
+    """Given a host and port, when they name a gateway, then it is by the name of its folder; other names stay."""
+    (tmp_path / "kept:1").mkdir()
+    (tmp_path / "kept:1" / "gateway.json").write_text("{}", "utf-8")
+    assert recorded_as(given, tmp_path) == name
 
 
 @pytest.mark.parametrize("damage", ["", '{"version": 1', None], ids=["empty", "truncated", "gone"])

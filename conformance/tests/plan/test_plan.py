@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 
 from conformance.errors import DiscoveryError, RegistryError
 from conformance.parameters import load_registry
-from conformance.plan.cells import MAX_DEPLOYMENTS, Lane, lanes, make_plan, select_endpoints, select_models
+from conformance.plan.cells import (
+    MAX_DEPLOYMENTS,
+    Lane,
+    lanes,
+    make_plan,
+    refuse_useless_patterns,
+    select_endpoints,
+    select_models,
+)
 from conformance.tests.helpers.building import CHAT, MESSAGES, RESPONSES, STREAM, WHOLE
 from conformance.types import Endpoint, Mode, Model, digest_of
 
@@ -110,6 +120,18 @@ def test_select_no_models(glob: str) -> None:
 
     with pytest.raises(DiscoveryError, match=r"fits none of the 12 models: 'm0', .*'m9' and 2 more$"):
         select_models(models, glob)
+
+
+@pytest.mark.parametrize(
+    ("glob", "useless"),
+    [(None, None), (" , ", None), ("m*, n", None), ("m?,n", None), ("m*,o", "o"), ("o*,m1", "o*"), ("p,o", "p")],
+)
+def test_a_pattern_that_fits_no_model(glob: str | None, useless: str | None) -> None:
+    """Given several patterns, when one fits no model, then the error names that one, whatever the others fit."""
+    models = [Model(id="m1"), Model(id="m2"), Model(id="n")]
+
+    with pytest.raises(DiscoveryError, match=re.escape(f"{useless!r} fits none")) if useless else nullcontext():
+        refuse_useless_patterns(models, glob)
 
 
 def test_headers_of_all_that_travels() -> None:

@@ -64,6 +64,7 @@ def ran(*arguments: str) -> tuple[int, str]:
     [
         ("store", "names no cell; write it as MODEL/ENDPOINT/MODE/PARAMETER"),
         ("claude-haiku-4-6/responses/whole/store", "did you mean 'claude-haiku-4-5'?"),
+        ("nobody/responses/whole/store", "the matrix of gateway 'embedded' has no model 'nobody'"),
         ("gpt-5.2/responses/whole/promt_cache_key", "did you mean 'prompt_cache_key'?"),
         ("gpt-5.2/responses/whole/store", "it has store:true, store:false"),
         ("gpt-5.2/responses/whole/prompt_cache_key", "there is no fault to report"),
@@ -212,8 +213,9 @@ def test_a_gateway_that_answers_nothing_is_told_so(words: str) -> None:
     """Given a gateway that refuses whatever is asked, when a fault is asked again, then the error is about the gateway
     and the key, and not about the fault."""
     known = fault("alpha", {"model": "m", "messages": [], "alpha": 1}, Policy(refused=frozenset({"alpha"})))
-    with pytest.raises(ReportError, match="check LITELLM_BASE_URL and the key"):
+    with pytest.raises(ReportError, match="check LITELLM_BASE_URL and the key") as told:
         held(Nobody(words), known)
+    assert ("it takes only its master key" in str(told.value)) is (words == "No connected db.")
 
 
 def test_what_builds_on_an_answer_is_not_asked_again() -> None:
@@ -252,6 +254,11 @@ def test_asking_makes_the_report_smaller_and_tells_no_secret(
     text = out.read_text(encoding="utf-8")
     assert KEY not in text
     assert gateway.base_url not in text
+    # The recorded refusal named other fields, too, and nobody knows what is behind this gateway.
+    happens = text.partition("**What happens.**")[2].partition("**What was expected.**")[0]
+    assert "does not support parameters: ['prompt_cache_key']" in happens
+    assert "safety_identifier" not in text
+    assert "a simulator" not in text
     smallest = body_in(text.partition("```sh\n")[2].partition("```")[0])
     assert smallest == {"model": "claude-haiku-4-5", "input": "Hi", "prompt_cache_key": "conformance-cache-key"}
     assert "The same request succeeds." in text
