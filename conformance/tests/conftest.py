@@ -64,9 +64,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile |
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What refusals teach in one test is not known in the next, nor to the user who runs them."""
+    """What refusals teach and gateways list in one test is not known in the next, nor to the user who runs them."""
     folder = tmp_path_factory.getbasetemp() / "learnt" / uuid.uuid4().hex
-    for module in ("repair.learned", "whereabouts"):
+    for module in ("models.cache", "repair.learned", "whereabouts"):
         monkeypatch.setattr(f"conformance.provider.{module}.cache_folder", lambda: folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -102,3 +103,12 @@ def test_no_cell_is_left_out() -> None:
     assert ended.code == 0, ended.all
     assert re.search(r"\d{4} tests collected", ended.out)
     assert "deselected" not in ended.out
+
+
+def test_named_tests_are_spread_where_that_is_asked_for() -> None:
+    """Given a file of tests, when it is named, then one process runs it; with `-n logical` as many as processors."""
+    file = "conformance/tests/test_cache_folder.py"
+    plain, spread = (run_pytest("-q", file, *more, suite=False) for more in ([], ["-n", "logical"]))
+    assert plain.code == spread.code == 0, plain.all + spread.all
+    assert "bringing up nodes" not in plain.out
+    assert ("bringing up nodes" in spread.out) is ((os.cpu_count() or 1) > 1)

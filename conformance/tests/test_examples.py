@@ -50,7 +50,12 @@ SHOWN = {
     ),
     "openai_client": Shown(("OK",), ("openai",), 1),
     "pydantic_ai_agent": Shown(("OK",), ("pydantic_ai",), 1),
-    "read_the_table": Shown((r"[\w, .*-]+: (yes|no), says [\w.:-]+", r"\*: yes, says default")),
+    "read_the_table": Shown(
+        (
+            r"[\w, .*-]+( \([\w .,;<>=*/:-]+\))?: (yes|no), says [\w.:-]+",
+            r"\*: yes, says default",
+        )
+    ),
     "stream_events": Shown(("asked on chat_completions without prompt_cache_key", "OK", "ended: stop"), ("openai",), 1),
 }
 

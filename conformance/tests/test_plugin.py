@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def test_live_run_measures_records_and_reports(place: Workplace) -> None:
         ended = run_pytest("--live", FEW, "--update-table", *place.options, env=gateway.environment)
     assert ended.code == 0, ended.all
     assert "left out, as they do not chat: 'vectors' (embedding)" in ended.out
-    assert "measuring 24 cells: at least" in ended.out
+    assert re.search(r"measuring 24 cells: \d+ requests to \d+ models? if everything is taken", ended.out)
     assert "requests to 2 models" in ended.out
     matrix = parse_matrix(json.dumps(place.matrix), "matrix.json")
     assert matrix["run"]["complete"] is True
@@ -171,6 +172,27 @@ def test_discovery_error_is_one_line_and_exit_code_4(
         ),
         ({"LITELLM_BASE_URL": "http://127.0.0.1:9"}, ["--live"], "LITELLM_API_KEY is not set"),
         ({"LITELLM_BASE_URL": "ftp://x", "LITELLM_API_KEY": "k"}, ["--live"], "is not an HTTP address"),
+        (
+            {"LITELLM_BASE_URL": "", "LITELLM_API_KEY": ""},
+            ["--live", "--gateway=mine"],
+            "LITELLM_BASE_URL is set and empty, as a secret that is missing is; set it to the gateway's address",
+        ),
+        ({"OPENAI_BASE_URL": " "}, ["--live"], "OPENAI_BASE_URL is set and empty"),
+        (
+            {"LITELLM_BASE_URL": "", "OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "k"},
+            ["--live"],
+            "LITELLM_BASE_URL is set and empty",
+        ),
+        (
+            {"LITELLM_BASE_URL": "http://127.0.0.1:9", "LITELLM_API_KEY": "k"},
+            ["--live", "--litellm-version=1.90.0"],
+            "this run measures 127.0.0.1-9; leave the option out, or unset LITELLM_BASE_URL",
+        ),
+        (
+            {"OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "k"},
+            ["--live", "--litellm-version=1.90.0"],
+            "or unset OPENAI_BASE_URL",
+        ),
         ({}, ["--gateway=unheard-of"], "no recording in"),
         ({}, ["--gateway=../x"], "is no folder name"),
         ({}, ["--parameters=storm"], "'storm' is not in the registry"),
@@ -178,6 +200,11 @@ def test_discovery_error_is_one_line_and_exit_code_4(
         ({}, ["--parameters=promt_cache_key"], "; did you mean 'prompt_cache_key'?"),
         ({}, ["--endpoints=chat_completion"], "; did you mean 'chat_completions'?"),
         ({}, ["--models=claud-x"], "; did you mean 'claude-x'?"),
+        (
+            {},
+            ["--models=gpt*,claud-x"],
+            "--models 'claud-x' fits none of the 2 models: 'claude-x', 'gpt-y'; did you mean",
+        ),
         ({}, ["--concurrency=0"], "sends nothing"),
         ({}, ["--max-age=inf"], "--max-age inf makes no sense; give days, at most 100000"),
         ({}, ["--max-age=-1"], "--max-age -1.0 makes no sense; give more than 0"),
@@ -218,6 +245,17 @@ def test_collect_only_sends_and_writes_nothing(place: Workplace) -> None:
         assert gateway.seen == []
     assert "other-model/responses/stream/store:false" in ended.out
     assert place.texts() == before
+
+
+def test_a_typo_beside_a_model_that_there_is(place: Workplace) -> None:
+    """Given two names of models, when one of them is misspelt, then one line names that one, and nothing is sent."""
+    with scripted_gateway(models=("claude-x", "gpt-y")) as gateway:
+        options = ["--live", FEW, "--update-table", "--models=gpt-y,claud-x", *place.options]
+        ended = run_pytest(*options, env=gateway.environment)
+        assert gateway.seen == []
+    assert ended.code == 4, ended.all
+    assert "--models 'claud-x' fits none of the 2 models" in ended.err
+    assert "; did you mean 'claude-x'?" in ended.err
 
 
 HOSTILE = (

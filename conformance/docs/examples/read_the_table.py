@@ -10,4 +10,6 @@ for rule in table["rules"]:
     statement = rule["statements"].get("prompt_cache_key")
     if statement and "responses" in rule.get("endpoints", ["responses"]):
         answer = "yes" if statement["supported"] else "no"
-        print(f"{', '.join(rule['models'])}: {answer}, says {statement['source']}")
+        others = [name for name in rule if name not in ("models", "endpoints", "statements", "cassettes")]
+        where = "; ".join(f"{name} {' '.join(rule[name])}" for name in others)
+        print(f"{', '.join(rule['models'])}{f' ({where})' if where else ''}: {answer}, says {statement['source']}")
