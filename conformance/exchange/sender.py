@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ class Sender:
         self._budget = budget or Budget()
         self._unanswered = 0
         self._clients: list[httpx.AsyncClient] = []
-        self._turn = 0
+        self._busy: Counter[httpx.AsyncClient] = Counter()  # with how many requests each is
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Sender]:
@@ -113,7 +114,7 @@ class Sender:
     async def exchange(self, request: Request, place: int = 0) -> Exchange:
         """Send one request when there is room, again where a moment's wait may help, and keep the last answer.
 
-        Of the requests that wait for room, the lowest `place` goes first. Raises `StoppedError` where
+        Of a model's requests that wait for room, the lowest `place` goes first. Raises `StoppedError` where
         nothing more is to be sent.
         """
         for number in range(1, ATTEMPTS + 1):
@@ -135,7 +136,7 @@ class Sender:
 
     async def _send(self, request: Request, attempt: int, place: int) -> tuple[Response, float | None]:
         """What an attempt brought, and the seconds before another; None where there is none."""
-        async with self.window.turn(place):
+        async with self.window.turn(request.model, place):
             self._refuse_if_gone()
             self._budget.begin(request)
             self.traffic.requests += 1
@@ -151,9 +152,10 @@ class Sender:
 
     async def _ask(self, request: Request) -> tuple[Response, bool]:
         """What came back; and whether the connection was not there or broke."""
-        self._turn = (self._turn + 1) % len(self._clients)
-        client = self._clients[self._turn]
+        # The idlest has a connection left. In turn, a fast request would wait behind slow ones that fill another's.
+        client = min(self._clients, key=self._busy.__getitem__)
         received, broken = _Received(), False
+        self._busy[client] += 1
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
                 method, url = request.method, self._target.url(self.paths[request.endpoint] + request.tail)
@@ -166,6 +168,8 @@ class Sender:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             received.fail(Cause.TIMED_OUT if isinstance(error, httpx.TimeoutException) else None, _described(error))
             broken = isinstance(error, _BROKEN)
+        finally:
+            self._busy[client] -= 1
         return received.response(), broken
 
     def _learn(self, request: Request, response: Response, answer: Answer, broken: bool, number: int) -> None:

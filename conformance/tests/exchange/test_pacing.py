@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from conformance.exchange.window import Window
 from conformance.parameters import load_registry
 from conformance.provider.target import Target
 from conformance.tests.helpers.building import CHAT, WHOLE
-from conformance.tests.helpers.gateways import KEY, refusal, scripted_gateway
+from conformance.tests.helpers.gateways import KEY, ScriptedGateway, refusal, scripted_gateway
 from conformance.types import Exchange, Request
 
 
@@ -94,7 +95,7 @@ def test_never_more_than_the_limit_and_never_stuck(answers: list[str], most: int
 
     async def one(window: Window, answer: str) -> None:
         nonlocal inside
-        async with window.turn():
+        async with window.turn("m"):
             inside += 1
             assert inside <= most
             number = window.begin()
@@ -122,10 +123,10 @@ def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
         entered: list[str] = []
 
         async def wait(name: str) -> None:
-            async with window.turn():
+            async with window.turn("m"):
                 entered.append(name)
 
-        full = window.turn()
+        full = window.turn("m")
         await full.__aenter__()
         first, second = (asyncio.create_task(wait(name)) for name in ("first", "second"))
         await asyncio.sleep(0)
@@ -146,16 +147,83 @@ def test_who_is_furthest_behind_goes_first() -> None:
         entered: list[str] = []
 
         async def wait(name: str, place: int) -> None:
-            async with window.turn(place):
+            async with window.turn("m", place):
                 entered.append(name)
 
-        async with window.turn():
+        async with window.turn("m"):
             waiting = [asyncio.create_task(wait(*each)) for each in (("far", 7), ("behind", 2), ("behind too", 2))]
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
         return entered
 
     assert asyncio.run(run()) == ["behind", "behind too", "far"]
+
+
+@pytest.mark.parametrize("places", [2, 8, 64])
+@pytest.mark.parametrize("lanes", [1, 6])
+def test_a_slow_model_slows_no_other(places: int, lanes: int) -> None:
+    """Given a model that answers only when another is done, when they share the places, then that one gets done.
+
+    The slow one wants more places than there are, from the beginning.
+    """
+
+    async def run() -> None:
+        window = Window(places)
+        done = asyncio.Event()
+
+        async def slow() -> None:
+            async with window.turn("slow"):
+                await done.wait()
+
+        async def fast() -> None:
+            for turn in range(20):
+                async with window.turn("fast", turn):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # an answer is judged before the next request
+
+        async def once() -> None:
+            async with window.turn("slow"):
+                await asyncio.sleep(0)
+
+        first = [asyncio.create_task(once()) for _ in range(places)]
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(slow()) for _ in range(3 * places)]
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(fast() for _ in range(lanes)))
+            done.set()
+            await asyncio.gather(*first, *waiting)
+
+    asyncio.run(run())
+
+
+def test_room_is_kept_for_nobody_who_is_done() -> None:
+    """Given a model that gave its places back and is done, when others wait, then they have them a moment later."""
+
+    async def run() -> None:
+        window = Window(4)
+        entered: list[int] = []
+
+        async def busy(number: int, until: asyncio.Event) -> None:
+            async with window.turn("busy"):
+                entered.append(number)
+                await until.wait()
+
+        until = asyncio.Event()
+        others = [window.turn("done") for _ in range(2)]
+        for other in others:
+            await other.__aenter__()
+        waiting = [asyncio.create_task(busy(number, until)) for number in range(6)]
+        await asyncio.sleep(0.01)
+        assert len(entered) == 2
+        for other in others:
+            await other.__aexit__(None, None, None)
+        async with asyncio.timeout(5):
+            while len(entered) < 4:
+                await asyncio.sleep(0.01)
+        until.set()
+        await asyncio.gather(*waiting)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("models", [1, 40])
@@ -190,3 +258,36 @@ def test_a_gateway_that_bears_three_at_once(status: int, models: int) -> None:
     assert window.lowest < 8
     assert sum(exchange.response.status == 200 for exchange in exchanges) > 120
     assert traffic.retried < (100 if models == 1 else len(asked))
+
+
+def test_a_fast_request_waits_for_no_slow_one() -> None:
+    """Given slow requests sent in turn with fast ones, when more fast ones follow, then no slow one is in their way."""
+
+    async def run(gateway: ScriptedGateway) -> list[int | None]:
+        async with Sender(Target(gateway.base_url, KEY), load_registry().paths, 8).open() as sender:
+            slow = []
+            for number in range(4):
+                slow.append(asyncio.create_task(sender.exchange(asked("slow", number))))
+                await asyncio.sleep(0.01)
+                await sender.exchange(asked("fast", number))
+            async with asyncio.timeout(10):
+                fast = [await sender.exchange(asked("fast", number)) for number in range(4, 12)]
+            assert not any(task.done() for task in slow)
+            done.set()
+            return [exchange.response.status for exchange in [*fast, *await asyncio.gather(*slow)]]
+
+    async def answer(body: dict[str, Any]) -> Response | None:
+        while body["model"] == "slow" and not done.is_set():
+            await asyncio.sleep(0.01)
+        return None
+
+    def asked(model: str, number: int) -> Request:
+        return Request(model, CHAT, WHOLE, {"model": model, "n": number})
+
+    done = threading.Event()
+    with scripted_gateway(answer) as gateway:
+        try:
+            statuses = asyncio.run(run(gateway))
+        finally:
+            done.set()
+    assert statuses == [200] * 12

@@ -51,7 +51,6 @@ def test_ctrl_c_keeps_what_was_measured(place: Workplace) -> None:
         "--update-table",
         "--gateway=slow",
         "--parameters=store",
-        "--concurrency=32",  # so that the slow model takes no place that the fast one needs
         *place.options,
     ]
     with scripted_gateway(slow, ("a-fast-model", "b-slow-model")) as gateway:

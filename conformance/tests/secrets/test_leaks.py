@@ -244,10 +244,7 @@ def test_leak_is_found_after_an_interruption(place: Workplace) -> None:
     leaky.write_text(KEY, encoding="utf-8")
     written_during_the_run(leaky)
     command = [sys.executable, "-m", "pytest", "conformance/suite", "--live", "--gateway=slow", "--full-trace", "-l"]
-    command += [
-        "--parameters=store",
-        "--concurrency=32",
-    ]  # so that the slow model takes no place that the fast one needs
+    command += ["--parameters=store"]
     with scripted_gateway(slow, ("a-fast-model", "b-slow-model")) as gateway:
         finished = leaky.with_name("a-fast-model.json")
         ended = interrupt_when([*command, "--update-table", *place.options], finished.exists, gateway.environment)
