@@ -12,7 +12,7 @@ import pytest
 
 from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet
-from conformance.tests.embedded.pi_runs import EXTENSION, Pi, pi_modules
+from conformance.tests.embedded.pi_runs import EXTENSION, Pi, new_pi_modules
 from conformance.tests.helpers.gateways import scripted_gateway
 from conformance.tests.helpers.running import Ended
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Pi, installed."""
-    return pi_modules()
+    return new_pi_modules()
 
 
 @pytest.fixture

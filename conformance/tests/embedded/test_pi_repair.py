@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,7 +19,6 @@ from conformance.embedded.config import fleet, litellm_config
 from conformance.provider.repair.learned import Memory
 from conformance.tests.embedded.pi_runs import Pi, new_pi_modules, pi_modules
 from conformance.tests.helpers.gateways import KEY, Policy, ScriptedGateway, events, refusal, scripted_gateway
-from conformance.tests.helpers.running import Ended
 
 pytestmark = pytest.mark.slow
 
@@ -47,17 +46,10 @@ def unknown() -> Iterator[EmbeddedGateway]:
             yield running
 
 
-@pytest.fixture(params=[pi_modules, new_pi_modules], ids=["0.73.1", "1.6.0"])
-def pi(request: pytest.FixtureRequest, tmp_path: Path, unknown: EmbeddedGateway) -> Pi:
-    """A Pi pointed at that gateway, which has learnt nothing yet."""
-    reached = {"LITELLM_BASE_URL": unknown.base_url, "LITELLM_API_KEY": unknown.api_key}
-    return Pi(request.param(), tmp_path / "home", reached)
-
-
 @pytest.fixture
 def scripted(tmp_path: Path) -> Iterator[Pi]:
     """The Pi of the other tests, for gateways whose answers a test decides."""
-    made = Pi(pi_modules(), tmp_path / "home")
+    made = Pi(new_pi_modules(), tmp_path / "home")
     yield made
     assert KEY not in "\n".join(path.read_text("utf-8", "replace") for path in made.home.rglob("*") if path.is_file())
 
@@ -67,21 +59,23 @@ def answering(policy: Policy) -> AbstractContextManager[ScriptedGateway]:
     return scripted_gateway(policy, ("team-model", "team-gpt-5"))
 
 
-def asked(pi: Pi) -> dict[str, Ended]:
-    """What became of one prompt for each model, each in a process of its own."""
-    with ThreadPoolExecutor(2) as together:
-        return dict(zip(MODELS, together.map(lambda model: pi.ask("hi", model), MODELS), strict=True))
-
-
 def learnt_file(pi: Pi) -> Path:
     """Where this Pi and the Python provider keep what they learnt."""
     return pi.home / ".cache" / "litellm-conformance" / "learned.json"
 
 
-def test_what_the_atlas_knows_needs_no_repair(pi: Pi, unknown: EmbeddedGateway) -> None:
+@pytest.mark.parametrize(
+    ("modules", "models"), [(pi_modules, MODELS[::5]), (new_pi_modules, MODELS)], ids=["old", "new"]
+)
+def test_what_the_atlas_knows_needs_no_repair(
+    modules: Callable[[], Path], models: list[str], tmp_path: Path, unknown: EmbeddedGateway
+) -> None:
     """Given models under names that no table knows, when each is asked, then all answer, and nothing is mended: what
     serves them, and which LiteLLM it is, tells what they refuse."""
-    first = asked(pi)
+    reached = {"LITELLM_BASE_URL": unknown.base_url, "LITELLM_API_KEY": unknown.api_key}
+    pi = Pi(modules(), tmp_path / "home", reached)
+    with ThreadPoolExecutor(2) as together:
+        first = dict(zip(models, together.map(lambda model: pi.ask("hi", model), models), strict=True))
 
     assert {model: done.all for model, done in first.items() if done.code or not done.out.strip()} == {}
     assert [line for done in first.values() for line in done.err.splitlines()] == []

@@ -13,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from conformance.tests.embedded.pi_runs import EXTENSION, Pi, pi_modules
+from conformance.tests.embedded.pi_runs import EXTENSION, Pi, new_pi_modules
 from conformance.tests.helpers.gateways import (
     KEY,
     Policy,
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Pi, installed."""
-    return pi_modules()
+    return new_pi_modules()
 
 
 @pytest.fixture
@@ -128,7 +128,8 @@ def test_a_prompt_that_is_too_long_carries_the_word_that_pi_compacts_by(pi: Pi) 
         done = pi.ask("hi", CLAUDE, "--mode", "json", env=gateway.environment)
     found = [json.loads(line) for line in done.out.splitlines()]
     assert "(context_length_exceeded)" in done.out
-    assert [event["reason"] for event in found if event["type"] == "compaction_start"] == ["overflow"]
+    # There is nothing to compact yet, but the message goes out of the context, as of no other error.
+    assert [event["entry"]["type"] for event in found if event["type"] == "entry_appended"][-1] == "context_edit"
     assert not [event for event in found if event["type"] == "auto_retry_start"]
 
 
@@ -148,19 +149,21 @@ def test_a_stream_that_stops_mid_word_is_no_answer(pi: Pi, name: str) -> None:
     with answering(lambda body: answer) as gateway:
         done = pi.ask("hi", model, env=gateway.environment)
     assert (done.code, done.out) == (1, "")
-    assert "terminated" in done.err or "ended before the model had finished" in done.err
+    assert any(words in done.err for words in ("terminated", "ended without finish_reason", "ended before a terminal"))
     assert 2 <= len(gateway.seen) <= 4
 
 
 def test_an_answer_at_its_length_limit_is_whole(pi: Pi) -> None:
-    """Given `response.incomplete`, which Pi's own stream does not know, then the answer is shown and not repeated."""
+    """Given `response.incomplete`, when Pi reads it, then the answer is shown and not repeated."""
     item = {**ITEM, "content": [{**PART, "text": "half a wo"}]}
     done_item = {"type": "response.output_item.done", "output_index": 0, "item": item}
-    why = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    used = {"input_tokens": 8, "output_tokens": 8192, "total_tokens": 8200}  # all that it may: less, and Pi makes room
+    why = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "usage": used}
     end = {"type": "response.incomplete", "response": {"id": "r", **why}}
     with answering(lambda body: events(*HALF, done_item, end)) as gateway:
         done = pi.ask("hi", GPT, env=gateway.environment)
-    assert (done.code, done.out, done.err, len(gateway.seen)) == (0, "half a wo\n", "", 1)
+    assert (done.out, len(gateway.seen)) == ("half a wo\n", 1)
+    assert "limit" in done.err
 
 
 BODIES: dict[str, tuple[bytes, str]] = {
