@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from conformance.types import Endpoint, Exchange, Parameter, RejectedBy, Verdict
 class Measured:
     """A plan, what was found of each of its groups, and what each request made reach the upstreams.
 
-    `alone` asked for each parameter alone, `together` for as many at once as can be; either may be empty.
+    `together` asked for as many parameters at once as can be, `alone` for each alone, of some groups.
     """
 
     plan: Plan
@@ -34,7 +34,7 @@ class Measured:
 
     def cells(self) -> list[tuple[Group, Parameter, Outcome]]:
         """Every parameter of every group, with its outcome when it was asked for alone, if it was."""
-        found = self.alone or self.together
+        found = {**self.together, **self.alone}
         return [(g, p, found[id(g)][p.id]) for g in self.plan.groups for p in g.parameters]
 
     def upstream(self, group: Group, digest: str) -> list[Received]:
@@ -50,8 +50,8 @@ class Measured:
         ]
 
 
-def measure(gateway: EmbeddedGateway, models: str, parameters: str, *, alone: bool) -> Measured:
-    """Every cell of these parameters of these models, one request after another; with `alone` also each alone."""
+def measure(gateway: EmbeddedGateway, models: str, parameters: str, *, alone: str = "") -> Measured:
+    """Every cell of these parameters of these models, one request after another; also each alone, of those `alone`."""
     registry, target = load_registry(), Target(gateway.base_url, gateway.api_key)
     chosen = select_models(discover(target).models, models)
     plan = make_plan(chosen, registry, registry.select(parameters), tuple(Endpoint))
@@ -76,14 +76,15 @@ def measure(gateway: EmbeddedGateway, models: str, parameters: str, *, alone: bo
             found: Found = end.value
             return found
 
-    async def hold_all(*, exhaustive: bool) -> dict[int, Found]:
+    async def hold_all(groups: Sequence[Group], *, exhaustive: bool) -> dict[int, Found]:
         async with Sender(target, registry.paths, concurrency=1).open() as sender:
-            return {id(group): await hold(group, sender, exhaustive=exhaustive) for group in plan.groups}
+            return {id(group): await hold(group, sender, exhaustive=exhaustive) for group in groups}
 
-    together = asyncio.run(hold_all(exhaustive=False))
+    together = asyncio.run(hold_all(plan.groups, exhaustive=False))
     requests = len(exchanges)
-    found = asyncio.run(hold_all(exhaustive=True)) if alone else {}
-    return Measured(plan, found, together, reached, requests)
+    some = {model.id for model in select_models(chosen, alone)} if alone else set()
+    each = [group for group in plan.groups if group.model.id in some]
+    return Measured(plan, asyncio.run(hold_all(each, exhaustive=True)), together, reached, requests)
 
 
 #: What the gateway does itself, so that its effect shows though no upstream hears of it.

@@ -25,7 +25,7 @@ from conformance.types import STATEMENTS, Endpoint, Verdict
 MODELS = tuple(
     os.environ.get(
         "CONFORMANCE_EXPORT",
-        "claude-haiku-4-5,claude-opus-4-8,claude-sonnet-4-6-bedrock,gemini-2-5-flash,gemini-2-5-pro,gpt-5.2,"
+        "claude-haiku-4-5,claude-opus-4-8,claude-sonnet-4-6-bedrock,gemini-2-5-flash,gpt-5.2,"
         "databricks-gpt-5-1,gpt-4.1,nova-pro,house-model",
     ).split(",")
 )

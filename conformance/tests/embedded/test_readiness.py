@@ -9,7 +9,7 @@ from conformance.schemas.documents import ReadinessWay
 from conformance.tests.helpers.running import Workplace, run_pytest
 
 #: One model of most routes.
-MODELS = "claude-haiku-4-5,claude-opus-4-6,gpt-5.2,gpt-4.1,gemini-2-5-flash,nova-pro,house-model"
+MODELS = "claude-haiku-4-5,claude-opus-4-6,gpt-5.2,gemini-2-5-flash,nova-pro,house-model"
 
 #: Where the whole request shows what no cell can: two fields that are taken alone, and refused together.
 TOGETHER = {("langchain", "claude-opus-4-6", "responses-options"): "temperature"}

@@ -22,7 +22,7 @@ FIELDS = sorted({name for p in REGISTRY.parameters for body in p.bodies.values()
 
 #: The share of the other fields that a policy refuses, and how many policies there are of each kind.
 REFUSED = 0.1
-POLICIES = 10
+POLICIES = 5
 
 #: Requests for each cell, where the words name the field, and where they do not.
 MOST = {True: 0.5, False: 0.9}

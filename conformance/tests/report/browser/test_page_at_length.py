@@ -181,8 +181,7 @@ def test_focus_is_never_behind_the_headers(opened: Open, large: Path) -> None:
         assert hit, key
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("screen", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
 def test_accessible(opened: Open, shipped: Path, scheme: str, screen: Any) -> None:
     """Given either scheme and screen, when axe-core looks at it, then it objects to nothing."""
     page = opened(shipped, scheme=scheme, screen=screen)
