@@ -177,7 +177,7 @@ class _Recorder:
         return any(run_of(exchange) in numbers for exchange in older)
 
     async def _hold(self, dialogue: Ask[T]) -> T:
-        """Carry on a dialogue. The ones that are furthest behind go first, so that none ends long after the others."""
+        """Carry on a dialogue. Of a model's, those furthest behind go first: none ends long after the others."""
         rounds = 0
         try:
             asked: Sequence[Request] = next(dialogue)
