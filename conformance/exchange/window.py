@@ -50,7 +50,7 @@ class Window:
         # Of each model a heap: by place, then by arrival.
         self._waiting: defaultdict[str, list[tuple[int, int, asyncio.Future[None]]]] = defaultdict(list)
         self._arrived = 0
-        self._waking: asyncio.Handle | None = None
+        self._waking = False
         # Of each model, the ticks at which the places that are kept for it are kept no longer.
         self._kept: defaultdict[str, deque[int]] = defaultdict(deque)
         self._ticks = 0
@@ -133,19 +133,22 @@ class Window:
         if not self._inside[model]:
             del self._inside[model]
         self._kept[model].append(self._ticks + KEPT_TICKS)
-        if not self._ticking:
-            self._ticking = True
-            asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        self._go_on_ticking()
         self._wake()
 
+    def _go_on_ticking(self) -> None:
+        """Have another tick to come for as long as a place is kept."""
+        if self._kept and not self._ticking:
+            self._ticking = True
+            asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+
     def _tick(self) -> None:
+        self._ticking = False
         self._ticks += 1
         for model, ends in list(self._kept.items()):
             while ends and ends[0] < self._ticks:
                 self._unkeep(model)
-        self._ticking = bool(self._kept)
-        if self._ticking:
-            asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        self._go_on_ticking()
         self._wake()
 
     def _unkeep(self, model: str) -> None:
@@ -157,11 +160,12 @@ class Window:
 
     def _wake(self) -> None:
         """Let in who may come in, once all that happens at this moment has happened."""
-        if self._waking is None and self._waiting:
-            self._waking = asyncio.get_running_loop().call_soon(self._let_in)
+        if self._waiting and not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._let_in)
 
     def _let_in(self) -> None:
-        self._waking = None
+        self._waking = False
         room = int(self.limit) - self._inside.total()
         while room > 0 and (model := self._next(room)) is not None:
             waiting = self._waiting[model]
