@@ -16,9 +16,9 @@ from conformance.measure.replay import Replay
 from conformance.parameters import load_registry
 from conformance.tests.atlas.building import fleet_of
 from conformance.tests.helpers.shipped import RECORDING
-from conformance.tests.report.browser.conftest import chromium, opened
+from conformance.tests.report.browser.conftest import chromium, opened, pages
 
-__all__ = ["cache", "chromium", "lists", "measured", "opened"]
+__all__ = ["cache", "chromium", "lists", "measured", "opened", "pages"]
 
 
 @pytest.fixture
