@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from conformance.atlas.columns import Columns, columns_of
 from conformance.atlas.history import Atlas
@@ -45,7 +44,7 @@ def honesty(atlas: Atlas, *, declarations: bool = True) -> dict[str, dict[str, i
 
 def _undeclared(known: Mapping[str, Sequence[Member]]) -> dict[str, list[Member]]:
     """The same models, of which nobody knows what is declared for them."""
-    return {release: [replace(each, declared=None) for each in members] for release, members in known.items()}
+    return {release: [each._replace(declared=None) for each in members] for release, members in known.items()}
 
 
 def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> dict[str, int]:
@@ -55,7 +54,6 @@ def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> di
         groups = _grouped(members, name_of)
         return [(name, those, said_of([m for m in members if name_of(m) != name])) for name, those in groups.items()]
 
-    @functools.cache
     def outcomes(members: tuple[Member, ...]) -> Counter[str]:
         counts: Counter[str] = Counter()
         for route in _grouped(members, lambda member: member.route).values():
@@ -66,11 +64,8 @@ def _without_each(columns: Columns, name_of: Callable[[Member], Hashable]) -> di
                 counts.update(_outcome(found, member) for member in those)
         return counts
 
-    total: Counter[str] = Counter()
-    for known in columns.values():
-        for members in known.values():  # most releases, and many parameters, are as others
-            total.update(outcomes(tuple(members)))
-    return _told(total)
+    every = Counter(tuple(members) for known in columns.values() for members in known.values())
+    return _told((outcomes(members), times) for members, times in every.items())
 
 
 def _grouped(members: Iterable[Member], name_of: Callable[[Member], Hashable]) -> dict[Hashable, list[Member]]:
@@ -84,19 +79,18 @@ def _without_each_release(columns: Columns, releases: Sequence[str]) -> dict[str
     """Between two neighbours that agree, they speak; beyond the newest, the newest does."""
     said_of_all = functools.cache(said_of)
 
-    @functools.cache
     def outcomes(before: tuple[Member, ...], members: tuple[Member, ...], after: tuple[Member, ...]) -> Counter[str]:
         neighbours = said_of_all(before), said_of_all(after)
         return Counter(
             _compared(all(foretold(said, member) is False for said in neighbours), member) for member in members
         )
 
-    total: Counter[str] = Counter()
+    every: Counter[tuple[tuple[Member, ...], ...]] = Counter()
     for known in columns.values():
         at = [tuple(known.get(release, ())) for release in releases]
-        for place in range(1, len(at)):
-            total.update(outcomes(at[place - 1], at[place], at[place + 1] if place + 1 < len(at) else at[place - 1]))
-    return _told(total)
+        after = [*at[2:], *at[-2:-1]]  # beyond the newest there is only its other neighbour
+        every.update(zip(at[:-1], at[1:], after, strict=True))
+    return _told((outcomes(*neighbours), times) for neighbours, times in every.items())
 
 
 def _outcome(found: Mapping[Where, Said], member: Member) -> str:
@@ -109,8 +103,12 @@ def _compared(refused: bool, member: Member) -> str:
     return "taken" if member.supported else "silent"
 
 
-def _told(counts: Mapping[str, int]) -> dict[str, int]:
-    return {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
+def _told(each: Iterable[tuple[Mapping[str, int], int]]) -> dict[str, int]:
+    """How often each outcome came, from what came of some and how many are like them: most are as others."""
+    total: Counter[str] = Counter()
+    for counts, times in each:
+        total.update({outcome: count * times for outcome, count in counts.items()})
+    return {outcome: total[outcome] for outcome in OUTCOMES}
 
 
 def shares(counts: Mapping[str, int]) -> dict[str, float]:

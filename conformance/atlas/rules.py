@@ -28,7 +28,6 @@ import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from conformance.atlas.stretches import Member, Version, agreeing, speak_for_others
@@ -229,7 +228,7 @@ def _say_alike(other: Mapping[Where, Said], where: Where, said: Said | None, mem
     routes = (UNKNOWN, ANY_ROUTE)
     concerned = (each for each in members if where.route in (*routes, each.route) and _concerns(where, each))
     # A copy is dear, and only a route that is not known needs one.
-    there = (replace(each, route=UNKNOWN) if where.route == UNKNOWN else each for each in concerned)
+    there = (each._replace(route=UNKNOWN) if where.route == UNKNOWN else each for each in concerned)
     known = where.how == "undeclared"
     return all(foretold(other, each, declarations=known) == said.supported for each in there)
 

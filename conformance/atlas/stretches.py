@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Version: TypeAlias = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A measured model, and what became of one parameter at one release; `family` is empty where none is known.
 
     `before` says that an older release took the parameter, `declared` whether LiteLLM declares it for the model; None
