@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,24 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist says nothing o
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile | None:
     """Spread the tests by file; the cells of a live run are in one file, and spread as pytest-xdist does."""
+    if config.option.markexpr == "slow":
+        config.option.loadscopereorder = False  # as `pytest_collection_modifyitems` has it
     return None if config.option.live else _ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # when the others are left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the slow tests of the embedded gateway come first, and a file of few before one of many: such a test takes a
+    minute. At the end no worker is left alone with it."""
+    if config.option.markexpr != "slow":
+        return
+    size = Counter(item.path for item in items)
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        first = item.nodeid.startswith(_EMBEDDED)
+        return not first, size[item.path] if first else -size[item.path]
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(autouse=True)

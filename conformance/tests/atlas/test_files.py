@@ -58,10 +58,15 @@ def test_each_change_has_its_evidence() -> None:
 
 @pytest.mark.slow
 def test_the_archives_hold_no_secret_and_no_place_of_a_machine() -> None:
-    """Given the archives, when they are searched, then nothing in them is secret or tells whose machine it was."""
-    for path in sorted((SHIPPED / "evidence").iterdir()):
+    """Given the archives, when they are searched, then nothing in them is secret or tells whose machine it was.
+
+    Of each release every third model is looked at, and all of the newest.
+    """
+    paths = {release: SHIPPED / "evidence" / f"{release}.zip" for release in FOLDER.read()["releases"]}
+    for path in paths.values():
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
+            names = archive.namelist()
+            for name in names if path is list(paths.values())[-1] else names[::3]:
                 text = json.dumps(
                     json.loads(archive.read(name)), ensure_ascii=False
                 )  # as it is read, not as it is spelt

@@ -6,15 +6,19 @@ import errno
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conformance.clients import profiles
-from conformance.clients.capture import capture
+from conformance.clients.answering import answering
+from conformance.clients.capture import capture, captured
 from conformance.clients.profiles import load_profiles, write_profiles
-from conformance.clients.recipes import Recipe
+from conformance.clients.recipes import Recipe, load_recipes
+from conformance.clients.running import install
 from conformance.errors import ClientError
+from conformance.files import installations
 from conformance.schemas.documents import ClientProfile
 from conformance.tests.clients.test_running import is_gone
 from conformance.tests.helpers.running import CHECKOUT, run_command, signal_when
@@ -26,21 +30,24 @@ ADVICE = {
     "damaged": "restore the file, or delete it",
     "no cache folder": "name another cache folder in XDG_CACHE_HOME",
 }
-QUICK = "openai"
+#: A client that starts fast, and families of models that it is asked for here.
+QUICK, FAMILIES = "openai", ("claude", "gpt-5", "unknown")
 
 
 @pytest.mark.slow
-def test_a_client_is_captured(tmp_path: Path) -> None:
-    """Given no file, when a client is captured, then it is there as it is shipped, and so is the rest."""
-    file = tmp_path / "profiles.json"
-    done = run_command("clients", "capture", "--only", QUICK, "--out", str(file))
-    assert done.code == 0, done.all
+def test_a_client_is_captured() -> None:
+    """Given a client, when it is captured with some families of models, then it sends what it is shipped with."""
+    recipes = load_recipes()
+    some = replace(recipes, families={name: recipes.families[name] for name in FAMILIES})
+    with answering([family["model"] for family in some.families.values()]) as gateway:
+        installed = install(recipes.clients[QUICK], installations("clients"), print)
+        profile = captured(recipes.clients[QUICK], some, installed, gateway, print)
 
-    shipped = {each["client"]: each for each in load_profiles()["profiles"]}
-    captured = load_profiles(file)["profiles"]
-    assert [each["client"] for each in captured] == list(shipped)
-    for each in captured:
-        assert each["requests"] == shipped[each["client"]]["requests"]
+    [shipped] = [each for each in load_profiles()["profiles"] if each["client"] == QUICK]
+    expected = [
+        {**each, "families": [name for name in each["families"] if name in FAMILIES]} for each in shipped["requests"]
+    ]
+    assert profile["requests"] == expected
 
 
 def test_what_is_not_captured_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +64,9 @@ def test_what_is_not_captured_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("conformance.clients.capture.install", lambda *_: None)
     monkeypatch.setattr("conformance.clients.capture.captured", fake)
     expected = {each["client"]: each["captured_at"] for each in shipped["profiles"]}
-    for name, captured in (("llm", "2031-01-01"), ("openai", "2032-02-02")):
+    for name, now in (("llm", "2031-01-01"), ("openai", "2032-02-02")):
         assert capture(file, [name], lambda _: None) == []
-        expected[name] = captured
+        expected[name] = now
         assert {each["client"]: each["captured_at"] for each in load_profiles(file)["profiles"]} == expected
 
 
@@ -93,6 +100,7 @@ def test_what_cannot_be_written_is_noticed_first(tmp_path: Path, spoilt: str) ->
 #: Captures two clients that need no installation: one asks once, the other hangs, with a child in its own session.
 TWO_CLIENTS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from conformance.__main__ import main
 from conformance.clients import capture
@@ -144,8 +152,8 @@ def test_a_capture_that_is_ended(tmp_path: Path, number: signal.Signals, only: l
     assert line.startswith("ERROR: interrupted: ")
     assert line.endswith("; capture the rest with --only hanging")
     assert ("asking captured, and kept in" in line) != bool(only)
-    captured = [] if only else [each["client"] for each in load_profiles(file)["profiles"]]
-    assert captured == ([] if only else ["asking"])
+    kept = [] if only else [each["client"] for each in load_profiles(file)["profiles"]]
+    assert kept == ([] if only else ["asking"])
     assert file.exists() != bool(only)
     assert all(is_gone(int(pid)) for pid in pids.read_text("utf-8").split())
     assert not list(temporary.iterdir())

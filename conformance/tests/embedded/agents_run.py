@@ -45,7 +45,7 @@ _NAMES = [row["name"] for row in fleet()["deployment"] if "mode" not in row.get(
 #: The models behind one route; behind two, chance decides.
 MODELS = [name for name in _NAMES if _NAMES.count(name) == 1]
 #: Some of them, of each vendor one, for what is proven with all of them only where that is asked for.
-SOME = ["claude-opus-4-8", "gemini-2-5-flash", "gpt-5.2", "databricks-meta-llama-3-3-70b-instruct"]
+SOME = ["claude-opus-4-8", "gemini-2-5-flash", "gpt-5.2"]
 
 
 def chosen(known: Iterable[str], usual: Iterable[str]) -> list[str]:

@@ -23,8 +23,8 @@ MODELS = (
     "team-default",
 )
 
-#: A model of one deployment, and a name over two: each of their cells is asked for alone as well.
-ALONE = "claude-sonnet-4-5,team-default"
+#: The name over two: each of its cells is asked for alone as well.
+ALONE = "team-default"
 
 #: A bare "405 Method Not Allowed": neither words nor headers tell who refuses to count.
 EXCEPTION = "house-model messages whole count_tokens: rejected: nobody is blamed"

@@ -24,15 +24,11 @@ NEWEST = list(ATLAS["releases"])[-1]
 MODELS = (
     "databricks/databricks-claude-opus-4-8",
     "azure/gpt-5.5",
-    "openai/o3",
     "anthropic/claude-sonnet-5",
     "gemini/gemini-3.8-flash",
-    "vertex_ai/claude-sonnet-5",
     "bedrock/us.amazon.nova-pro-v1:0",
-    "bedrock/invoke/us.anthropic.claude-opus-4-8",
     "cohere/command-a-plus-05-2026",
     "ollama_chat/qwen3:32b",
-    "deepseek/deepseek-chat",
 )
 
 

@@ -11,22 +11,21 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.embedded import EmbeddedGateway, embedded_gateway
-from conformance.embedded import gateway as gateway_module
+from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import litellm_config
 from conformance.export.dropping import dropping
 from conformance.schemas.documents import Cell
+from conformance.tests.helpers.configured import configured_gateway
 from conformance.tests.helpers.exports import merged_into, shipped_facts
 from conformance.tests.helpers.running import Workplace, run_pytest
 from conformance.tests.helpers.shipped import shipped_matrix
 from conformance.types import STATEMENTS, Endpoint, Verdict
 
-#: One model of each route; of several behind one name chance decides. CONFORMANCE_EXPORT names others.
+#: Models of five vendors; of several behind one name chance decides. CONFORMANCE_EXPORT names others.
 MODELS = tuple(
     os.environ.get(
         "CONFORMANCE_EXPORT",
-        "claude-haiku-4-5,claude-opus-4-8,claude-sonnet-4-6-bedrock,gemini-2-5-flash,gpt-5.2,"
-        "databricks-gpt-5-1,gpt-4.1,nova-pro,house-model",
+        "claude-haiku-4-5,gemini-2-5-flash,gpt-5.2,nova-pro,house-model",
     ).split(",")
 )
 
@@ -47,10 +46,8 @@ def mended() -> Iterator[EmbeddedGateway]:
         made: dict[str, Any] = yaml.safe_load(merged)
         return made
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway_module, "litellm_config", config)
-        with embedded_gateway() as running:
-            yield running
+    with configured_gateway(litellm_config=config) as running:
+        yield running
 
 
 def key(cell: Cell) -> tuple[str, str, str, str]:

@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from conformance.answers.reading import Answer, read_answer
-from conformance.embedded import EmbeddedGateway, embedded_gateway
-from conformance.embedded import gateway as gateway_module
+from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import litellm_config
 from conformance.export.mends import mend_of
 from conformance.parameters import load_registry
 from conformance.schemas.documents import Cell
+from conformance.tests.helpers.configured import configured_gateway
 from conformance.tests.helpers.shipped import shipped_matrix
 from conformance.types import Endpoint, Mode, Parameter, Request, Response
 
@@ -49,10 +49,8 @@ def mended(refused: list[Cell]) -> Iterator[EmbeddedGateway]:
             row["litellm_params"]["additional_drop_params"] = list(drops[row["model_name"]])
         return made
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway_module, "litellm_config", config)
-        with embedded_gateway() as running:
-            yield running
+    with configured_gateway(litellm_config=config) as running:
+        yield running
 
 
 def _drop(cell: Cell) -> list[str]:

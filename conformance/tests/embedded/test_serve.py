@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import sys
 import tempfile
@@ -18,8 +20,8 @@ from conformance.embedded.process import Child, reserved_port
 from conformance.embedded.serve import serve
 from conformance.errors import EmbeddedGatewayError
 
-# Answers what a start asks (one request with the right key, one with a wrong one), and dies.
-DIES_ONCE_STARTED = """
+# Answers what a start asks (one request with the right key, one with a wrong one), and dies, or goes on.
+MADE_UP = """
 import http.server, os, signal, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,22 +35,28 @@ def run_server():
     with http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Handler) as server:
         for _ in range(2):
             server.handle_request()
-    os.kill(os.getpid(), signal.SIGKILL)
+        AFTERWARDS
 """
 
 
 @pytest.fixture
-def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A LiteLLM that dies as soon as the gateway has started."""
-    (tmp_path / "litellm.py").write_text(DIES_ONCE_STARTED, encoding="utf-8")
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Has gateways start a LiteLLM that is made up; the file that has to be it."""
 
     def child(*told: Any, **more: Any) -> Child:
         return Child(*told, **{"import_from": [tmp_path], **more})
 
-    made_up = Environment("1.0.0", Path(sys.executable))
-    monkeypatch.setattr(gateway, "ensure_environment", lambda _version, _say: made_up)
+    environment = Environment("1.0.0", Path(sys.executable))
+    monkeypatch.setattr(gateway, "ensure_environment", lambda _version, _say: environment)
     monkeypatch.setattr(gateway, "Child", child)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path / "litellm.py"
+
+
+@pytest.fixture
+def dying(made_up: Path) -> None:
+    """A LiteLLM that dies as soon as the gateway has started."""
+    made_up.write_text(MADE_UP.replace("AFTERWARDS", "os.kill(os.getpid(), signal.SIGKILL)"), encoding="utf-8")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends a process by a signal")
@@ -62,6 +70,26 @@ def test_serve_ends_when_litellm_does(capsys: pytest.CaptureFixture[str]) -> Non
     told = r"litellm, a part of the embedded gateway, ended on its own: SIGKILL killed it\. The log is (.*)\."
     [log] = re.findall(told, line)
     assert Path(log).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends a process by a signal")
+def test_sigterm_ends_it(made_up: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a served gateway, when SIGTERM comes, then it ends with 0, says nothing, and leaves neither process nor
+    file."""
+    made_up.write_text(MADE_UP.replace("AFTERWARDS", "server.serve_forever()"), encoding="utf-8")
+    started: list[EmbeddedGateway] = []
+
+    def ended(running: EmbeddedGateway) -> list[str]:
+        if not started:
+            os.kill(os.getpid(), signal.SIGTERM)
+        started.append(running)
+        return [str(each.status) for each in running.children if each.status is not None]
+
+    monkeypatch.setattr(EmbeddedGateway, "ended", property(ended))
+    assert serve(version=None) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "serving; Ctrl-C stops it"
+    assert [each.status for each in started[0].children] == [-signal.SIGKILL] * 2
+    assert not list(made_up.parent.glob("litellm-*"))
 
 
 @pytest.mark.usefixtures("dying")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from conformance.embedded import EmbeddedGateway, embedded_gateway, gateway
+from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import litellm_config, litellm_environment
 from conformance.embedded.process import Child
+from conformance.tests.helpers.configured import configured_gateway
 from conformance.tests.helpers.running import CHECKOUT
 
 #: The line of `config.yaml`, and the one for releases that look for a file beside it.
@@ -32,7 +31,6 @@ def hooked_gateway(
     version: str | None = None,
     *,
     change: Change = _nothing,
-    hook: bool = True,
     environment: Mapping[str, str] | None = None,
     home: Path | None = None,
     log_dir: Path | None = None,
@@ -46,8 +44,7 @@ def hooked_gateway(
     def changed(simulators: str, fleet: str) -> dict[str, Any]:
         made = litellm_config(simulators, fleet)
         change(made)
-        if hook:
-            made["litellm_settings"]["callbacks"] = [BESIDE if beside else HOOK]
+        made["litellm_settings"]["callbacks"] = [BESIDE if beside else HOOK]
         return made
 
     def surrounded(key: str, folder: Path, model_list_url: str | None) -> dict[str, str]:
@@ -58,9 +55,6 @@ def hooked_gateway(
     def child(*told: Any, **more: Any) -> Child:
         return Child(*told, **{"import_from": [CHECKOUT], **more})
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway, "litellm_config", changed)
-        patch.setattr(gateway, "litellm_environment", surrounded)
-        patch.setattr(gateway, "Child", child)
-        with embedded_gateway(version=version, log_dir=log_dir) as running:
-            yield running
+    instead = {"litellm_config": changed, "litellm_environment": surrounded, "Child": child}
+    with configured_gateway(version=version, log_dir=log_dir, **instead) as running:
+        yield running

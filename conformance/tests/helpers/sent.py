@@ -1,4 +1,4 @@
-"""What real agents send to the models of a fleet: every third request, or all where that is asked for."""
+"""What real agents send to the models of a fleet: every fifth request, or all where that is asked for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from conformance.bench.agents import Asked, asked_of
 
-#: All requests take four minutes; CONFORMANCE_BODIES=* asks for them.
-_STEP = 1 if os.environ.get("CONFORMANCE_BODIES") == "*" else 3
+#: All requests take six minutes; CONFORMANCE_BODIES=* asks for them.
+_STEP = 1 if os.environ.get("CONFORMANCE_BODIES") == "*" else 5
 
 
 def sent_to(models: Iterable[str]) -> list[Asked]:
-    """What agents send to these models, or a third of it."""
+    """What agents send to these models, or a fifth of it."""
     return list(asked_of(models))[::_STEP]
