@@ -148,11 +148,11 @@ def test_it_works_where_the_export_says_so(agent: str, gateway: EmbeddedGateway,
     wrong, works = [], 0
     with watching(gateway.base_url) as watched:
         for model, choice in chosen(agent).items():
-            if model not in models():
+            if model not in models(agent):
                 continue
             refused = ran(agent, recipe, watched, gateway, model, tmp_path / model)
             works += choice.works
             if choice.works is bool(refused):
                 wrong.append((model, choice.way.name, choice.settings, [s.parameter for s in choice.left], refused[:1]))
     assert not wrong, json.dumps(wrong, indent=1)
-    assert works >= (1 if agent == "codex" else len(models()))
+    assert works >= (1 if agent == "codex" else len(models(agent)))

@@ -209,7 +209,7 @@ def test_every_setting_at_once(name: str, gateway: EmbeddedGateway, tmp_path: Pa
     except ClientError as error:
         pytest.skip(str(error))
     wrong = []
-    for model in models():
+    for model in models(name):
         ended = tried(name, place, gateway, model, "with", tmp_path / model)
         if ended.code != 0:
             wrong.append((model, ended.said[-400:]))

@@ -47,7 +47,7 @@ def test_the_forecast_is_what_happens(
     recipe, way = installed(agent), WAYS[agent]
     wrong, decided = [], 0
     with watching(gateway.base_url) as watched:
-        for model in models():
+        for model in models(agent):
             ran(recipe, watched, gateway.api_key, model, way, tmp_path / model)
             refused = watched.refused()
             assert watched.answered, f"{agent} sent nothing for {model}"
@@ -60,4 +60,4 @@ def test_the_forecast_is_what_happens(
             if (forecast["readiness"] == "breaks") is not bool(refused):
                 wrong.append((model, forecast["reason"], refused[:1]))
     assert not wrong
-    assert decided > len(models()) / 2
+    assert decided > len(models(agent)) / 2

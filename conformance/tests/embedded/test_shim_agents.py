@@ -22,7 +22,7 @@ FAILING = {
 WORKING = {
     "codex": ("gpt-5.2",),
     "claude-code": ("claude-opus-4-6",),
-    "opencode": ("claude-haiku-4-5", "gpt-5.2"),
+    "opencode": ("claude-haiku-4-5",),
     "pi": (),
 }
 
