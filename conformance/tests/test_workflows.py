@@ -52,6 +52,15 @@ def test_no_checkout_leaves_its_token_behind() -> None:
     assert [step.get("with", {}).get("persist-credentials") for step in checkouts] == [False] * len(checkouts)
 
 
+def test_each_week_everything_is_looked_at() -> None:
+    """Given the variables that contributors are told of, when the weekly workflow is read, then it sets each, except
+    the one for real agents."""
+    page = (CHECKOUT / "conformance" / "docs" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(CONFORMANCE_\w+)`", page, re.MULTILINE))
+    [job] = jobs_of(CHECKOUT / ".github" / "workflows" / "at-length.yml").values()
+    assert told - set(job["env"]) == {"CONFORMANCE_AGENTS"}
+
+
 def test_rights_are_the_least() -> None:
     """Given its jobs, when their rights are read, then two may write, and those run nothing that was installed."""
     assert yaml.safe_load(CONFORMANCE.read_text(encoding="utf-8"))["permissions"] == {}
