@@ -100,7 +100,6 @@ def test_what_cannot_be_written_is_noticed_first(tmp_path: Path, spoilt: str) ->
 #: Captures two clients that need no installation: one asks once, the other hangs, with a child in its own session.
 TWO_CLIENTS = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 from conformance.__main__ import main
 from conformance.clients import capture
