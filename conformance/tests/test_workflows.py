@@ -52,7 +52,7 @@ def test_no_checkout_leaves_its_token_behind() -> None:
     assert [step.get("with", {}).get("persist-credentials") for step in checkouts] == [False] * len(checkouts)
 
 
-def test_each_week_everything_is_looked_at() -> None:
+def test_each_week_more_is_looked_at() -> None:
     """Given the variables that contributors are told of, when the weekly workflow is read, then it sets each, except
     the one for real agents."""
     page = (CHECKOUT / "conformance" / "docs" / "CONTRIBUTING.md").read_text(encoding="utf-8")
