@@ -14,15 +14,17 @@ import jsonschema_rs
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance.embedded import EmbeddedGateway, embedded_gateway, gateway
+from conformance.embedded import EmbeddedGateway
 from conformance.embedded.config import fleet, litellm_config
 from conformance.provider.repair.learned import Memory
 from conformance.tests.embedded.pi_runs import Pi, new_pi_modules, pi_modules
+from conformance.tests.helpers.configured import configured_gateway
 from conformance.tests.helpers.gateways import KEY, Policy, ScriptedGateway, events, refusal, scripted_gateway
+from conformance.tests.helpers.running import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
-SCHEMA = json.loads((Path(gateway.__file__).parents[1] / "schemas" / "learned.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((CHECKOUT / "conformance" / "schemas" / "learned.schema.json").read_text(encoding="utf-8"))
 #: No pattern of the shipped table begins like this.
 PREFIX = "team-"
 NAMES = Counter(PREFIX + row["name"] for row in fleet()["deployment"] if "info" not in row)
@@ -40,10 +42,8 @@ def renamed(simulators: str, _fleet: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def unknown() -> Iterator[EmbeddedGateway]:
     """A real LiteLLM whose models the shipped table does not know."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway, "litellm_config", renamed)
-        with embedded_gateway() as running:
-            yield running
+    with configured_gateway(litellm_config=renamed) as running:
+        yield running
 
 
 @pytest.fixture
